@@ -1,0 +1,191 @@
+"""What configuration means once it is read: frozen values that the rest of the engine is given.
+
+Sizes are int bytes, times float seconds. Every component choice keeps its `origin`, so that a later error can
+still name the file and line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from phimask.plugins.values import Wildcard
+
+OnError = Literal["redact", "quarantine", "halt"]
+Unmapped = Literal["keep"]
+WritePath = Literal["set"]
+
+
+class Secret(str):
+    """A string that shows itself to nobody by accident: `reveal()` is the only way to its text."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __format__(self, format_spec: str) -> str:
+        return "***"
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return str.__str__(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a configured value was written. `line` counts from 1; None where the source has no lines."""
+
+    file: str
+    line: int | None
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentChoice:
+    """A component by name, with its options: checked, defaults filled in, units converted."""
+
+    name: str
+    options: Mapping[str, Any]
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """When the circuit breaker opens, and how it closes again.
+
+    failures: failed batches in a row; slow_batch: seconds; memory: resident bytes (None: not watched);
+    cool_down: seconds it stays open; trips: how many times it may open before the run stops safely.
+    """
+
+    failures: int
+    slow_batch: float
+    memory: int | None
+    cool_down: float
+    trips: int
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """The first batches of a run, and what stops it safely if they are worse than this.
+
+    Documents a second are those of all canary batches together.
+    """
+
+    batches: int
+    min_documents_per_second: float
+    max_memory: int
+    max_batch_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often a transient error is tried again: attempts in all, first and longest wait in seconds."""
+
+    attempts: int
+    initial: float
+    longest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How a run behaves. Holds no masking rules.
+
+    check_sample: documents of each batch that the `during` validators see whole, before and after.
+    prescan: documents sampled before a collection is begun. strict: a rule that matches nothing in the
+    sample is an error in `run` too.
+    """
+
+    name: str
+    description: str
+    partitioner: ComponentChoice
+    batch_sizer: ComponentChoice
+    memory_governor: ComponentChoice
+    executor: ComponentChoice
+    validators: tuple[ComponentChoice, ...]
+    observers: tuple[ComponentChoice, ...]
+    breaker: Breaker
+    canary: Canary | None
+    retry: Retry
+    check_sample: int
+    prescan: int
+    strict: bool
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A field path and the masker for it. `segments` is `path` taken apart."""
+
+    path: str
+    segments: tuple[str | Wildcard, ...]
+    masker: ComponentChoice
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionFile:
+    """What to mask in one collection. `rules` are those of the extended packs first, own rules after.
+
+    `collection` is None in a rule pack, which is only there to be extended. `subject` is a path without
+    wildcards.
+    """
+
+    name: str
+    collection: str | None
+    subject: tuple[str, ...] | None
+    unmapped: Unmapped
+    on_error: OnError
+    rules: tuple[Rule, ...]
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class KeySource:
+    """Where the masking key is: the name of an environment variable, or a file."""
+
+    env: str | None = None
+    file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where masked documents go in copy mode: another deployment (uri), another database, or both."""
+
+    uri: Secret | None
+    database: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """phimask.yaml with the command line's settings over it: where.
+
+    `directory` is the folder of phimask.yaml (or the current one): names are looked up there first.
+    """
+
+    directory: Path
+    uri: Secret | None
+    database: str | None
+    target: Target | None
+    key: KeySource
+    profile: str | None
+    collections: tuple[str, ...]
+    plugins: tuple[str, ...]
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """All that a run is told: where, how, what. `digest` is SHA-256, in hex, over everything that decides the
+    outcome (rules, maskers' options, subject, profile), with no secret in it."""
+
+    project: Project
+    profile: Profile
+    collections: tuple[CollectionFile, ...]
+    digest: str
+    settings: tuple[str, ...] = field(default_factory=tuple)

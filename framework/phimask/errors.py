@@ -1,0 +1,126 @@
+"""Every error that phimask raises on purpose, and the exit code that each stands for.
+
+    PhimaskError                 1  failed
+    |-- UsageError               2  bad usage or configuration; nothing was written
+    |   |-- ConfigError          2  one or more faults in files, each with its place
+    |   |-- PluginError          2  a plugin does not load, or two share a name
+    |   |-- KeyMaterialError     2  the masking key is missing, short or malformed
+    |   `-- PreflightError       2  the deployment or collection cannot be masked as asked
+    |-- FindingsError            3  the run is done, but verification found something
+    |-- SafeStop                 4  stopped at a batch's end; nothing is half written
+    |-- Interrupted            130  Ctrl-C or its like; the batch in hand was finished or left out whole
+    |-- MaskingError             1  a value that a masker could not take (never carries the value)
+    `-- StoreError               1  MongoDB answered with a terminal error
+
+No message holds a value of a document, a key or a credential.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+__all__ = [
+    "ConfigError",
+    "Fault",
+    "FindingsError",
+    "Interrupted",
+    "KeyMaterialError",
+    "MaskingError",
+    "PhimaskError",
+    "PluginError",
+    "PreflightError",
+    "SafeStop",
+    "StoreError",
+    "UsageError",
+]
+
+
+class PhimaskError(Exception):
+    """The base of all; `exit_code` is what the process ends with."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(PhimaskError):
+    """What was asked for cannot be done as asked; nothing was written."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong, where, and what would be right.
+
+    `file` is a file's name or another source's (`--set`, an environment variable's name); `line`
+    counts from 1, or is None where a source has no lines; `path` is a JSONPath such as `$.rules[3].masker`.
+    """
+
+    file: str
+    line: int | None
+    path: str
+    wrong: str
+    right: str
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{place}: {self.path}: {self.wrong}; {self.right}"
+
+
+class ConfigError(UsageError):
+    """All the faults found in the configuration, in the order of files and lines."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class PluginError(UsageError):
+    """A plugin does not load, does not keep its interface, or claims a name that is taken."""
+
+
+class KeyMaterialError(UsageError):
+    """There is no masking key, or what was given is none."""
+
+
+class PreflightError(UsageError):
+    """The deployment, the collection or its indexes stand in the way; each hazard is one message."""
+
+    def __init__(self, hazards: Sequence[str]) -> None:
+        self.hazards = tuple(hazards)
+        super().__init__("\n".join(self.hazards))
+
+
+class FindingsError(PhimaskError):
+    """The run is done; a validator found something."""
+
+    exit_code = 3
+
+
+class SafeStop(PhimaskError):
+    """The run stopped itself between two batches (breaker, canary, memory); the message says why."""
+
+    exit_code = 4
+
+
+class Interrupted(PhimaskError):
+    """A person or the system asked the run to end."""
+
+    exit_code = 130
+
+
+class MaskingError(PhimaskError):
+    """A masker could not take a value. Says where and of which type, never the value.
+
+    Raise it `from None`, so that no traceback carries the value either.
+    """
+
+    def __init__(self, path: str, bson_type: str) -> None:
+        self.path = path
+        self.bson_type = bson_type
+        super().__init__(f"a {bson_type} at {path} could not be masked")
+
+
+class StoreError(PhimaskError):
+    """MongoDB refused for good; carries the server's code and code name, never its message's values."""

@@ -1,0 +1,205 @@
+"""The eight kinds of component, each an abstract class that a plugin subclasses.
+
+A component is chosen by `name`; its options are checked against `options_schema` (JSON Schema, draft
+2020-12) before it is made, with the defaults filled in, and with the formats `size` ("2GB" to int, bytes) and
+`duration` ("8s" to float, seconds) converted. `secret: true` beside a property keeps its value out of every
+message. A constructor may raise ValueError for options that a schema cannot judge: its message becomes a
+configuration error at the component's place.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, ClassVar, Protocol
+
+from phimask.plugins.events import Event
+from phimask.plugins.values import (
+    BatchBudget,
+    BatchCost,
+    Changes,
+    CollectionFacts,
+    Column,
+    Detection,
+    DocumentId,
+    DocumentPair,
+    Finding,
+    MemoryReading,
+    Partition,
+    Phase,
+    RuleFacts,
+    Totals,
+    Uniqueness,
+)
+
+NO_OPTIONS: Mapping[str, Any] = MappingProxyType({"type": "object", "additionalProperties": False})
+
+
+class Component(abc.ABC):
+    """What all kinds share: a name, a schema for the options, the options."""
+
+    name: ClassVar[str]
+    """What configuration files call it: lower case, digits and underscores."""
+    options_schema: ClassVar[Mapping[str, Any]] = NO_OPTIONS
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self.options = options
+
+
+class Masker(Component):
+    """Masks one rule's values, a column at a time.
+
+    The engine never passes a null or a BSON type outside of `types`; it redacts those. A masker that
+    raises is called again value by value, and the values that raise are handled as `on_error` says.
+    """
+
+    types: frozenset[str] = frozenset()
+    """The BSON types it takes, by MongoDB's `$type` aliases: string, int, long, double, decimal, date, bool,
+    objectId, binData, timestamp, regex, javascript, and object where `containers` is true."""
+    produces: frozenset[str] | None = None
+    """The BSON types it gives back; None: each value keeps its type."""
+    uniqueness: Uniqueness = "lossy"
+    changes: Changes = "always"
+    """`always`: apart from an empty string, a masked value never equals its original."""
+    idempotent: bool = False
+    """Masking a masked value gives it back unchanged."""
+    needs_key: bool = False
+    needs_subject: bool = False
+    containers: bool = False
+    """It is given a sub-document as one value (a dict); else the engine masks each value inside it."""
+    removes: bool = False
+    """It answers REMOVE: it is then given arrays and sub-documents whole."""
+
+    def __init__(self, options: Mapping[str, Any], key: bytes | None = None) -> None:
+        """`key`: 32 bytes derived from the masking key for this masker's name alone, if `needs_key`."""
+        super().__init__(options)
+        self.key = key or b""
+
+    @abc.abstractmethod
+    def mask(self, column: Column) -> Sequence[Any]:
+        """As many masked values as `column.values`, in order; REMOVE or FAILED may stand in for any."""
+
+
+class Source(Protocol):
+    """What a partitioner may ask of the collection; every answer comes from the `_id` index.
+
+    `--query` and `--limit` do not count here: partitions cover the collection, the reading applies them.
+    """
+
+    @property
+    def documents(self) -> int:
+        """The estimated number of documents."""
+        ...
+
+    @property
+    def bytes(self) -> int:
+        """The estimated BSON bytes of all documents."""
+        ...
+
+    def last_id(self) -> DocumentId | None:
+        """The greatest `_id` at the start of the run, or None where the collection is empty."""
+        ...
+
+    def sample_ids(self, size: int) -> Sequence[DocumentId]:
+        """Up to `size` random `_id`s in BSON order, without repeats; may raise StoreError (28799 and others)."""
+        ...
+
+    def id_after(self, after: DocumentId | None, skip: int) -> DocumentId | None:
+        """The `_id` that `skip` documents (at least 1) beyond `after` ends with; None past the end."""
+        ...
+
+
+class Partitioner(Component):
+    """Cuts a collection into disjoint ranges (after, upto] that cover all of it, up to the last `_id`."""
+
+    @abc.abstractmethod
+    def partitions(self, source: Source) -> Iterator[Partition]:
+        """The ranges in order, numbered from 0; the first has no `after`, the last ends with `last_id()`."""
+
+
+class BatchSizer(Component):
+    """Decides how much the next batch may hold. One instance serves one partition after the other."""
+
+    @abc.abstractmethod
+    def budget(self) -> BatchBudget:
+        """For the next batch."""
+
+    @abc.abstractmethod
+    def record(self, cost: BatchCost) -> None:
+        """What the last batch took."""
+
+    def shrink(self, factor: float) -> None:  # noqa: B027  (a fixed sizer has nothing to shrink)
+        """Memory is under pressure: cut what comes next by `factor` (0 to 1), at once."""
+
+
+class MemoryGovernor(Component):
+    """Watches this process's memory and the machine's."""
+
+    @abc.abstractmethod
+    def read(self) -> MemoryReading:
+        """The state now; called before each batch, so it must be cheap."""
+
+
+class Validator(Component):
+    """Looks for what must not be. Never writes, and shares no code with what wrote."""
+
+    phases: ClassVar[frozenset[Phase]] = frozenset()
+    """When it is asked: `before` (preflight), `during` (each batch's totals and its sample of documents),
+    `after` (the whole collection)."""
+
+    def __init__(self, options: Mapping[str, Any], rules: Sequence[RuleFacts] = ()) -> None:
+        super().__init__(options)
+        self.rules = tuple(rules)
+
+    def before(self, collection: CollectionFacts) -> Iterable[Finding]:  # noqa: ARG002
+        """Preflight: a finding here refuses the run."""
+        return ()
+
+    def document(self, pair: DocumentPair) -> Iterable[Finding]:  # noqa: ARG002
+        """One document, before and after."""
+        return ()
+
+    def totals(self, totals: Totals) -> Iterable[Finding]:  # noqa: ARG002
+        """The counts of a batch or of the collection."""
+        return ()
+
+
+class Control(Protocol):
+    """How a run is told to end: checked between batches."""
+
+    @property
+    def stopping(self) -> bool:
+        """True once somebody asked for the end."""
+        ...
+
+
+class Executor(Component):
+    """Runs partitions: in this process, in many, on many machines."""
+
+    @abc.abstractmethod
+    def run(
+        self, partitions: Iterable[Partition], work: Callable[[Partition], None], control: Control
+    ) -> None:
+        """Calls `work` once for each partition until `control.stopping`; what `work` raises ends the run."""
+
+
+class Detector(Component):
+    """Finds PHI in text."""
+
+    labels: ClassVar[frozenset[str]] = frozenset()
+
+    @abc.abstractmethod
+    def detect(self, text: str) -> Iterable[Detection]:
+        """Every stretch that looks like PHI, in order of start."""
+
+
+class Observer(Component):
+    """Is told what happens. May not fail the run: what it raises is logged once, and it is left out."""
+
+    @abc.abstractmethod
+    def notify(self, event: Event) -> None:
+        """Called in the order of events, from one thread."""
+
+    def close(self) -> None:  # noqa: B027  (most have nothing to close)
+        """The run is over, whatever its end."""

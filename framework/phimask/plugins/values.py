@@ -1,0 +1,185 @@
+"""The value types that the plugin interfaces speak in. Nothing here does anything."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, NamedTuple
+
+
+class Marker(enum.Enum):
+    """What a masker may put into a column instead of a value."""
+
+    REMOVE = "remove"
+    """Take the field out of its document (in an array: null, so that lengths stay)."""
+    FAILED = "failed"
+    """This value could not be masked: the engine treats it as `on_error` says, and counts it."""
+
+
+REMOVE: Final = Marker.REMOVE
+FAILED: Final = Marker.FAILED
+
+Uniqueness = Literal["injective", "probable", "lossy"]
+"""injective: two values never share a mask; probable: they hardly ever do; lossy: they may well."""
+
+Changes = Literal["always", "maybe", "never"]
+"""Whether a masked value differs from its original: `maybe` for an age of 40 under a cap of 89."""
+
+
+@dataclass(slots=True)
+class Column:
+    """All values of one rule in one batch.
+
+    `values` holds no null and only BSON types the masker declares, as PyMongo decodes them: str, int
+    (int32), bson.int64.Int64, float, bson.decimal128.Decimal128, datetime.datetime (naive, UTC) or
+    bson.datetime_ms.DatetimeMS outside of datetime's years, bool, bson.objectid.ObjectId and so on;
+    a container masker is also given dicts. `subjects` has, for each value, what stands for the person the
+    document is about; where the document names none, its `_id` takes the place.
+    """
+
+    path: str
+    values: Sequence[Any]
+    subjects: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentId:
+    """An `_id` exactly as stored: the BSON type byte and the value's bytes."""
+
+    bson_type: int
+    value: bytes
+
+    def __repr__(self) -> str:  # an _id may be PHI
+        return f"DocumentId(bson_type={self.bson_type:#04x})"
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """The documents with `after` < `_id` <= `upto` in BSON comparison order; None is no bound.
+
+    `documents` is an estimate, or None.
+    """
+
+    number: int
+    after: DocumentId | None
+    upto: DocumentId | None
+    documents: int | None = None
+
+
+class BatchBudget(NamedTuple):
+    """The most that the next batch may hold: a count and BSON bytes."""
+
+    documents: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCost:
+    """What a batch took: documents, BSON bytes as read, seconds of work (read, mask, write, check)."""
+
+    documents: int
+    bytes: int
+    seconds: float
+
+
+Pressure = Literal["ok", "high", "critical"]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryReading:
+    """What a memory governor saw: pressure, resident bytes, the ceiling in bytes.
+
+    `shrink` is the factor (0 to 1) by which the next batches' byte budget is to be cut: 1.0 leaves it.
+    """
+
+    pressure: Pressure
+    rss_bytes: int
+    ceiling_bytes: int
+    shrink: float = 1.0
+
+
+class Wildcard(enum.Enum):
+    """The parts of a rule's path that are no key: `*` is any one key, `**` any number of keys, none too."""
+
+    ANY_KEY = "*"
+    ANY_DEPTH = "**"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFacts:
+    """What a validator may know of a rule: its path, its masker's name and declared properties.
+
+    `segments` is the path in parts: keys, and wildcards between them; array indices are no part of a path.
+    Of several rules that match a value's path or the path of anything around it, the last in the order
+    of rules wins.
+    `produces` names the BSON types a masked value may have; None means the value's own type.
+    """
+
+    path: str
+    segments: tuple[str | Wildcard, ...]
+    masker: str
+    changes: Changes
+    types: frozenset[str]
+    produces: frozenset[str] | None
+    containers: bool
+    removes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPair:
+    """One document before and after masking, raw BSON; None where there is none."""
+
+    before: bytes | None
+    after: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Counts at the end of a batch (phase `during`) or of a collection (phase `after`).
+
+    `read`: documents read to be masked; `written`: of those, changed and acknowledged; `unchanged`:
+    nothing to mask in them; `quarantined`: left out, by id, in the quarantine list; `missing`: deleted by
+    someone else between read and write. `stored`: documents that the server counts afterwards in the place
+    they were to be in, or None where that cannot be known.
+    """
+
+    read: int
+    written: int
+    unchanged: int
+    quarantined: int
+    missing: int
+    stored: int | None = None
+
+
+Phase = Literal["before", "during", "after"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a validator has to say: no value, no document id. `path` is a dotted path without indices."""
+
+    what: str
+    path: str | None = None
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A stretch of a text that looks like PHI: [start, end) in code points, a label, confidence 0 to 1."""
+
+    start: int
+    end: int
+    label: str
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionFacts:
+    """What is known of a collection before it is masked, for preflight validators."""
+
+    namespace: str
+    documents: int
+    bytes: int
+    options: dict[str, Any] = field(default_factory=dict)
+    indexes: tuple[dict[str, Any], ...] = ()

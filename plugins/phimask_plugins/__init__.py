@@ -1,0 +1,1 @@
+"""The built-in plugins, a package a kind, registered through the same hooks as anyone's."""
