@@ -1,0 +1,182 @@
+"""Columns: the values of one rule in one batch, masked by one call, each result checked before it counts."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from operator import eq
+from typing import Any, Final, Literal, TypeAlias
+
+from bson.int64 import Int64
+from bson.objectid import ObjectId
+
+from phimask.errors import MaskingError
+from phimask.masking.bson_types import INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, PYTHON_ALIASES, redaction
+from phimask.plugins.interfaces import Masker
+from phimask.plugins.values import FAILED, REMOVE, Column, Wildcard
+
+OnError = Literal["redact", "quarantine", "halt"]
+
+
+class Unreadable:
+    """A value that BSON's rules do not let anyone decode (bad UTF-8, say): it can only be redacted."""
+
+    __slots__ = ("bson_type",)
+
+    def __init__(self, bson_type: str) -> None:
+        self.bson_type = bson_type
+
+
+@dataclass(frozen=True, slots=True)
+class BoundRule:
+    """A rule with its masker made: what the core is built from. `index` is its place among the rules."""
+
+    index: int
+    path: str
+    segments: tuple[str | Wildcard, ...]
+    masker: Masker
+
+
+Place: TypeAlias = tuple[Any, Any, int, bool]
+"""Where a result goes: a mapping or list, the key or index in it, the document's number in the batch, and
+whether the value is a field (an array's element is not, and can only become null)."""
+
+
+@dataclass(slots=True)
+class Gathered:
+    """One rule's values of a batch, with their places and, if its masker asks for them, their subjects."""
+
+    values: list[Any] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
+    subjects: list[bytes] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class MaskedColumn:
+    """The results, in order, and where a value failed (its redaction stands in `values`)."""
+
+    values: Sequence[Any]
+    failed: frozenset[int]
+
+
+_SELF_EVIDENT: Final = frozenset({str, datetime.datetime, float, ObjectId})
+"""Classes whose results need no look at ranges or widths."""
+_NOTHING_FAILED: Final[frozenset[int]] = frozenset()
+
+
+def mask_column(rule: BoundRule, gathered: Gathered, on_error: OnError) -> MaskedColumn:
+    """Mask a column. What is not masked for sure is redacted: fail closed.
+
+    Raises MaskingError if `on_error` is halt and a value fails.
+    """
+    masker = rule.masker
+    values = gathered.values
+    kinds = set(map(type, values))
+    results: Sequence[Any]
+    if all(PYTHON_ALIASES.get(kind) in masker.types for kind in kinds):
+        results = _call(masker, Column(rule.path, values, gathered.subjects))
+        if (
+            kinds <= _SELF_EVIDENT
+            and masker.produces is None
+            and set(map(type, results)) == kinds
+            and (len(kinds) == 1)
+            and (masker.changes != "always" or True not in map(eq, values, results))
+        ):
+            return MaskedColumn(results, _NOTHING_FAILED)
+    else:
+        results = _call_for_accepted(masker, rule.path, gathered)
+    checked, failed = _check(masker, values, results)
+    if not failed:
+        return MaskedColumn(checked, _NOTHING_FAILED)
+    if on_error == "halt":
+        raise MaskingError(rule.path, type_alias(values[failed[0]])) from None
+    for position in failed:
+        checked[position] = redaction(values[position])
+    return MaskedColumn(checked, frozenset(failed))
+
+
+def type_alias(value: Any) -> str:
+    """The BSON type alias of a decoded value."""
+    if isinstance(value, Unreadable):
+        return value.bson_type
+    return PYTHON_ALIASES.get(type(value), type(value).__name__)
+
+
+def _call(masker: Masker, column: Column) -> Sequence[Any]:
+    """The masker's results; if it raises, value by value, so that one bad value spoils no other."""
+    try:
+        results = masker.mask(column)
+    except Exception:  # noqa: BLE001  (a plugin may raise anything, and its message may hold the value)
+        results = ()
+    if len(results) == len(column.values):
+        return results
+    return [_call_one(masker, column, position) for position in range(len(column.values))]
+
+
+def _call_one(masker: Masker, column: Column, position: int) -> Any:
+    one = Column(
+        column.path,
+        [column.values[position]],
+        [column.subjects[position]] if column.subjects else [],
+    )
+    try:
+        (result,) = masker.mask(one)
+    except Exception:  # noqa: BLE001  (as above)
+        return FAILED
+    return result
+
+
+def _call_for_accepted(masker: Masker, path: str, gathered: Gathered) -> list[Any]:
+    results: list[Any] = [FAILED] * len(gathered.values)
+    accepted = [
+        position
+        for position, value in enumerate(gathered.values)
+        if PYTHON_ALIASES.get(type(value)) in masker.types
+    ]
+    if accepted:
+        subjects = [gathered.subjects[position] for position in accepted] if gathered.subjects else []
+        column = Column(path, [gathered.values[position] for position in accepted], subjects)
+        for position, result in zip(accepted, _call(masker, column), strict=True):
+            results[position] = result
+    return results
+
+
+def _check(masker: Masker, values: Sequence[Any], results: Sequence[Any]) -> tuple[list[Any], list[int]]:
+    """The results with integer widths put right, and the positions of those that cannot stand."""
+    checked = list(results)
+    failed: list[int] = []
+    must_differ = masker.changes == "always"
+    produces = masker.produces
+    for position, (value, result) in enumerate(zip(values, checked, strict=True)):
+        kind = type(result)
+        if kind is str and type(value) is str and produces is None:
+            if must_differ and result == value and value != "":
+                failed.append(position)
+            continue
+        if result is REMOVE:
+            if not masker.removes:
+                failed.append(position)
+            continue
+        if kind is int and (type(value) is Int64 or not INT32_MIN <= result <= INT32_MAX):
+            result = checked[position] = Int64(result)  # noqa: PLW2901  (the width is part of the value)
+            kind = Int64
+        alias = PYTHON_ALIASES.get(kind)
+        fits = alias is not None and alias in (produces or (PYTHON_ALIASES.get(type(value)),))
+        in_range = kind is not Int64 or INT64_MIN <= result <= INT64_MAX
+        same = must_differ and kind is type(value) and result == value and value not in ("", b"")
+        if not fits or not in_range or same:
+            failed.append(position)
+    return checked, failed
+
+
+def subject_bytes(value: Any) -> bytes | None:
+    """What stands for a person: the same bytes for "123", int32 123 and int64 123, since collections of one
+    database often disagree on an identifier's type. None for what cannot name a person."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass") or None
+    if isinstance(value, bool) or value is None or isinstance(value, dict | list | Unreadable):
+        return None
+    if isinstance(value, bytes):
+        return bytes(value)
+    return str(value).encode()

@@ -1,0 +1,284 @@
+"""The narrow door of the masking room: batches of raw documents in, raw changes or raw documents out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+import bson
+
+from phimask.masking.automaton import automaton
+from phimask.masking.bson_types import LOSSLESS, redaction
+from phimask.masking.columns import BoundRule, Gathered, MaskedColumn, OnError, mask_column, subject_bytes
+from phimask.masking.decoded import DecodedWalk, NeedsSplice
+from phimask.masking.splice import (
+    Edit,
+    MalformedBsonError,
+    RawWalk,
+    Spot,
+    apply,
+    decode_value,
+    edit,
+    elements,
+    redacted_bytes,
+    update_document,
+)
+from phimask.plugins.values import REMOVE
+
+Mode = Literal["update", "whole"]
+
+MAX_DOCUMENT_BYTES: Final = 16 * 1024 * 1024
+"""MongoDB's limit for a BSON document ("MongoDB Limits and Thresholds")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """A document's outcome: the raw update (mode update) or the raw masked document (mode whole)."""
+
+    bson: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """Nothing in the document is to be masked."""
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsWhole:
+    """No update can name a masked path (dots, `$`, duplicate or empty keys): mask the whole document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """The document is to be left as it is and named in the quarantine list; `reason` holds no value."""
+
+    reason: str
+
+
+Outcome: TypeAlias = Masked | Unchanged | NeedsWhole | Quarantined
+
+UNCHANGED: Final = Unchanged()
+NEEDS_WHOLE: Final = NeedsWhole()
+
+
+@dataclass(slots=True)
+class MaskedBatch:
+    """Outcomes parallel to the documents, and per rule how many values were masked, redacted because they
+    failed, and kept."""
+
+    outcomes: list[Outcome]
+    masked: list[int]
+    redacted_on_error: list[int]
+    kept: list[int]
+
+
+class MaskingCore:
+    """Masks batches by one collection's rules. Not safe for threads: one for each worker."""
+
+    def __init__(
+        self, rules: Sequence[BoundRule], subject: tuple[str, ...] | None, on_error: OnError
+    ) -> None:
+        self._rules = tuple(rules)
+        self._subject = subject
+        self._on_error = on_error
+        root = automaton([rule.segments for rule in rules])
+        self._decoded = DecodedWalk(self._rules, root)
+        self._raw = RawWalk(self._rules, root)
+
+    def mask(self, documents: Sequence[bytes], mode: Mode) -> MaskedBatch:
+        """Mask a batch of raw documents.
+
+        Mode `update` answers with updates of the changed paths and takes documents that lack fields no rule
+        names; mode `whole` needs whole documents and answers with such. Raises MaskingError if `on_error` is
+        halt and a value fails.
+        """
+        batch = _Batch(self._rules, self._on_error, mode, documents)
+        decoded = self._decoded
+        decoded.reset(paths=mode == "update")
+        for number, raw in enumerate(documents):
+            try:
+                document = bson.decode(raw, LOSSLESS)
+                exact = bson.encode(document, codec_options=LOSSLESS) == raw
+            except Exception:  # noqa: BLE001  (PyMongo raises several, and their messages hold values)
+                exact = False
+            if not exact:
+                batch.spliced.append(number)
+                continue
+            kept = decoded.kept[:]
+            target = batch.targets[number] = {} if mode == "update" else document
+            try:
+                decoded.gather(number, document, self._subject_of(document), target)
+            except NeedsSplice:
+                decoded.kept[:] = kept
+                batch.spliced.append(number)
+        batch.distribute(decoded.gathered, decoded.kept)
+        if batch.spliced:
+            self._splice(batch)
+        return batch.result()
+
+    def _subject_of(self, document: dict[str, Any]) -> bytes:
+        value: Any = document
+        for key in self._subject or ():
+            value = value.get(key) if type(value) is dict else None
+        found = subject_bytes(value) if self._subject else None
+        return found if found is not None else _without_subject(bson.encode({"": document.get("_id")}))
+
+    def _splice(self, batch: _Batch) -> None:
+        gathered = [Gathered() for _ in self._rules]
+        kept = [0] * len(self._rules)
+        for number in batch.spliced:
+            raw = batch.documents[number]
+            try:
+                self._raw.gather(number, raw, self._raw_subject(raw), gathered, kept)
+            except (MalformedBsonError, RecursionError):
+                batch.outcomes[number] = Quarantined("malformed BSON")
+        batch.distribute_spots(gathered, kept)
+
+    def _raw_subject(self, raw: bytes) -> bytes:
+        start = 0
+        identity = b""
+        for depth, key in enumerate(self._subject or ("_id",)):
+            found = None
+            for element in elements(raw, start):
+                if depth == 0 and element.key == b"_id":
+                    identity = bytes((element.kind,)) + b"\0" + raw[element.value : element.end]
+                if element.key == key.encode():
+                    found = element
+            if found is None or (found.kind != 0x03 and self._subject and depth < len(self._subject) - 1):
+                return _without_subject(_framed(identity))
+            start = found.value
+        value = subject_bytes(decode_value(raw, found)) if self._subject and found else None
+        return value if value is not None else _without_subject(_framed(identity))
+
+
+class _Batch:
+    """One batch on its way: what each document's outcome is made of."""
+
+    def __init__(
+        self, rules: Sequence[BoundRule], on_error: OnError, mode: Mode, documents: Sequence[bytes]
+    ) -> None:
+        self.documents = documents
+        self.outcomes: list[Outcome] = [UNCHANGED] * len(documents)
+        self.spliced: list[int] = []
+        self.targets: list[dict[str, Any]] = [{}] * len(documents)
+        self._rules = rules
+        self._on_error = on_error
+        self._mode = mode
+        self._removed: set[int] = set()
+        self._changed: set[int] = set()
+        self._quarantine: dict[int, str] = {}
+        self._masked = [0] * len(rules)
+        self._redacted = [0] * len(rules)
+        self._kept = [0] * len(rules)
+
+    def distribute(self, gathered: Sequence[Gathered], kept: Sequence[int]) -> None:
+        """Mask the decoded columns and hand each result to its document."""
+        skip = frozenset(self.spliced)
+        for rule, column in zip(self._rules, gathered, strict=True):
+            self._kept[rule.index] += kept[rule.index]
+            if not column.values:
+                continue
+            result = mask_column(rule, column, self._on_error)
+            self._count(rule, column, result, skip)
+            if rule.masker.removes:
+                self._remove(column, result)
+                continue
+            for (target, key, _, _), value in zip(column.places, result.values, strict=True):
+                target[key] = value
+            if self._mode == "whole":
+                self._changed.update(place[2] for place in column.places)
+
+    def _remove(self, column: Gathered, result: MaskedColumn) -> None:
+        for (target, key, number, is_field), value in zip(column.places, result.values, strict=True):
+            self._changed.add(number)
+            if value is REMOVE and is_field and self._mode == "whole":
+                del target[key]
+            elif value is REMOVE and is_field:
+                target[key] = REMOVE
+                self._removed.add(number)
+            else:
+                target[key] = None if value is REMOVE else value
+
+    def distribute_spots(self, gathered: Sequence[Gathered], kept: Sequence[int]) -> None:
+        """Mask the columns of the raw walk and cut each result into its document."""
+        edits: dict[int, list[Edit]] = {}
+        for rule, column in zip(self._rules, gathered, strict=True):
+            self._kept[rule.index] += kept[rule.index]
+            if not column.values:
+                continue
+            result = mask_column(rule, column, self._on_error)
+            self._count(rule, column, result, frozenset())
+            for position, (place, value) in enumerate(zip(column.places, result.values, strict=True)):
+                number, spot = place[2], place[0]
+                edits.setdefault(number, []).append(_edit(spot, value, failed=position in result.failed))
+        for number, changes in edits.items():
+            if isinstance(self.outcomes[number], Quarantined):
+                continue
+            if self._mode == "whole":
+                self.outcomes[number] = Masked(apply(self.documents[number], changes))
+            else:
+                update = update_document(changes)
+                self.outcomes[number] = NEEDS_WHOLE if update is None else Masked(update)
+
+    def _count(self, rule: BoundRule, column: Gathered, result: MaskedColumn, skip: frozenset[int]) -> None:
+        skipped = sum(place[2] in skip for place in column.places) if skip else 0
+        failed = [position for position in result.failed if column.places[position][2] not in skip]
+        self._redacted[rule.index] += len(failed)
+        self._masked[rule.index] += len(column.values) - skipped - len(failed)
+        if failed and self._on_error == "quarantine":
+            for position in failed:
+                self._quarantine[column.places[position][2]] = f"a value at {rule.path} could not be masked"
+
+    def result(self) -> MaskedBatch:
+        """Encode what is decoded still, and close the batch."""
+        skip = frozenset(self.spliced)
+        if self._mode == "update":
+            for number, fields in enumerate(self.targets):
+                if fields and number not in skip:
+                    self.outcomes[number] = _encoded(self._update(number, fields))
+        else:
+            for number in self._changed - skip:
+                self.outcomes[number] = _encoded(self.targets[number])
+        for number, outcome in enumerate(self.outcomes):
+            if isinstance(outcome, Masked) and len(outcome.bson) > MAX_DOCUMENT_BYTES:
+                self.outcomes[number] = Quarantined("masking makes the document larger than 16 MiB")
+        for number, reason in self._quarantine.items():
+            self.outcomes[number] = Quarantined(reason)
+        return MaskedBatch(self.outcomes, self._masked, self._redacted, self._kept)
+
+    def _update(self, number: int, fields: dict[str, Any]) -> dict[str, Any]:
+        if number not in self._removed:
+            return {"$set": fields}
+        sets = {path: value for path, value in fields.items() if value is not REMOVE}
+        update: dict[str, Any] = {"$set": sets} if sets else {}
+        update["$unset"] = {path: "" for path, value in fields.items() if value is REMOVE}
+        return update
+
+
+def _edit(spot: Spot, value: Any, *, failed: bool) -> Edit:
+    """The edit for a masked value; types that no Python value stands for are spelt in bytes."""
+    if failed:
+        raw = redacted_bytes(spot.element.kind)
+        if raw is not None:
+            return Edit(spot, raw)
+    try:
+        return edit(spot, value)
+    except Exception:  # noqa: BLE001  (a masker's text that is not UTF-8; the message holds it)
+        return edit(spot, redaction(value))
+
+
+def _encoded(document: dict[str, Any]) -> Outcome:
+    try:
+        return Masked(bson.encode(document, codec_options=LOSSLESS))
+    except Exception:  # noqa: BLE001  (as above)
+        return Quarantined("a masked value cannot be encoded as BSON")
+
+
+def _without_subject(identity: bytes) -> bytes:
+    """A document that names no subject is its own: by its `_id`, apart from all real subjects."""
+    return b"\0_id\0" + identity
+
+
+def _framed(element: bytes) -> bytes:
+    return (len(element) + 5).to_bytes(4, "little") + element + b"\0"

@@ -1,0 +1,152 @@
+"""The fast walk: a document decoded by PyMongo's C extension, its masked values gathered into columns.
+
+It serves documents that decode and encode back to the very same bytes; `splice` takes all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bson.dbref import DBRef
+
+from phimask.masking.automaton import NO_RULE, State, nameable
+from phimask.masking.columns import BoundRule, Gathered
+
+
+class NeedsSplice(Exception):  # noqa: N818  (a signal within this room, not an error)
+    """This document holds something that only the raw walk can treat exactly."""
+
+
+class _Node:
+    """A state of the automaton with what the walk does there, bound to the columns once for all batches."""
+
+    __slots__ = ("append", "item_list", "keeps", "named", "other", "place", "rule", "subject", "unit_array",
+                 "unit_document")  # fmt: skip
+
+    rule: int
+    append: Callable[[Any], None] | None
+    place: Callable[[Any], None]
+    subject: Callable[[bytes], None] | None
+    keeps: bool
+    unit_document: bool
+    unit_array: bool
+    named: dict[str, tuple[_Node | None, bool]]
+    item_list: tuple[tuple[str, _Node, bool], ...]
+    other: _Node | None
+
+
+class DecodedWalk:
+    """Gathers values of one document after the other. `gathered` has a column a rule.
+
+    With `paths` true, a value's place is a dotted path in the dict that `gather` is given; else its
+    container and key in the document itself.
+    """
+
+    def __init__(self, rules: Sequence[BoundRule], root: State) -> None:
+        self._rules = rules
+        self.gathered = [Gathered() for _ in rules]
+        self.kept = [0] * len(rules)
+        self._nodes: dict[int, _Node] = {}
+        self._root = self._node(root)
+
+    def _node(self, state: State) -> _Node:
+        node = self._nodes.get(id(state))
+        if node is not None:
+            return node
+        node = self._nodes[id(state)] = _Node()
+        node.rule = state.winner
+        node.append = node.subject = None
+        node.keeps = node.unit_document = node.unit_array = False
+        if state.winner != NO_RULE:
+            masker = self._rules[state.winner].masker
+            column = self.gathered[state.winner]
+            node.append, node.place = column.values.append, column.places.append
+            node.subject = column.subjects.append if masker.needs_subject else None
+            node.keeps = masker.changes == "never"
+            node.unit_document = masker.containers and state.final
+            node.unit_array = masker.removes and state.final
+        node.named = {
+            key: (None if child is None else self._node(child), named)
+            for key, (child, named) in state.named.items()
+        }
+        node.item_list = tuple(
+            (key, child, named) for key, (child, named) in node.named.items() if child is not None
+        )
+        node.other = None if state.other is None else self._node(state.other)
+        return node
+
+    def reset(self, *, paths: bool) -> None:
+        """Begin a new batch."""
+        self._paths = paths
+        for column in self.gathered:
+            column.values.clear()
+            column.places.clear()
+            column.subjects.clear()
+        self.kept[:] = [0] * len(self._rules)
+
+    def gather(self, number: int, document: dict[str, Any], subject: bytes, fields: dict[str, Any]) -> None:
+        """Add the values of document `number`. Raises NeedsSplice, then with some values already added."""
+        self._number = number
+        self._subject = subject
+        self._fields = fields
+        self._document(document, self._root, "")
+
+    def _document(self, document: dict[str, Any], node: _Node, prefix: str) -> None:
+        if node.other is None:
+            get = document.get
+            for key, child, named in node.item_list:
+                value = get(key)
+                if value is not None:
+                    if not named:
+                        raise NeedsSplice
+                    self._value(document, key, value, child, prefix)
+            return
+        find, other = node.named.get, node.other
+        for key, value in document.items():
+            if value is None:
+                continue
+            found = find(key)
+            if found is None:
+                if not nameable(key):
+                    raise NeedsSplice
+                self._value(document, key, value, other, prefix)
+                continue
+            below, named = found
+            if below is not None:
+                if not named:
+                    raise NeedsSplice
+                self._value(document, key, value, below, prefix)
+
+    def _value(self, container: Any, key: Any, value: Any, node: _Node, prefix: str) -> None:
+        kind = type(value)
+        if kind is dict:
+            if not node.unit_document:
+                self._document(value, node, f"{prefix}{key}." if self._paths else "")
+                return
+        elif kind is list:
+            if not node.unit_array:
+                inner = f"{prefix}{key}." if self._paths else ""
+                for index, element in enumerate(value):
+                    if element is None:
+                        continue
+                    if type(element) is dict and not node.unit_document:
+                        self._document(element, node, f"{inner}{index}." if self._paths else "")
+                    else:
+                        self._value(value, index, element, node, inner)
+                return
+        elif kind is DBRef:
+            raise NeedsSplice
+        append = node.append
+        if append is None:
+            return
+        if node.keeps:
+            self.kept[node.rule] += 1
+            return
+        append(value)
+        if self._paths:
+            node.place((self._fields, f"{prefix}{key}", self._number, type(container) is dict))
+        else:
+            node.place((container, key, self._number, type(container) is dict))
+        if node.subject is not None:
+            node.subject(self._subject)
