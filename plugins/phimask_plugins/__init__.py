@@ -1,1 +1,75 @@
 """The built-in plugins, a package a kind, registered through the same hooks as anyone's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from phimask import (
+    BatchSizer,
+    Detector,
+    Executor,
+    Masker,
+    MemoryGovernor,
+    Observer,
+    Partitioner,
+    Validator,
+    hookimpl,
+)
+from phimask_plugins import (
+    batch_sizers,
+    detectors,
+    executors,
+    maskers,
+    memory_governors,
+    observers,
+    partitioners,
+    validators,
+)
+
+
+@hookimpl
+def phimask_register_partitioners() -> Iterable[type[Partitioner]]:
+    """See `phimask_plugins.partitioners`."""
+    return getattr(partitioners, "ALL", ())
+
+
+@hookimpl
+def phimask_register_batch_sizers() -> Iterable[type[BatchSizer]]:
+    """See `phimask_plugins.batch_sizers`."""
+    return getattr(batch_sizers, "ALL", ())
+
+
+@hookimpl
+def phimask_register_maskers() -> Iterable[type[Masker]]:
+    """See `phimask_plugins.maskers`."""
+    return getattr(maskers, "ALL", ())
+
+
+@hookimpl
+def phimask_register_memory_governors() -> Iterable[type[MemoryGovernor]]:
+    """See `phimask_plugins.memory_governors`."""
+    return getattr(memory_governors, "ALL", ())
+
+
+@hookimpl
+def phimask_register_validators() -> Iterable[type[Validator]]:
+    """See `phimask_plugins.validators`."""
+    return getattr(validators, "ALL", ())
+
+
+@hookimpl
+def phimask_register_executors() -> Iterable[type[Executor]]:
+    """See `phimask_plugins.executors`."""
+    return getattr(executors, "ALL", ())
+
+
+@hookimpl
+def phimask_register_detectors() -> Iterable[type[Detector]]:
+    """See `phimask_plugins.detectors`."""
+    return getattr(detectors, "ALL", ())
+
+
+@hookimpl
+def phimask_register_observers() -> Iterable[type[Observer]]:
+    """See `phimask_plugins.observers`."""
+    return getattr(observers, "ALL", ())
