@@ -1,1 +1,1 @@
-""
+"""The run: partitions' loops, what guards them, verification, the report."""

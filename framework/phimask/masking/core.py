@@ -14,17 +14,16 @@ from phimask.masking.columns import BoundRule, Gathered, MaskedColumn, OnError, 
 from phimask.masking.decoded import DecodedWalk, NeedsSplice
 from phimask.masking.splice import (
     Edit,
-    MalformedBsonError,
     RawWalk,
     Spot,
     apply,
     decode_value,
     edit,
-    elements,
     redacted_bytes,
     update_document,
 )
 from phimask.plugins.values import REMOVE
+from phimask.rawbson import MalformedBsonError, elements, wrap
 
 Mode = Literal["update", "whole"]
 
@@ -146,10 +145,10 @@ class MaskingCore:
                 if element.key == key.encode():
                     found = element
             if found is None or (found.kind != 0x03 and self._subject and depth < len(self._subject) - 1):
-                return _without_subject(_framed(identity))
+                return _without_subject(wrap(identity))
             start = found.value
         value = subject_bytes(decode_value(raw, found)) if self._subject and found else None
-        return value if value is not None else _without_subject(_framed(identity))
+        return value if value is not None else _without_subject(wrap(identity))
 
 
 class _Batch:
@@ -278,7 +277,3 @@ def _encoded(document: dict[str, Any]) -> Outcome:
 def _without_subject(identity: bytes) -> bytes:
     """A document that names no subject is its own: by its `_id`, apart from all real subjects."""
     return b"\0_id\0" + identity
-
-
-def _framed(element: bytes) -> bytes:
-    return (len(element) + 5).to_bytes(4, "little") + element + b"\0"

@@ -7,10 +7,9 @@ touched but for the lengths of what encloses them.
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import bson
 from bson.dbref import DBRef
@@ -19,83 +18,7 @@ from phimask.masking.automaton import NO_RULE, State, nameable
 from phimask.masking.bson_types import ALIASES, LOSSLESS, REDACTED_TEXT
 from phimask.masking.columns import BoundRule, Gathered, Unreadable
 from phimask.plugins.values import REMOVE
-
-_LENGTH: Final = struct.Struct("<i")
-_FIXED: Final[dict[int, int]] = {
-    0x01: 8,
-    0x06: 0,
-    0x07: 12,
-    0x08: 1,
-    0x09: 8,
-    0x0A: 0,
-    0x10: 4,
-    0x11: 8,
-    0x12: 8,
-    0x13: 16,
-    0x7F: 0,
-    0xFF: 0,
-}
-_DOCUMENT: Final = 0x03
-_ARRAY: Final = 0x04
-_UNDEFINED: Final = 0x06
-_NULL: Final = 0x0A
-_SYMBOL: Final = 0x0E
-
-
-class MalformedBsonError(ValueError):
-    """These bytes are no BSON document."""
-
-
-@dataclass(frozen=True, slots=True)
-class Element:
-    """One element within `raw`: [start, end) whole, its value at [value, end)."""
-
-    start: int
-    key: bytes
-    kind: int
-    value: int
-    end: int
-
-
-def elements(raw: bytes, start: int = 0) -> Iterator[Element]:
-    """The elements of the document that begins at `start`. Raises MalformedBsonError."""
-    try:
-        end = start + _LENGTH.unpack_from(raw, start)[0] - 1
-        at = start + 4
-        if end >= len(raw) or end < at or raw[end] != 0:
-            raise MalformedBsonError
-        while at < end:
-            kind = raw[at]
-            zero = raw.index(0, at + 1, end)
-            value = zero + 1
-            after = value + _size(raw, kind, value)
-            if after > end:
-                raise MalformedBsonError
-            yield Element(at, raw[at + 1 : zero], kind, value, after)
-            at = after
-    except (struct.error, ValueError, IndexError):
-        raise MalformedBsonError from None
-
-
-def _size(raw: bytes, kind: int, at: int) -> int:
-    """The bytes of a value of type `kind` that begins at `at`."""
-    fixed = _FIXED.get(kind)
-    if fixed is not None:
-        return fixed
-    if kind == 0x0B:
-        return raw.index(0, raw.index(0, at) + 1) + 1 - at
-    length: int = _LENGTH.unpack_from(raw, at)[0]
-    if length < 0:
-        raise MalformedBsonError
-    if kind in (0x02, 0x0D, _SYMBOL):
-        return 4 + length
-    if kind in (_DOCUMENT, _ARRAY, 0x0F):
-        return length
-    if kind == 0x05:
-        return 5 + length
-    if kind == 0x0C:
-        return 4 + length + 12
-    raise MalformedBsonError
+from phimask.rawbson import ARRAY, DOCUMENT, LENGTH, NULL, SYMBOL, UNDEFINED, Element, elements, wrap
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,14 +86,14 @@ class RawWalk:
     ) -> None:
         index = state.winner
         masker = None if index == NO_RULE else self._rules[index].masker
-        if element.kind == _ARRAY:
+        if element.kind == ARRAY:
             if not (masker and masker.removes and state.final):
                 self._array(element.value, state, around, path)
                 return
-        elif element.kind == _DOCUMENT and not (masker and masker.containers and state.final):
+        elif element.kind == DOCUMENT and not (masker and masker.containers and state.final):
             self._document(element.value, state, around, None if path is None else f"{path}.")
             return
-        if masker is None or element.kind in (_NULL, _UNDEFINED):
+        if masker is None or element.kind in (NULL, UNDEFINED):
             return
         if masker.changes == "never":
             self._kept[index] += 1
@@ -192,11 +115,11 @@ def _is_utf8(key: bytes) -> bool:
 
 def decode_value(raw: bytes, element: Element) -> Any:
     """The element's value as PyMongo decodes it, or Unreadable where that would lose or fail."""
-    if element.kind in (_SYMBOL, 0x0C, 0x0F):
+    if element.kind in (SYMBOL, 0x0C, 0x0F):
         return Unreadable(ALIASES[element.kind])
     body = bytes((element.kind,)) + b"v\0" + raw[element.value : element.end] + b"\0"
     try:
-        value = bson.decode(_LENGTH.pack(len(body) + 4) + body, LOSSLESS)["v"]
+        value = bson.decode(LENGTH.pack(len(body) + 4) + body, LOSSLESS)["v"]
     except Exception:  # noqa: BLE001  (PyMongo raises several, and their messages hold bytes of the value)
         return Unreadable(ALIASES[element.kind])
     return {} if isinstance(value, DBRef) else value
@@ -210,16 +133,16 @@ def encode_value(value: Any) -> tuple[int, bytes]:
 
 def redacted_bytes(kind: int) -> tuple[int, bytes] | None:
     """A redaction that only raw bytes can spell: a symbol's and an unreadable string's."""
-    if kind in (0x02, _SYMBOL):
+    if kind in (0x02, SYMBOL):
         text = REDACTED_TEXT.encode() + b"\0"
-        return kind, _LENGTH.pack(len(text)) + text
+        return kind, LENGTH.pack(len(text)) + text
     return None
 
 
 def edit(spot: Spot, value: Any) -> Edit:
     """The edit that puts `value` in the spot; a removed array element becomes null, so that lengths stay."""
     if value is REMOVE:
-        return Edit(spot, (_NULL, b"") if spot.in_array else None)
+        return Edit(spot, (NULL, b"") if spot.in_array else None)
     return Edit(spot, encode_value(value))
 
 
@@ -237,7 +160,7 @@ def apply(raw: bytes, edits: Sequence[Edit]) -> bytes:
         for start in change.spot.around:
             growth[start] = growth.get(start, 0) + len(new) - (element.end - element.start)
     for start, more in growth.items():
-        patches.append((start, start + 4, _LENGTH.pack(_LENGTH.unpack_from(raw, start)[0] + more)))
+        patches.append((start, start + 4, LENGTH.pack(LENGTH.unpack_from(raw, start)[0] + more)))
     parts: list[bytes] = []
     at = 0
     for start, end, new in sorted(patches):
@@ -263,11 +186,7 @@ def update_document(edits: Sequence[Edit]) -> bytes | None:
             sets.append(bytes((kind,)) + name + value)
     body = b""
     if sets:
-        body += b"\x03$set\0" + _wrap(b"".join(sets))
+        body += b"\x03$set\0" + wrap(b"".join(sets))
     if unsets:
-        body += b"\x03$unset\0" + _wrap(b"".join(unsets))
-    return _wrap(body)
-
-
-def _wrap(body: bytes) -> bytes:
-    return _LENGTH.pack(len(body) + 5) + body + b"\0"
+        body += b"\x03$unset\0" + wrap(b"".join(unsets))
+    return wrap(body)

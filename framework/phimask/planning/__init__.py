@@ -1,1 +1,1 @@
-""
+"""What a run would do, found out before anything is written."""

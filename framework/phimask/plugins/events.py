@@ -64,7 +64,7 @@ class BatchFinished(Event):
     """A batch is written and acknowledged (or nothing in it had to be).
 
     Bytes are BSON bytes as read. `seconds` is the batch's own time: reading, masking, writing, checking.
-    `masked` and `redacted_on_error` count values per rule, by the rule's place in the collection file.
+    `masked`, `redacted_on_error` and `kept` count values per rule, by the rule's place in the collection file.
     `classes` counts documents by complexity: simple, medium, complex.
     """
 
@@ -80,6 +80,7 @@ class BatchFinished(Event):
     rss_bytes: int
     masked: tuple[int, ...] = ()
     redacted_on_error: tuple[int, ...] = ()
+    kept: tuple[int, ...] = ()
     classes: Mapping[str, int] = field(default_factory=dict)
 
 

@@ -1,0 +1,169 @@
+"""A masked batch on its way to the server, and what the server then has: in place, or into a target."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from phimask.engine.checking import Checks
+from phimask.masking.core import Masked, MaskedBatch, MaskingCore, NeedsWhole, Quarantined
+from phimask.plugins.values import DocumentId, DocumentPair, Totals
+from phimask.store.raw import identity
+from phimask.store.reading import whole_documents
+from phimask.store.writing import Written, insert, replace_whole, update
+
+
+@dataclass(slots=True)
+class Batch:
+    """Documents as read, what became of them in the core, and the seconds that took.
+
+    `before` holds the sampled documents whole, as they were read.
+    """
+
+    documents: list[bytes]
+    identities: list[DocumentId]
+    before: Mapping[DocumentId, bytes]
+    masked: MaskedBatch
+    bytes: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class Committed:
+    """A batch's outcome: counts of documents, the quarantined with their reasons, seconds in all."""
+
+    batch: Batch
+    written: int = 0
+    unchanged: int = 0
+    missing: int = 0
+    quarantined: dict[DocumentId, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def totals(self) -> Totals:
+        """For the validators."""
+        return Totals(
+            read=len(self.batch.documents),
+            written=self.written,
+            unchanged=self.unchanged,
+            quarantined=len(self.quarantined),
+            missing=self.missing,
+        )
+
+
+class Committer:
+    """Writes batches of one collection and checks a sample of each against what the server then holds.
+
+    `target` None is in place. One thread may prepare a batch while another commits the one before.
+    """
+
+    def __init__(
+        self, source: Any, target: Any | None, core: MaskingCore, checks: Checks, sample: int
+    ) -> None:
+        self._source = source
+        self._target = target
+        self._core = core
+        self._checks = checks
+        self._sample = sample if checks.wanted else 0
+        self._masking = threading.Lock()  # the core masks one batch at a time, commit and prepare overlap
+        self._random = random.Random()  # noqa: S311  (which documents are checked is no secret)
+
+    def prepare(self, documents: list[bytes], *, whole: bool, seconds: float) -> Batch:
+        """Mask documents as read; sampled ones are read again whole if they are not (`whole`) already."""
+        start = time.perf_counter()
+        identities = [identity(raw) for raw in documents]
+        size = sum(map(len, documents))
+        before = self._whole_sample(documents, identities, whole=whole)
+        with self._masking:
+            masked = self._core.mask(documents, "update" if self._target is None else "whole")
+        seconds += time.perf_counter() - start
+        return Batch(documents, identities, before, masked, size, seconds)
+
+    def _whole_sample(
+        self, documents: list[bytes], identities: list[DocumentId], *, whole: bool
+    ) -> dict[DocumentId, bytes]:
+        count = min(self._sample, len(documents))
+        numbers = self._random.sample(range(len(documents)), count)
+        if whole:
+            return {identities[number]: documents[number] for number in numbers}
+        found = whole_documents(self._source, [identities[number] for number in numbers])
+        for number in numbers:
+            # What is masked and what is checked must be the same reading of the document.
+            documents[number] = found.get(identities[number], documents[number])
+        return found
+
+    def commit(self, batch: Batch) -> Committed:
+        """Write and check. May be called again for the same batch: both ways of writing can be repeated."""
+        start = time.perf_counter()
+        done = Committed(batch)
+        if self._target is None:
+            self._in_place(self._source, batch, done)
+        else:
+            self._copy(self._target, batch, done)
+        if self._checks.wanted:
+            self._checks.documents(self._pairs(done))
+            self._checks.totals(done.totals())
+        done.seconds = batch.seconds + time.perf_counter() - start
+        return done
+
+    def _in_place(self, collection: Any, batch: Batch, done: Committed) -> None:
+        updates: list[tuple[DocumentId, bytes]] = []
+        for found, outcome in zip(batch.identities, batch.masked.outcomes, strict=True):
+            if isinstance(outcome, Masked):
+                updates.append((found, outcome.bson))
+            elif isinstance(outcome, Quarantined):
+                done.quarantined[found] = outcome.reason
+            elif isinstance(outcome, NeedsWhole):
+                self._replace(collection, found, done)
+            else:
+                done.unchanged += 1
+        if updates:
+            written = update(collection, updates)
+            self._settle(written, len(updates), done)
+
+    def _replace(self, collection: Any, found: DocumentId, done: Committed) -> None:
+        replaced, reason = replace_whole(collection, found, self._mask_whole)
+        if replaced:
+            done.written += 1
+        elif reason is None:
+            done.missing += 1
+        else:
+            done.quarantined[found] = reason
+
+    def _mask_whole(self, raw: bytes) -> bytes | None:
+        with self._masking:
+            outcome = self._core.mask([raw], "whole").outcomes[0]
+        if isinstance(outcome, Masked):
+            return outcome.bson
+        return None if isinstance(outcome, Quarantined) else raw
+
+    def _copy(self, target: Any, batch: Batch, done: Committed) -> None:
+        documents: list[bytes] = []
+        for found, raw, outcome in zip(batch.identities, batch.documents, batch.masked.outcomes, strict=True):
+            if isinstance(outcome, Quarantined):
+                done.quarantined[found] = outcome.reason
+            else:
+                documents.append(outcome.bson if isinstance(outcome, Masked) else raw)
+                done.unchanged += not isinstance(outcome, Masked)
+        if documents:
+            written = insert(target, documents)
+            self._settle(written, len(documents), done)
+            done.written -= done.unchanged
+
+    def _settle(self, written: Written, sent: int, done: Committed) -> None:
+        done.written += written.matched
+        done.missing += sent - written.matched - len(written.refused)
+        done.quarantined.update(written.refused)
+
+    def _pairs(self, done: Committed) -> list[DocumentPair]:
+        """The sampled documents before and after; those left out on purpose or deleted by others are none."""
+        wanted = [found for found in done.batch.before if found not in done.quarantined]
+        after = whole_documents(self._source if self._target is None else self._target, wanted)
+        if done.missing and self._target is None:
+            wanted = [found for found in wanted if found in after]
+        return [DocumentPair(done.batch.before[found], after.get(found)) for found in wanted]
+
+

@@ -1,0 +1,54 @@
+"""How a run is told to end: by a person's Ctrl-C, by the system, or by the engine itself."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class StopSignal:
+    """Implements phimask.Control; set once, never cleared. `interrupted`: it was a person or the system."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self.interrupted = False
+
+    @property
+    def stopping(self) -> bool:
+        """True once somebody asked for the end."""
+        return self._event.is_set()
+
+    def stop(self) -> None:
+        """Ask for the end at the next batch boundary."""
+        self._event.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait, but no longer than until the end is asked for; true if it is."""
+        return self._event.wait(seconds)
+
+
+@contextmanager
+def stop_on_signals(stop: StopSignal) -> Iterator[None]:
+    """Turn SIGINT, SIGTERM and Windows' SIGBREAK into a stop after the batch in hand.
+
+    Only the main thread may install handlers; in any other this does nothing.
+    """
+
+    def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  (the signature of a handler)
+        stop.interrupted = True
+        stop.stop()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    names = ("SIGINT", "SIGTERM", "SIGBREAK")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.signal(number, ask) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,156 @@
+"""The plan: everything a run would find out and decide for one collection, and no write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pymongo.errors import PyMongoError
+
+from phimask.config.model import CollectionFile, Profile
+from phimask.masking.columns import BoundRule
+from phimask.masking.keys import MaskingKey
+from phimask.planning.binding import bind, facts
+from phimask.planning.preflight import Namespace, Preflight, examine
+from phimask.planning.prescan import Prescan, prescan
+from phimask.plugins.interfaces import Partitioner, Validator
+from phimask.plugins.registry import Registry
+from phimask.plugins.values import CollectionFacts, Partition
+from phimask.store.connect import raw_collection
+from phimask.store.reading import first_documents, sampled_documents
+from phimask.store.retry import terminal_error
+from phimask.store.source import CollectionSource
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which documents of a collection: a query, at most so many; None is no bound."""
+
+    query: Mapping[str, Any] | None = None
+    limit: int | None = None
+
+
+@dataclass(slots=True)
+class CollectionPlan:
+    """One collection's part of the plan. `documents` is an estimate under the scope.
+
+    `unmatched` names the collection file's own rules that match nothing in the sample.
+    """
+
+    file: CollectionFile
+    source: Namespace
+    target: Namespace | None
+    scope: Scope
+    rules: tuple[BoundRule, ...]
+    preflight: Preflight
+    scan: Prescan
+    documents: int
+    bytes: int
+    partitioner: Partitioner | None = None
+    indexed: CollectionSource | None = None
+    unmatched: list[str] = field(default_factory=list)
+    hazards: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def namespace(self) -> str:
+        """Of the source."""
+        return str(self.source)
+
+    def partitions(self) -> Iterator[Partition]:
+        """The partitions, cut as they are asked for."""
+        if self.partitioner is not None and self.indexed is not None:
+            yield from self.partitioner.partitions(self.indexed)
+
+
+def plan_collection(
+    file: CollectionFile,
+    profile: Profile,
+    registry: Registry,
+    key: MaskingKey | None,
+    source: Namespace,
+    target: Namespace | None,
+    scope: Scope,
+) -> CollectionPlan:
+    """Find out all there is to know. Raises ConfigError, KeyMaterialError, PreflightError or StoreError; what
+    does not keep the plan from being made is in its hazards and warnings."""
+    rules = bind(file, registry, key)
+    preflight = examine(source, target, rules)
+    plan = CollectionPlan(
+        file, source, target, scope, rules, preflight, Prescan(matched=[0] * len(rules)), 0, 0,
+        hazards=list(preflight.hazards), warnings=list(preflight.warnings),
+    )  # fmt: skip
+    if preflight.hazards:
+        return plan
+    collection = raw_collection(source.client, source.database, source.collection)
+    indexed = CollectionSource(collection)
+    plan.scan = _scan(collection, profile, registry, plan)
+    plan.documents, plan.bytes = _extent(indexed, plan)
+    partitioner = registry.create("partitioner", profile.partitioner.name, profile.partitioner.options)
+    if not isinstance(partitioner, Partitioner):
+        raise TypeError(profile.partitioner.name)
+    plan.partitioner, plan.indexed = partitioner, indexed
+    _judge(plan, profile, registry)
+    return plan
+
+
+def _scan(collection: Any, profile: Profile, registry: Registry, plan: CollectionPlan) -> Prescan:
+    detectors = [registry.create("detector", name, {}) for name in registry.names("detector")]
+    arguments = (plan.rules, plan.file.subject, detectors)
+    try:
+        return prescan(sampled_documents(collection, profile.prescan, plan.scope.query), *arguments)  # type: ignore[arg-type]
+    except PyMongoError as error:
+        reason = terminal_error(error, "sampling")
+        plan.warnings.append(f"{plan.namespace}: {reason}; the first documents stand for the sample")
+    try:
+        return prescan(first_documents(collection, profile.prescan, plan.scope.query), *arguments)  # type: ignore[arg-type]
+    except PyMongoError as error:
+        raise terminal_error(error, f"reading {plan.namespace}") from None
+
+
+def _extent(indexed: CollectionSource, plan: CollectionPlan) -> tuple[int, int]:
+    """How many documents and bytes the scope covers, as far as that can be known cheaply."""
+    scope = plan.scope
+    documents = indexed.count(scope.query)
+    if scope.limit is not None:
+        documents = min(documents, scope.limit)
+    whole = indexed.documents or 1
+    return documents, int(indexed.bytes * documents / whole)
+
+
+def _judge(plan: CollectionPlan, profile: Profile, registry: Registry) -> None:
+    """What the sample says about the rules, and what preflight validators say about the collection."""
+    scan = plan.scan
+    own = plan.file.origin.file
+    for rule, count in zip(plan.file.rules, scan.matched, strict=True):
+        if scan.documents and not count and rule.origin.file == own:
+            plan.unmatched.append(
+                f"{rule.origin.file}:{rule.origin.line}: {rule.origin.path}: {rule.path} matches nothing in "
+                f"{scan.documents} sampled documents of {plan.namespace}; check its spelling and case, or take "
+                "the rule out"
+            )
+    for path, labels in sorted(scan.detected.items()):
+        plan.warnings.append(
+            f"{plan.namespace}: no rule names {path}, and its values look like {', '.join(sorted(labels))}"
+        )
+    if scan.unreadable:
+        plan.warnings.append(
+            f"{plan.namespace}: {scan.unreadable} of {scan.documents} sampled documents hold what only the exact "
+            "(slower) walk can treat"
+        )
+    known = CollectionFacts(
+        plan.namespace, plan.documents, plan.bytes, dict(plan.preflight.options),
+        tuple(dict(index) for index in plan.preflight.indexes),
+    )  # fmt: skip
+    for choice in profile.validators:
+        validator = registry.create("validator", choice.name, choice.options, rules=facts(plan.rules))
+        if isinstance(validator, Validator) and "before" in validator.phases:
+            plan.hazards += [
+                f"{plan.namespace}: {choice.name}: {finding.what}"
+                + (f" at {finding.path}" if finding.path else "")
+                for finding in validator.before(known)
+            ]
+
+
+

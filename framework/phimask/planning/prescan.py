@@ -1,0 +1,160 @@
+"""The pre-scan: a sample of documents tells which rules match, what to read, and how uneven the rest may be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import bson
+
+from phimask.masking.automaton import NO_RULE, State, automaton
+from phimask.masking.bson_types import LOSSLESS, PYTHON_ALIASES
+from phimask.masking.columns import BoundRule
+from phimask.planning.complexity import CLASSES, shape
+from phimask.plugins.interfaces import Detector
+
+_PRUNING_PAYS_FROM: Final = 8192
+"""Bytes a document that nobody needs: below, an exclusion costs the server more than it saves the client."""
+_DETECTED_TEXTS: Final = 20
+"""Texts of one path that detectors are shown."""
+
+
+@dataclass(slots=True)
+class Prescan:
+    """What the sample showed. `matched` counts values per rule; `detected` names, for paths without a rule, the
+    labels that detectors gave to their values; sizes are BSON bytes."""
+
+    documents: int = 0
+    unreadable: int = 0
+    bytes: int = 0
+    largest: int = 0
+    matched: list[int] = field(default_factory=list)
+    classes: Counter[str] = field(default_factory=Counter)
+    detected: dict[str, set[str]] = field(default_factory=dict)
+    id_types: Counter[str] = field(default_factory=Counter)
+    projection: Mapping[str, int] | None = None
+
+    @property
+    def mean_bytes(self) -> float:
+        """Bytes of an average document; 0 where there is none."""
+        return self.bytes / self.documents if self.documents else 0.0
+
+
+def prescan(
+    documents: Iterable[bytes],
+    rules: Sequence[BoundRule],
+    subject: tuple[str, ...] | None,
+    detectors: Sequence[Detector],
+) -> Prescan:
+    """Look at raw documents one by one; none is kept."""
+    return _Scan(rules, subject, detectors).over(documents)
+
+
+class _Scan:
+    def __init__(
+        self, rules: Sequence[BoundRule], subject: tuple[str, ...] | None, detectors: Sequence[Detector]
+    ) -> None:
+        self._rules = rules
+        self._root = automaton([rule.segments for rule in rules])
+        self._subject = subject
+        self._detectors = detectors
+        self._found = Prescan(matched=[0] * len(rules), classes=Counter(dict.fromkeys(CLASSES, 0)))
+        self._unneeded: Counter[str] = Counter()
+        self._shown: Counter[str] = Counter()
+
+    def over(self, documents: Iterable[bytes]) -> Prescan:
+        found = self._found
+        for raw in documents:
+            found.documents += 1
+            found.bytes += len(raw)
+            found.largest = max(found.largest, len(raw))
+            try:
+                document = bson.decode(raw, LOSSLESS)
+            except Exception:  # noqa: BLE001  (PyMongo raises several, and their messages hold values)
+                found.unreadable += 1
+                continue
+            found.classes[shape(document).complexity()] += 1
+            found.id_types[PYTHON_ALIASES.get(type(document.get("_id")), "other")] += 1
+            self._document(document, self._root, "")
+        found.projection = self._projection()
+        return found
+
+    def _document(self, document: dict[str, Any], state: State, prefix: str) -> None:
+        for key, value in document.items():
+            named = state.named.get(key)
+            below = named[0] if named is not None else state.other
+            path = f"{prefix}{key}"
+            if below is None:
+                if path == "_id":
+                    continue
+                self._note_unneeded(path, value)
+                self._detect(path, value)
+            else:
+                self._value(path, value, below)
+
+    def _value(self, path: str, value: Any, state: State) -> None:
+        if isinstance(value, dict):
+            masker = None if state.winner == NO_RULE else self._rules[state.winner].masker
+            if not (masker and masker.containers and state.final):
+                self._document(value, state, f"{path}.")
+                return
+        elif isinstance(value, list):
+            for element in value:
+                self._value(path, element, state)
+            return
+        if state.winner == NO_RULE:
+            self._detect(path, value)
+        elif value is not None:
+            self._found.matched[state.winner] += 1
+
+    def _note_unneeded(self, path: str, value: Any) -> None:
+        nameable = not path.startswith("$") and ".$" not in path and ".." not in path
+        below_subject = self._subject and ".".join(self._subject).startswith(path)
+        if nameable and not below_subject and isinstance(value, dict | list | str | bytes):
+            size = len(bson.encode({"": value})) if isinstance(value, dict | list) else len(value)
+            self._unneeded[path] += size
+
+    def _detect(self, path: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for key, child in value.items():
+                self._detect(f"{path}.{key}", child)
+        elif isinstance(value, list):
+            for child in value:
+                self._detect(path, child)
+        elif isinstance(value, str) and self._shown[path] < _DETECTED_TEXTS:
+            self._shown[path] += 1
+            for detector in self._detectors:
+                for detection in detector.detect(value):
+                    self._found.detected.setdefault(path, set()).add(detection.label)
+
+    def _projection(self) -> Mapping[str, int] | None:
+        """What to read of each document: whole top-level fields, or all but what the sample shows to be bulk.
+
+        Both leave what they pass as it is stored. An inclusion of nested paths would not: it drops an array's
+        scalar elements, so that indices shift, and a duplicate key's second value.
+        """
+        root = self._root
+        if root.other is not None or not self._found.documents:
+            return None
+        roots = [key for key, state, nameable in root.named_items if state is not None and nameable]
+        if len(roots) < sum(state is not None for _, state, _ in root.named_items):
+            return None
+        if self._subject:
+            roots.append(self._subject[0])
+        inside = {
+            path: size for path, size in self._unneeded.items() if path.partition(".")[0] in roots
+        }
+        if sum(inside.values()) / self._found.documents < _PRUNING_PAYS_FROM:
+            return {"_id": 1, **dict.fromkeys(sorted(set(roots)), 1)}
+        return dict.fromkeys(_without_nested(self._unneeded), 0)
+
+
+def _without_nested(paths: Iterable[str]) -> list[str]:
+    """The paths that lie within no other of them: a projection refuses both."""
+    kept: list[str] = []
+    for path in sorted(paths):
+        if not any(path.startswith(f"{other}.") for other in kept):
+            kept.append(path)
+    return kept

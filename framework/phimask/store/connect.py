@@ -1,0 +1,118 @@
+"""Opening a deployment, or one clear message that says why not, without a credential in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bson.raw_bson import RawBSONDocument
+from pymongo import MongoClient, ReadPreference
+from pymongo.errors import (
+    AutoReconnect,
+    ConfigurationError,
+    ConnectionFailure,
+    InvalidURI,
+    OperationFailure,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+)
+from pymongo.read_concern import ReadConcern
+from pymongo.uri_parser import parse_uri
+from pymongo.write_concern import WriteConcern
+
+from phimask.config.model import Secret
+from phimask.errors import PreflightError
+from phimask.store.retry import error_name
+
+Client = MongoClient[dict[str, Any]]
+
+SELECTION_SECONDS = 10
+"""How long to look for a server before saying that there is none."""
+
+
+def connect(uri: Secret) -> Client:
+    """A client that reads and writes with majority concern and is known to be answered.
+
+    Raises PreflightError: malformed URI, no server, wrong password and the like.
+    """
+    text = uri.reveal()
+    where = hosts(uri)
+    try:
+        client = _client(text, retry_writes=True)
+    except (InvalidURI, ConfigurationError, ValueError, TypeError):
+        raise PreflightError(
+            [
+                "the MongoDB URI is malformed; it looks like mongodb://USER:PASSWORD@HOST:PORT/?replicaSet=RS"
+                + ", with special characters of user and password percent-encoded"
+            ]
+        ) from None
+    try:
+        hello = client.admin.command("hello")
+        client.admin.command("connectionStatus")
+    except PyMongoError as error:
+        client.close()
+        raise PreflightError([_why_not(error, where)]) from None
+    if "setName" not in hello and hello.get("msg") != "isdbgrid":
+        client.close()
+        client = _client(text, retry_writes=False)
+    return client
+
+
+def hosts(uri: Secret) -> str:
+    """The hosts a URI names, with nothing secret; `?` where it is malformed."""
+    text = uri.reveal()
+    if text.startswith("mongodb+srv://"):
+        return text.removeprefix("mongodb+srv://").rpartition("@")[2].partition("/")[0] or "?"
+    try:
+        nodes = parse_uri(text)["nodelist"]
+    except (PyMongoError, ValueError):
+        return "?"
+    return ", ".join(host if port is None else f"{host}:{port}" for host, port in nodes)
+
+
+def _client(text: str, *, retry_writes: bool) -> Client:
+    return MongoClient(
+        text,
+        appname="phimask",
+        serverSelectionTimeoutMS=SELECTION_SECONDS * 1000,
+        retryWrites=retry_writes,
+        tz_aware=False,
+    )
+
+
+def _why_not(error: PyMongoError, where: str) -> str:
+    if isinstance(error, OperationFailure):
+        if error.code in (18, 8000):
+            return (
+                f"{where}: the server refused the user or the password; "
+                "check the credentials and authSource in the URI"
+            )
+        return f"{where}: the server answered {error_name(error)}; see its log"
+    if isinstance(error, ServerSelectionTimeoutError | AutoReconnect | ConnectionFailure):
+        return (
+            f"{where}: no server answered within {SELECTION_SECONDS} s; check that mongod runs there, "
+            "that the port is right, and TLS and firewall settings"
+        )
+    return f"{where}: the connection failed ({type(error).__name__}); check the URI's options"
+
+
+MAJORITY_WRITES = WriteConcern("majority")
+MAJORITY_READS = ReadConcern("majority")
+
+
+def raw_collection(client: Client, database: str, name: str) -> Any:
+    """The collection with raw documents and majority concerns, read from the primary."""
+    options = client.codec_options.with_options(document_class=RawBSONDocument)
+    return client[database].get_collection(
+        name,
+        codec_options=options,  # type: ignore[arg-type]
+        write_concern=MAJORITY_WRITES,
+        read_concern=MAJORITY_READS,
+        read_preference=ReadPreference.PRIMARY,
+    )
+
+
+def server_version(client: Client) -> tuple[int, ...]:
+    """As (6, 0, 5)."""
+    info: Mapping[str, Any] = client.admin.command("buildInfo")
+    return tuple(int(part) for part in info["versionArray"][:3])

@@ -1,0 +1,68 @@
+"""Raw BSON at the store's edge: splitting replies, and `_id`s that go back to the server byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from bson.raw_bson import RawBSONDocument
+
+from phimask.plugins.values import DocumentId
+from phimask.rawbson import ARRAY, LENGTH, MalformedBsonError, elements, wrap
+
+
+def split(reply: bytes) -> Iterator[bytes]:
+    """The documents of a raw batch, which stand one behind the other."""
+    at = 0
+    while at < len(reply):
+        end = at + LENGTH.unpack_from(reply, at)[0]
+        yield reply[at:end]
+        at = end
+
+
+def identity(raw: bytes) -> DocumentId:
+    """The document's `_id`; a stored document has it first. Raises MalformedBsonError where there is none."""
+    for element in elements(raw):
+        if element.key == b"_id":
+            return DocumentId(element.kind, raw[element.value : element.end])
+    raise MalformedBsonError
+
+
+def document(*fields: tuple[str, int, bytes]) -> RawBSONDocument:
+    """A document of (key, BSON type, value bytes) fields."""
+    body = b"".join(bytes((kind,)) + key.encode() + b"\0" + value for key, kind, value in fields)
+    return RawBSONDocument(wrap(body))
+
+
+def by_id(found: DocumentId) -> RawBSONDocument:
+    """The filter for one document."""
+    return document(("_id", found.bson_type, found.value))
+
+
+def by_ids(found: Iterable[DocumentId]) -> dict[str, Any]:
+    """The filter for several documents."""
+    listed = document(*((str(index), one.bson_type, one.value) for index, one in enumerate(found)))
+    return {"_id": document(("$in", ARRAY, listed.raw))}
+
+
+def literal(found: DocumentId) -> RawBSONDocument:
+    """The `_id` as a constant of an aggregation expression."""
+    return document(("$literal", found.bson_type, found.value))
+
+
+def within(
+    after: DocumentId | None, upto: DocumentId | None, query: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The filter for `after` < `_id` <= `upto` over all BSON types, and `query`.
+
+    `$expr` compares across types in index order; a plain `$gt` would skip every `_id` of another type.
+    """
+    bounds: list[dict[str, Any]] = []
+    if after is not None:
+        bounds.append({"$gt": ["$_id", literal(after)]})
+    if upto is not None:
+        bounds.append({"$lte": ["$_id", literal(upto)]})
+    parts: list[Mapping[str, Any]] = [{"$expr": {"$and": bounds}}] if bounds else []
+    if query:
+        parts.append(query)
+    return {"$and": parts} if parts else {}
