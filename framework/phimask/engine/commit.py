@@ -165,5 +165,3 @@ class Committer:
         if done.missing and self._target is None:
             wanted = [found for found in wanted if found in after]
         return [DocumentPair(done.batch.before[found], after.get(found)) for found in wanted]
-
-

@@ -124,9 +124,9 @@ class PartitionLoop:
     def _finish(self, pending: _Pending, partition: Partition) -> None:
         """Settle a batch in flight; one whose write failed for now goes through the breaker and again."""
         means = self._means
-        batch, future = pending
+        batch = pending[0]
         try:
-            done = future.result()
+            done = pending[1].result()
         except PyMongoError as error:
             self._give_up_or_note(error)
             done = self._persist(lambda: means.committer.commit(batch))
@@ -155,7 +155,7 @@ class PartitionLoop:
                 kept=tuple(masked.kept),
             )
         )
-        del masked, done, pending, batch, future
+        del masked, done, pending
         gc.collect(1)
         means.breaker.succeeded(cost.seconds, reading.rss_bytes)
         if means.canary is not None:
@@ -208,7 +208,9 @@ class PartitionLoop:
     def _retry(self, ask: Callable[[], _Answer]) -> _Answer:
         means = self._means
         answer: _Answer = retrying(
-            means.retry, lambda reason, seconds: means.emit(Paused(reason, seconds)), lambda: means.stop.stopping
+            means.retry,
+            lambda reason, seconds: means.emit(Paused(reason, seconds)),
+            lambda: means.stop.stopping,
         )(ask)
         return answer
 

@@ -24,7 +24,11 @@ def bind(file: CollectionFile, registry: Registry, key: MaskingKey | None) -> tu
             bound.append(BoundRule(index, rule.path, rule.segments, _masker(rule, registry, key)))
         except ValueError as error:
             place = rule.masker.origin
-            faults.append(Fault(place.file, place.line, place.path, str(error), f"see the options of {rule.masker.name}"))
+            faults.append(
+                Fault(
+                    place.file, place.line, place.path, str(error), f"see the options of {rule.masker.name}"
+                )
+            )
         if rule.segments[:1] == ("_id",):
             faults.append(
                 Fault(

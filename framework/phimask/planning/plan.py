@@ -151,6 +151,3 @@ def _judge(plan: CollectionPlan, profile: Profile, registry: Registry) -> None:
                 + (f" at {finding.path}" if finding.path else "")
                 for finding in validator.before(known)
             ]
-
-
-

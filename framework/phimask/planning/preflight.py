@@ -71,10 +71,14 @@ def _listed(source: Namespace) -> Mapping[str, Any]:
         names = sorted(database.list_collection_names()) if source.database in databases else []
     except OperationFailure as error:
         raise PreflightError(
-            [f"{source}: the user may not list collections (code {error.code}); grant the role readWrite on it"]
+            [
+                f"{source}: the user may not list collections (code {error.code}); grant the role readWrite on it"
+            ]
         ) from None
     if source.database not in databases:
-        raise PreflightError([f"there is no database {source.database!r}{_meant(source.database, databases)}"])
+        raise PreflightError(
+            [f"there is no database {source.database!r}{_meant(source.database, databases)}"]
+        )
     raise PreflightError(
         [
             f"there is no collection {source.collection!r} in database {source.database!r}"
@@ -229,7 +233,9 @@ def _check_shard_key(source: Namespace, rules: Sequence[BoundRule], found: Prefl
 def _check_target(source: Namespace, target: Namespace, found: Preflight) -> None:
     same_place = source.client.address == target.client.address and str(source) == str(target)
     if same_place:
-        found.hazards.append(f"{target}: the target is the source itself; name another database, or no target")
+        found.hazards.append(
+            f"{target}: the target is the source itself; name another database, or no target"
+        )
         return
     there = list(target.client[target.database].list_collections(filter={"name": target.collection}))
     if there and there[0].get("type", "collection") != "collection":

@@ -143,9 +143,7 @@ class _Scan:
             return None
         if self._subject:
             roots.append(self._subject[0])
-        inside = {
-            path: size for path, size in self._unneeded.items() if path.partition(".")[0] in roots
-        }
+        inside = {path: size for path, size in self._unneeded.items() if path.partition(".")[0] in roots}
         if sum(inside.values()) / self._found.documents < _PRUNING_PAYS_FROM:
             return {"_id": 1, **dict.fromkeys(sorted(set(roots)), 1)}
         return dict.fromkeys(_without_nested(self._unneeded), 0)

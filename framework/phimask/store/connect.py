@@ -42,8 +42,8 @@ def connect(uri: Secret) -> Client:
     except (InvalidURI, ConfigurationError, ValueError, TypeError):
         raise PreflightError(
             [
-                "the MongoDB URI is malformed; it looks like mongodb://USER:PASSWORD@HOST:PORT/?replicaSet=RS"
-                + ", with special characters of user and password percent-encoded"
+                "the MongoDB URI is malformed; it looks like mongodb://USER:PASSWORD@HOST:PORT/?replicaSet=NAME, "
+                "special characters of user and password percent-encoded"
             ]
         ) from None
     try:
