@@ -3,8 +3,8 @@
 Run as a script: `python lifeline.py DIRECTORY MONGOD ARGUMENT...`. It starts mongod as its child and holds on
 to its own standard input, which is a pipe from the owner. When the pipe closes, because the owner is done or
 because it died in whatever way, mongod is ended and the directory removed. When mongod ends first, this
-process ends with the same exit code. Works alike on Linux, macOS and Windows; imports nothing but the standard
-library.
+process ends with the same exit code. Works alike on Linux, macOS and Windows; imports the standard library
+only.
 """
 
 from __future__ import annotations
