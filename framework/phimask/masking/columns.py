@@ -129,14 +129,19 @@ def _call_one(masker: Masker, column: Column, position: int) -> Any:
 
 def _call_for_accepted(masker: Masker, path: str, gathered: Gathered) -> list[Any]:
     results: list[Any] = [FAILED] * len(gathered.values)
+    blind = masker.removes or masker.produces == {"null"}
     accepted = [
         position
         for position, value in enumerate(gathered.values)
-        if PYTHON_ALIASES.get(type(value)) in masker.types
+        if PYTHON_ALIASES.get(type(value)) in masker.types or (blind and isinstance(value, Unreadable))
     ]
     if accepted:
         subjects = [gathered.subjects[position] for position in accepted] if gathered.subjects else []
-        column = Column(path, [gathered.values[position] for position in accepted], subjects)
+        values = [gathered.values[position] for position in accepted]
+        if blind:
+            # What removes or nullifies needs no look at a value, so it may have those that none can decode.
+            values = [None if isinstance(value, Unreadable) else value for value in values]
+        column = Column(path, values, subjects)
         for position, result in zip(accepted, _call(masker, column), strict=True):
             results[position] = result
     return results

@@ -64,7 +64,7 @@ class DecodedWalk:
             node.append, node.place = column.values.append, column.places.append
             node.subject = column.subjects.append if masker.needs_subject else None
             node.keeps = masker.changes == "never"
-            node.unit_document = masker.containers and state.final
+            node.unit_document = (masker.containers or masker.removes) and state.final
             node.unit_array = masker.removes and state.final
         node.named = {
             key: (None if child is None else self._node(child), named)

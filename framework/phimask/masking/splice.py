@@ -90,7 +90,9 @@ class RawWalk:
             if not (masker and masker.removes and state.final):
                 self._array(element.value, state, around, path)
                 return
-        elif element.kind == DOCUMENT and not (masker and masker.containers and state.final):
+        elif element.kind == DOCUMENT and not (
+            masker and (masker.containers or masker.removes) and state.final
+        ):
             self._document(element.value, state, around, None if path is None else f"{path}.")
             return
         if masker is None or element.kind in (NULL, UNDEFINED):
