@@ -66,6 +66,7 @@ class BatchFinished(Event):
     Bytes are BSON bytes as read. `seconds` is the batch's own time: reading, masking, writing, checking.
     `masked`, `redacted_on_error` and `kept` count values per rule, by the rule's place in the collection file.
     `classes` counts documents by complexity: simple, medium, complex.
+    `rss_bytes` is the worker's resident memory after the batch, `ceiling_bytes` what it may reach (None: no limit).
     """
 
     namespace: str
@@ -82,6 +83,7 @@ class BatchFinished(Event):
     redacted_on_error: tuple[int, ...] = ()
     kept: tuple[int, ...] = ()
     classes: Mapping[str, int] = field(default_factory=dict)
+    ceiling_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
