@@ -3,7 +3,7 @@
 These are the names a plugin may use; everything below this package is the framework's own.
 """
 
-from phimask.errors import MaskingError
+from phimask.errors import MaskingError, StoreError
 from phimask.plugins import events
 from phimask.plugins.hookspecs import hookimpl
 from phimask.plugins.interfaces import (
@@ -64,6 +64,7 @@ __all__ = [
     "Partitioner",
     "RuleFacts",
     "Source",
+    "StoreError",
     "Totals",
     "Validator",
     "Wildcard",

@@ -84,6 +84,7 @@ class Masker(Component):
 class Source(Protocol):
     """What a partitioner may ask of the collection; every answer comes from the `_id` index.
 
+    No answer lies beyond `last_id()`: what is inserted behind it meanwhile is not the run's.
     `--query` and `--limit` do not count here: partitions cover the collection, the reading applies them.
     """
 
