@@ -1,0 +1,256 @@
+"""The log: one file a run, warnings on stderr, and nothing in either that could hold a value.
+
+Everything logged takes one way, whether it comes through loguru or through the standard library's logging, and on
+this way it loses what may not leave: credentials in URIs, and every exception's own message and traceback, of
+which only the type and the place stay (`KeyError at phimask.engine.run:120`; phimask's own errors hold no value
+and keep their message). Of a record from code that is neither phimask's nor PyMongo's, only logger, place and level
+are kept, since nobody knows what its text holds; a plugin that has something to say logs to a logger below
+`phimask.plugins`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from loguru import logger
+
+from phimask.errors import PhimaskError
+
+if TYPE_CHECKING:
+    from loguru import Message, Record
+
+_TRUSTED: Final = ("phimask", "phimask_plugins", "pymongo")
+_WITHHELD: Final = "(text withheld: it may hold values)"
+_UNPREPARED: Final = "(text lost: it could not be made safe)"
+_LONGEST: Final = 8_000
+"""Characters of one message: beyond that it is no message, but data."""
+
+_CREDENTIALS: Final = re.compile(r"(?<=://)\S*@")
+_SECRET_OPTIONS: Final = re.compile(r"(?i)((?:password|passwd|secret|token)=|AWS_SESSION_TOKEN:)[^\s&,;]+")
+_CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def configure_log(
+    directory: Path | None, *, run: str | None = None, json_lines: bool = False, quiet: bool = False
+) -> Path | None:
+    """Send all logs at INFO and above to one file, and those at WARNING and above to stderr.
+
+    The file is `phimask-RUN.log` in `directory` (made if it is not there), or, without a `run`, named for the time;
+    a run's further processes and a later resume write to the same file. None for `directory`: no file.
+    `json_lines`: one JSON object a line. `quiet`: nothing on stderr, because a live display has it.
+
+    Returns the file's path, or None where there is none: a directory that cannot be written to is told on stderr
+    and costs the log, never the run. Calling it again begins anew; `close_log` ends it.
+    """
+    close_log()
+    logger.configure(patcher=_make_safe)
+    if not quiet:
+        _add(_Stderr(), "WARNING")
+    path: Path | None = None
+    if directory is not None:
+        path = directory / f"phimask-{_file_part(run)}.log"
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            sink = _LogFile(path, json_lines)
+        except OSError as error:
+            _tell(f"no log is written: {path} cannot be opened ({type(error).__name__})")
+            path = None
+        else:
+            _add(sink, "INFO")
+    _intercept_standard_logging()
+    return path
+
+
+def close_log() -> None:
+    """End logging and close the file. Calling it twice does no harm."""
+    logger.remove()
+    root = logging.getLogger()
+    for handler in [one for one in root.handlers if isinstance(one, _Intercept)]:
+        root.removeHandler(handler)
+
+
+def scrub(text: str) -> str:
+    """The text without credentials: what stands between `://` and `@`, and passwords and tokens in options."""
+    return _SECRET_OPTIONS.sub(r"\1***", _CREDENTIALS.sub("***@", text))
+
+
+def describe_error(error: BaseException) -> str:
+    """What may be told of an exception: type and place of it and of its causes, and the message if it is phimask's."""
+    told: list[str] = []
+    one: BaseException | None = error
+    while one is not None and len(told) < 5:
+        told.append(_describe_one(one))
+        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+    return ", because of ".join(told)
+
+
+def _describe_one(error: BaseException) -> str:
+    text = type(error).__name__
+    trace = error.__traceback__
+    if trace is not None:
+        while trace.tb_next is not None:
+            trace = trace.tb_next
+        text += f" at {trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
+    if isinstance(error, PhimaskError):
+        text += f": {error}"
+    return scrub(text)
+
+
+def _make_safe(record: Record) -> None:
+    """Take out of a loguru record, before any sink sees it, what a sink must not get."""
+    failure = record["exception"]
+    record["exception"] = None
+    try:
+        source = record["extra"].setdefault("source", record["name"] or "?")
+        record["extra"].setdefault("line", record["line"])
+        trusted = any(source == name or source.startswith(f"{name}.") for name in _TRUSTED)
+        # Scrubbed before it is cut: half a URI no longer shows where its password ends.
+        message = scrub(record["message"])[:_LONGEST] if trusted else _WITHHELD
+        if failure is not None and failure.value is not None:
+            message = f"{message}: {describe_error(failure.value)}"
+        record["message"] = _CONTROLS.sub(_visible, message)
+    except Exception:  # noqa: BLE001  (an exception whose __str__ raises, say: the log must not end the run)
+        record["message"] = _UNPREPARED
+
+
+def _visible(control: re.Match[str]) -> str:
+    # One record is one line, and no terminal is steered by what is logged.
+    return " | " if control[0] == "\n" else control[0].encode("unicode_escape").decode()
+
+
+class _Intercept(logging.Handler):
+    """Hands the standard library's records to loguru. Its level keeps PyMongo's DEBUG records, which hold
+    documents, out whatever levels their loggers are set to."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            text = record.getMessage()
+        except Exception:  # noqa: BLE001  (Handler.handleError would print the arguments to stderr)
+            text = _UNPREPARED
+        failure = record.exc_info[1] if record.exc_info else None
+        level: str | int = record.levelname
+        try:
+            logger.level(record.levelname)
+        except ValueError:
+            level = record.levelno
+        logger.bind(source=record.name, line=record.lineno).opt(exception=failure).log(level, text)
+
+
+def _intercept_standard_logging() -> None:
+    logging.getLogger().addHandler(_Intercept())
+    logging.getLogger("phimask").setLevel(logging.INFO)
+    logging.getLogger("pymongo").setLevel(logging.INFO)
+    # A child logger's own level would count more than its parent's; PyMongo builds its records only if it is DEBUG.
+    for name in list(logging.root.manager.loggerDict):
+        child = logging.getLogger(name)
+        if name.startswith("pymongo.") and logging.NOTSET < child.level < logging.INFO:
+            child.setLevel(logging.INFO)
+
+
+def _add(sink: _LogFile | _Stderr, level: str) -> None:
+    # A queue (enqueue) would need a thread or process of its own, and lose the last lines of one that is killed.
+    logger.add(sink, level=level, format=_message, backtrace=False, diagnose=False, catch=True, enqueue=False)
+
+
+def _message(record: Record) -> str:  # noqa: ARG001  (a callable, because loguru adds tracebacks to a string)
+    return "{message}"
+
+
+class _LogFile:
+    """Appends one line a record. Unbuffered and in append mode, so that several processes share it line by line.
+
+    A disk that is full costs lines, never the run: the loss is told once on stderr, and in the file as soon as it
+    takes lines again.
+    """
+
+    def __init__(self, path: Path, json_lines: bool) -> None:
+        self._file = path.open("ab", buffering=0)
+        self._path = path
+        self._line = _json_line if json_lines else _text_line
+        self._lost = 0
+
+    def write(self, message: Message) -> None:
+        """Never raises: it is called from wherever something is logged."""
+        record = message.record
+        line = self._line(record, record["message"])
+        if self._lost:
+            line = "\n" + self._line(record, f"{self._lost} lines before this one were lost") + line
+        data = line.encode("utf-8", "backslashreplace")
+        try:
+            whole = self._file.write(data) == len(data)
+        except (OSError, ValueError):
+            whole = False
+        if whole:
+            self._lost = 0
+            return
+        self._lost += 1
+        if self._lost == 1:
+            _tell(f"the log {self._path} cannot be written; the run goes on without it")
+
+    def stop(self) -> None:
+        """Close the file; loguru calls it."""
+        with suppress(OSError):
+            self._file.close()
+
+
+def _text_line(record: Record, message: str) -> str:
+    extra = record["extra"]
+    return (
+        f"{_utc(record['time'])} {record['level'].name:<8} [{record['process'].id}] "
+        f"{extra['source']}:{extra['line']} {message}\n"
+    )
+
+
+def _json_line(record: Record, message: str) -> str:
+    extra = record["extra"]
+    return (
+        json.dumps(
+            {
+                "time": _utc(record["time"]),
+                "level": record["level"].name,
+                "process": record["process"].id,
+                "source": extra["source"],
+                "line": extra["line"],
+                "message": message,
+            }
+        )
+        + "\n"
+    )
+
+
+class _Stderr:
+    """Warnings, for a person to read."""
+
+    def write(self, message: Message) -> None:
+        _tell(f"{message.record['level'].name.lower()}: {message.record['message']}")
+
+
+def _tell(text: str) -> None:
+    """One line on stderr, whatever it can encode; nothing where there is none (pythonw) or it is closed."""
+    stream = sys.stderr
+    if stream is None:
+        return
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    with suppress(OSError, ValueError):
+        stream.write(f"phimask: {text.encode(encoding, 'backslashreplace').decode(encoding)}\n")
+        stream.flush()
+
+
+def _utc(time: datetime) -> str:
+    return time.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _file_part(run: str | None) -> str:
+    if run is None:
+        return datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    return re.sub(r"[^A-Za-z0-9._-]", "_", run)
