@@ -153,6 +153,7 @@ class PartitionLoop:
                 masked=tuple(masked.masked),
                 redacted_on_error=tuple(masked.redacted_on_error),
                 kept=tuple(masked.kept),
+                ceiling_bytes=reading.ceiling_bytes,
             )
         )
         del masked, done, pending
@@ -192,7 +193,9 @@ class PartitionLoop:
         """Ask until it is answered: retries first, then the breaker. Terminal errors and stops come out."""
         means = self._means
         while True:
-            means.breaker.wait(means.stop)
+            waited = means.breaker.wait(means.stop)
+            if waited:
+                means.emit(Paused("circuit breaker", waited))
             if means.stop.stopping and means.breaker.open:
                 raise Interrupted("stopped while the circuit breaker was open")
             try:

@@ -62,6 +62,7 @@ class MaskedColumn:
 
 _SELF_EVIDENT: Final = frozenset({str, datetime.datetime, float, ObjectId})
 """Classes whose results need no look at ranges or widths."""
+_NULL_ONLY: Final = frozenset({"null"})
 _NOTHING_FAILED: Final[frozenset[int]] = frozenset()
 
 
@@ -129,7 +130,7 @@ def _call_one(masker: Masker, column: Column, position: int) -> Any:
 
 def _call_for_accepted(masker: Masker, path: str, gathered: Gathered) -> list[Any]:
     results: list[Any] = [FAILED] * len(gathered.values)
-    blind = masker.removes or masker.produces == {"null"}
+    blind = masker.removes or masker.produces == _NULL_ONLY
     accepted = [
         position
         for position, value in enumerate(gathered.values)

@@ -40,7 +40,9 @@ class MaskingKey:
         if len(material) != KEY_BYTES:
             raise KeyMaterialError(f"a masking key has {KEY_BYTES} bytes, this one {len(material)}; {_HOW}")
         if len(set(material)) == 1:
-            raise KeyMaterialError(f"the masking key is one byte over and over, so anyone can guess it; {_HOW}")
+            raise KeyMaterialError(
+                f"the masking key is one byte over and over, so anyone can guess it; {_HOW}"
+            )
         self._material = bytes(material)
 
     def __repr__(self) -> str:

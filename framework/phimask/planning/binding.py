@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from pathlib import Path
 
 from phimask.config.model import CollectionFile, Rule
 from phimask.errors import ConfigError, Fault, KeyMaterialError
@@ -16,19 +16,24 @@ from phimask.plugins.values import RuleFacts
 
 
 def bind(file: CollectionFile, registry: Registry, key: MaskingKey | None) -> tuple[BoundRule, ...]:
-    """Each rule with its masker. Raises ConfigError with every fault, KeyMaterialError for a missing key."""
+    """Each rule with its masker; rules with the same masker and options share one, and so its cache.
+
+    Raises ConfigError with every fault, KeyMaterialError for a missing key.
+    """
     bound: list[BoundRule] = []
     faults: list[Fault] = []
+    made: dict[str, Masker] = {}
     for index, rule in enumerate(file.rules):
+        choice = rule.masker
+        identity = json.dumps([choice.name, choice.options], sort_keys=True, default=str)
         try:
-            bound.append(BoundRule(index, rule.path, rule.segments, _masker(rule, registry, key)))
+            if identity not in made:
+                made[identity] = _masker(rule, registry, key)
+            bound.append(BoundRule(index, rule.path, rule.segments, made[identity]))
         except ValueError as error:
-            place = rule.masker.origin
-            faults.append(
-                Fault(
-                    place.file, place.line, place.path, str(error), f"see the options of {rule.masker.name}"
-                )
-            )
+            place = choice.origin
+            right = f"`phimask plugins show {choice.name}` lists its options"
+            faults.append(Fault(place.file, place.line, place.path, str(error), right))
         if rule.segments[:1] == ("_id",):
             faults.append(
                 Fault(
@@ -45,19 +50,15 @@ def bind(file: CollectionFile, registry: Registry, key: MaskingKey | None) -> tu
 
 
 def _masker(rule: Rule, registry: Registry, key: MaskingKey | None) -> Masker:
-    needs_key = registry.classes("masker")[rule.masker.name].cls.needs_key  # type: ignore[attr-defined]
-    derived = None
-    if needs_key:
-        if key is None:
-            raise KeyMaterialError(
-                f"the masker {rule.masker.name} ({Path(rule.origin.file).name}:{rule.origin.line}) needs a masking "
-                "key; make one with `phimask keygen` and set PHIMASK_KEY, or `key:` in phimask.yaml"
-            )
-        derived = key.derive(f"masker/{rule.masker.name}")
-    masker = registry.create("masker", rule.masker.name, rule.masker.options, key=derived)
-    if not isinstance(masker, Masker):
-        raise TypeError(rule.masker.name)
-    return masker
+    name, options = rule.masker.name, rule.masker.options
+    if not registry.needs_key(name):
+        return registry.create("masker", name, options)
+    if key is None:
+        raise KeyMaterialError(
+            f"{rule.origin.file}:{rule.origin.line}: the masker {name} needs a masking key, and there is none; "
+            "make one with `phimask keygen` and set PHIMASK_KEY, or `key:` in phimask.yaml"
+        )
+    return registry.create("masker", name, options, key=key.derive(f"masker/{name}"))
 
 
 def facts(rules: Sequence[BoundRule]) -> tuple[RuleFacts, ...]:

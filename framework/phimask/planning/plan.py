@@ -14,7 +14,7 @@ from phimask.masking.keys import MaskingKey
 from phimask.planning.binding import bind, facts
 from phimask.planning.preflight import Namespace, Preflight, examine
 from phimask.planning.prescan import Prescan, prescan
-from phimask.plugins.interfaces import Partitioner, Validator
+from phimask.plugins.interfaces import Partitioner
 from phimask.plugins.registry import Registry
 from phimask.plugins.values import CollectionFacts, Partition
 from phimask.store.connect import raw_collection
@@ -88,8 +88,6 @@ def plan_collection(
     plan.scan = _scan(collection, profile, registry, plan)
     plan.documents, plan.bytes = _extent(indexed, plan)
     partitioner = registry.create("partitioner", profile.partitioner.name, profile.partitioner.options)
-    if not isinstance(partitioner, Partitioner):
-        raise TypeError(profile.partitioner.name)
     plan.partitioner, plan.indexed = partitioner, indexed
     _judge(plan, profile, registry)
     return plan
@@ -99,12 +97,12 @@ def _scan(collection: Any, profile: Profile, registry: Registry, plan: Collectio
     detectors = [registry.create("detector", name, {}) for name in registry.names("detector")]
     arguments = (plan.rules, plan.file.subject, detectors)
     try:
-        return prescan(sampled_documents(collection, profile.prescan, plan.scope.query), *arguments)  # type: ignore[arg-type]
+        return prescan(sampled_documents(collection, profile.prescan, plan.scope.query), *arguments)
     except PyMongoError as error:
         reason = terminal_error(error, "sampling")
         plan.warnings.append(f"{plan.namespace}: {reason}; the first documents stand for the sample")
     try:
-        return prescan(first_documents(collection, profile.prescan, plan.scope.query), *arguments)  # type: ignore[arg-type]
+        return prescan(first_documents(collection, profile.prescan, plan.scope.query), *arguments)
     except PyMongoError as error:
         raise terminal_error(error, f"reading {plan.namespace}") from None
 
@@ -145,7 +143,7 @@ def _judge(plan: CollectionPlan, profile: Profile, registry: Registry) -> None:
     )  # fmt: skip
     for choice in profile.validators:
         validator = registry.create("validator", choice.name, choice.options, rules=facts(plan.rules))
-        if isinstance(validator, Validator) and "before" in validator.phases:
+        if "before" in validator.phases:
             plan.hazards += [
                 f"{plan.namespace}: {choice.name}: {finding.what}"
                 + (f" at {finding.path}" if finding.path else "")

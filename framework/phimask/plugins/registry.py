@@ -84,6 +84,10 @@ class Registry:
         """Whether this masker has to know whom a document is about; PluginError if there is none such."""
         return cast("type[Masker]", self._registration("masker", name).cls).needs_subject
 
+    def needs_key(self, name: str) -> bool:
+        """Whether this masker derives from the masking key; PluginError if there is none such."""
+        return cast("type[Masker]", self._registration("masker", name).cls).needs_key
+
     @overload
     def create(
         self, kind: Literal["partitioner"], name: str, options: Mapping[str, Any], **given: Any

@@ -105,7 +105,7 @@ def raw_collection(client: Client, database: str, name: str) -> Any:
     options = client.codec_options.with_options(document_class=RawBSONDocument)
     return client[database].get_collection(
         name,
-        codec_options=options,  # type: ignore[arg-type]
+        codec_options=options,
         write_concern=MAJORITY_WRITES,
         read_concern=MAJORITY_READS,
         read_preference=ReadPreference.PRIMARY,

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
+import bson
+from bson import json_util
+from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 
 from phimask.plugins.values import DocumentId
 from phimask.rawbson import ARRAY, LENGTH, MalformedBsonError, elements, wrap
+
+_LOSSLESS: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO
+)
 
 
 def split(reply: bytes) -> Iterator[bytes]:
@@ -42,7 +49,7 @@ def by_id(found: DocumentId) -> RawBSONDocument:
 def by_ids(found: Iterable[DocumentId]) -> dict[str, Any]:
     """The filter for several documents."""
     listed = document(*((str(index), one.bson_type, one.value) for index, one in enumerate(found)))
-    return {"_id": document(("$in", ARRAY, listed.raw))}
+    return {"_id": document(("$in", ARRAY, bytes(listed.raw)))}
 
 
 def literal(found: DocumentId) -> RawBSONDocument:
@@ -66,3 +73,14 @@ def within(
     if query:
         parts.append(query)
     return {"$and": parts} if parts else {}
+
+
+def extended_json(found: DocumentId) -> str:
+    """The `_id` as canonical Extended JSON, for the quarantine list; in hex where PyMongo cannot decode it."""
+    raw = document(("_id", found.bson_type, found.value)).raw
+    try:
+        return json_util.dumps(
+            bson.decode(raw, _LOSSLESS)["_id"], json_options=json_util.CANONICAL_JSON_OPTIONS
+        )
+    except Exception:  # noqa: BLE001  (PyMongo raises several)
+        return json_util.dumps({"$bson": bytes(raw).hex()})

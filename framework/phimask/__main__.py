@@ -1,0 +1,6 @@
+"""`python -m phimask` is `phimask`."""
+
+from phimask.cli.main import main
+
+if __name__ == "__main__":
+    main()

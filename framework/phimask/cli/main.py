@@ -1,0 +1,100 @@
+"""The `phimask` command: its commands, and errors turned into messages and exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+import phimask
+from phimask.cli.look import collections_group, profiles_group, schema_command
+from phimask.cli.make import init_command, keygen_command, sample_command
+from phimask.cli.plan import plan_command
+from phimask.cli.plugins import plugins_group
+from phimask.cli.report import report_command
+from phimask.cli.run import run_command
+from phimask.cli.show import say
+from phimask.cli.verify import verify_command
+from phimask.errors import PhimaskError
+
+_USAGE = 2
+_INTERRUPTED = 130
+
+
+class _RunByDefault(click.Group):
+    """`phimask --profile emergency` is `phimask run --profile emergency`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own = {"--help", "-h", "--version"}
+        if not args or (args[0] not in own and args[0].startswith("-")):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(
+    cls=_RunByDefault,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Exit codes: 0 done and verified; 1 failed; 2 bad usage, configuration or preflight hazard, nothing "
+    "written; 3 done, but verification found something; 4 stopped safely; 130 interrupted.",
+)
+@click.version_option(phimask.__version__, prog_name="phimask")
+def cli() -> None:
+    """Mask protected health information in MongoDB collections.
+
+    Without a command: run. Without --uri and phimask.yaml, a run masks sample documents in a MongoDB of its
+    own, so that a first look needs nothing.
+    """
+
+
+for _command in (
+    run_command,
+    plan_command,
+    verify_command,
+    report_command,
+    profiles_group,
+    collections_group,
+    plugins_group,
+    schema_command,
+    init_command,
+    keygen_command,
+    sample_command,
+):
+    cli.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and end the process with the contract's exit code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line; the exit code is returned."""
+    try:
+        result: Any = cli.main(args=list(arguments), prog_name="phimask", standalone_mode=False)
+    except click.exceptions.Abort:
+        say("interrupted; nothing was written since the last complete batch")
+        return _INTERRUPTED
+    except click.ClickException as error:
+        error.show(file=sys.stderr)
+        return _USAGE
+    except PhimaskError as error:
+        say(f"error: {error}" if "\n" not in str(error) else str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        return 1
+    except Exception as error:  # noqa: BLE001  (an unforeseen error's message may hold a value: say type and place)
+        say(f"error: {type(error).__name__} at {_place(error)}; this is a fault of phimask or of a plugin")
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def _place(error: BaseException) -> str:
+    """Module and line of the innermost frame."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "an unknown place"
+    return f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"

@@ -1,0 +1,109 @@
+"""`phimask plugins`: which components there are, what one takes, and a new one to begin with."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from phimask.cli.show import answer, say
+from phimask.errors import UsageError
+from phimask.plugins.class_check import KINDS
+from phimask.plugins.loading import disabled_plugins, load_registry
+from phimask.plugins.registry import Registry
+from phimask.plugins.scaffold import new_masker
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
+_PLUGINS = click.option(
+    "--plugin", "plugins", multiple=True, help="A module or file to load too, as `plugins:` in phimask.yaml would."
+)
+
+
+@click.group("plugins")
+def plugins_group() -> None:
+    """List, show and start plugins."""
+
+
+def _registry(plugins: tuple[str, ...]) -> Registry:
+    return load_registry(plugins, Path(), disabled_plugins(os.environ))
+
+
+@plugins_group.command("list")
+@click.option("--kind", type=click.Choice(sorted(KINDS)), help="Only this kind of component.")
+@_PLUGINS
+@_JSON
+def plugins_list(kind: str | None, plugins: tuple[str, ...], as_json: bool) -> None:
+    """List the installed components and who provides them."""
+    registry = _registry(plugins)
+    rows = [
+        {"kind": one, "name": name, "provider": registration.provider, "does": _summary(registration.cls)}
+        for one in ([kind] if kind else list(KINDS))
+        for name, registration in registry.classes(one).items()
+    ]
+    if as_json:
+        answer({"components": rows, "disabled": list(registry.disabled)})
+        return
+    table = Table("kind", "name", "does", "provider", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(row["kind"], row["name"], row["does"], row["provider"])
+    Console(stderr=True).print(table)
+    for name in registry.disabled:
+        say(f"disabled by PHIMASK_DISABLED_PLUGINS: {name}")
+    for name in registry.unknown_disabled:
+        say(f"PHIMASK_DISABLED_PLUGINS names {name}, and there is no such plugin")
+
+
+@plugins_group.command("show")
+@click.argument("name")
+@_PLUGINS
+@_JSON
+def plugins_show(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
+    """Show what a component does and the options it takes."""
+    registry = _registry(plugins)
+    found: list[dict[str, Any]] = [
+        {
+            "kind": kind,
+            "name": name,
+            "provider": registry.classes(kind)[name].provider,
+            "does": (registry.classes(kind)[name].cls.__doc__ or "").strip(),
+            "options_schema": registry.options_schema(kind, name),
+        }
+        for kind in KINDS
+        if name in registry.classes(kind)
+    ]
+    if not found:
+        everything = ", ".join(sorted({one for kind in KINDS for one in registry.names(kind)}))
+        raise UsageError(f"there is no component {name!r}; there are: {everything}")
+    if as_json:
+        answer(found)
+        return
+    for one in found:
+        say(f"{one['kind']} {one['name']} (from {one['provider']})\n\n    {one['does']}\n")
+        say(f"options (JSON Schema):\n{json.dumps(one['options_schema'], indent=2)}")
+
+
+@plugins_group.command("new")
+@click.argument("name")
+@click.option("--directory", type=click.Path(path_type=Path, file_okay=False), default=Path(), show_default="here")
+@_JSON
+def plugins_new(name: str, directory: Path, as_json: bool) -> None:
+    """Write a working masker NAME with a test, to begin from."""
+    written = new_masker(name, directory)
+    if as_json:
+        answer({"written": [str(path) for path in written]})
+        return
+    for path in written:
+        say(f"wrote {path}")
+    say(
+        f"next: name the file under `plugins:` in phimask.yaml, use it in a rule as `masker: {name}`, "
+        f"and run its test with `pytest {written[-1]}`"
+    )
+
+
+def _summary(cls: type) -> str:
+    return (cls.__doc__ or "").strip().partition("\n")[0]
