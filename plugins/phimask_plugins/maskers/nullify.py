@@ -1,0 +1,20 @@
+"""nullify: null for every value."""
+
+from __future__ import annotations
+
+from phimask import Column, Masker
+from phimask_plugins.maskers.scalars import SCALARS
+
+
+class Nullify(Masker):
+    """Puts null in place of values and of whole sub-documents; arrays keep their length."""
+
+    name = "nullify"
+    types = SCALARS | {"object"}
+    produces = frozenset({"null"})
+    idempotent = True
+    containers = True
+
+    def mask(self, column: Column) -> list[None]:
+        """As many nulls."""
+        return [None] * len(column.values)
