@@ -1,1 +1,1 @@
-""
+"""What a run proves afterwards: the report, as data and as text."""

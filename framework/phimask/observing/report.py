@@ -1,0 +1,276 @@
+"""The report: what a run did and what proves it, added up from events while the run goes on.
+
+It is counts, names and times, as schemas/report.schema.json describes; the one exception is the quarantine list,
+which a person needs to find the documents again, and which never goes to observers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any, Final, Literal
+
+from phimask.observing.spread import BatchSpread
+from phimask.plugins.events import (
+    BatchFinished,
+    BreakerTripped,
+    CollectionStarted,
+    Event,
+    Paused,
+    Warned,
+)
+from phimask.plugins.values import Finding, Phase
+
+Status = Literal["completed", "stopped", "failed"]
+
+MOST_IDS: Final = 10_000
+"""So many `_id`s a collection's quarantine list holds; the count goes on."""
+MOST_FINDINGS: Final = 100
+"""So many different findings of one validator are told apart; the rest is one sum."""
+MOST_WARNINGS: Final = 100
+
+
+@dataclass(slots=True)
+class _Rule:
+    path: str
+    masker: str
+    masked: int = 0
+    redacted_on_error: int = 0
+    kept: int = 0
+
+    def entry(self) -> dict[str, Any]:
+        return {
+            "path": self.path,
+            "masker": self.masker,
+            "values": self.masked + self.redacted_on_error + self.kept,
+            "masked": self.masked,
+            "redacted_on_error": self.redacted_on_error,
+        }
+
+
+@dataclass(slots=True)
+class _Verification:
+    checked: int = 0
+    findings: Counter[tuple[str, str | None]] = field(default_factory=Counter)
+
+    def add(self, checked: int, findings: Sequence[Finding]) -> None:
+        self.checked += checked
+        for finding in findings:
+            kind = (finding.what, finding.path)
+            if kind not in self.findings and len(self.findings) >= MOST_FINDINGS:
+                kind = ("further findings", None)
+            self.findings[kind] += finding.count
+
+    def entry(self, validator: str, phase: str) -> dict[str, Any]:
+        return {
+            "validator": validator,
+            "phase": phase,
+            "checked": self.checked,
+            "findings": [
+                {"what": what, "path": path, "count": count} for (what, path), count in self.findings.items()
+            ],
+            "ok": not self.findings,
+        }
+
+
+@dataclass(slots=True)
+class _Collection:
+    namespace: str
+    target: str | None
+    total: int
+    rules: list[_Rule]
+    began: tuple[float, float]
+    worked: tuple[float, float] = (0.0, 0.0)
+    documents: Counter[str] = field(default_factory=Counter)
+    batches: BatchSpread = field(default_factory=BatchSpread)
+    complexity: Counter[str] = field(default_factory=Counter)
+    peak_rss: int | None = None
+    ceiling: int | None = None
+    throttled: dict[str, float] = field(default_factory=dict)
+    verification: dict[tuple[str, str], _Verification] = field(default_factory=dict)
+    quarantined_ids: list[str] = field(default_factory=list)
+
+    def entry(self) -> dict[str, Any]:
+        done = self.documents
+        return {
+            "namespace": self.namespace,
+            "target": self.target,
+            "documents": {
+                "total": self.total,
+                **{name: done[name] for name in ("masked", "unchanged", "quarantined", "missing")},
+            },
+            "rules": [rule.entry() for rule in self.rules],
+            "batches": self.batches.summary(),
+            "complexity": {name: self.complexity[name] for name in ("simple", "medium", "complex")},
+            "memory": {
+                "peak_rss_bytes": self.peak_rss,
+                "ceiling_bytes": self.ceiling,
+                "predicted_p50_error_percent": None,
+            },
+            "throttled": {reason: round(seconds, 3) for reason, seconds in self.throttled.items()},
+            "verification": [
+                result.entry(validator, phase) for (validator, phase), result in self.verification.items()
+            ],
+            "quarantined_ids": list(self.quarantined_ids),
+        }
+
+
+class ReportBuilder:
+    """Adds up a run: `begin`, a `collection` each, every event through `notify`, at last `finish`.
+
+    `clock`: seconds, never going back; `cpu`: this process's CPU seconds; `now`: the time of day, with a zone.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.perf_counter,
+        cpu: Callable[[], float] = time.process_time,
+        now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+    ) -> None:
+        self._clock = clock
+        self._cpu = cpu
+        self._now = now
+        self._head: dict[str, Any] = {}
+        self._collections: dict[str, _Collection] = {}
+        self._current: _Collection | None = None
+        self._warnings: dict[str, None] = {}
+        self._breaker_trips = 0
+        self._workers = 1
+
+    def begin(
+        self,
+        *,
+        run_id: str,
+        profile: str,
+        version: str,
+        config_digest: str,
+        key_fingerprint: str | None,
+        workers: int = 1,
+    ) -> None:
+        """The run starts now. `key_fingerprint` is None where no masker uses a key."""
+        self._head = {
+            "run_id": run_id,
+            "profile": profile,
+            "started": _iso(self._now()),
+            "phimask_version": version,
+            "config_digest": config_digest,
+            "key_fingerprint": key_fingerprint,
+        }
+        self._workers = workers
+
+    def collection(
+        self,
+        namespace: str,
+        target: str | None,
+        rules: Sequence[tuple[str, str]],
+        documents: int,
+        ceiling_bytes: int | None = None,
+    ) -> None:
+        """A collection comes next: its target namespace (None: in place), its rules as (path, masker) in the order
+        that events count them, how many documents there are to mask, the memory governor's ceiling."""
+        one = _Collection(
+            namespace, target, documents, [_Rule(path, masker) for path, masker in rules], self._times()
+        )
+        one.ceiling = ceiling_bytes
+        self._collections[namespace] = one
+        self._current = one
+
+    def complexity(self, namespace: str, classes: Mapping[str, int]) -> None:
+        """Documents by class (simple, medium, complex) in the sample taken before; batches may add theirs."""
+        self._collections[namespace].complexity.update(classes)
+
+    def notify(self, event: Event) -> None:
+        """Add what an event tells; the kinds that tell nothing new pass by.
+
+        Findings among them: `verified` tells those, with how much was checked. Raises KeyError for a batch of a
+        collection that was not begun.
+        """
+        if isinstance(event, BatchFinished):
+            self._batch(self._collections[event.namespace], event)
+        elif isinstance(event, CollectionStarted):
+            self._current = self._collections[event.namespace]
+            self._current.began = self._times()
+        elif isinstance(event, Paused):
+            if self._current is not None:
+                waited = self._current.throttled
+                waited[event.reason] = waited.get(event.reason, 0.0) + event.seconds
+        elif isinstance(event, BreakerTripped):
+            self._breaker_trips += 1
+        elif isinstance(event, Warned):
+            if event.message in self._warnings or len(self._warnings) < MOST_WARNINGS:
+                self._warnings[event.message] = None
+            else:
+                self._warnings["further warnings are in the log"] = None
+
+    def verified(
+        self, namespace: str, validator: str, phase: Phase, checked: int, findings: Sequence[Finding]
+    ) -> None:
+        """A validator's result over `checked` documents; of the same validator and phase, results add up."""
+        results = self._collections[namespace].verification
+        results.setdefault((validator, phase), _Verification()).add(checked, findings)
+
+    def quarantined(self, namespace: str, identity: str) -> None:
+        """A document was left out, by its `_id` as Extended JSON; its batch counts it."""
+        ids = self._collections[namespace].quarantined_ids
+        if len(ids) < MOST_IDS:
+            ids.append(identity)
+
+    def entry(self, namespace: str) -> dict[str, Any]:
+        """A collection's part of the report so far, for observers: its quarantine list is empty."""
+        return {**self._collections[namespace].entry(), "quarantined_ids": []}
+
+    def finish(self, status: Status, stopped_because: str | None = None) -> dict[str, Any]:
+        """The whole report, quarantine lists included. `stopped_because` holds no value: a phimask error's text,
+        or what `phimask.log.describe_error` says of any other."""
+        documents = sum(sum(one.documents.values()) for one in self._collections.values())
+        seconds = sum(one.worked[0] for one in self._collections.values())
+        cpu = sum(one.worked[1] for one in self._collections.values())
+        return {
+            **self._head,
+            "status": status,
+            "stopped_because": stopped_because,
+            "finished": _iso(self._now()),
+            "collections": [one.entry() for one in self._collections.values()],
+            "throughput": {
+                "documents_per_second": round(documents / seconds, 3) if seconds > 0 else None,
+                "seconds": round(seconds, 3),
+                "workers": self._workers,
+                "cpu_percent": round(cpu / seconds * 100, 1) if seconds > 0 else None,
+            },
+            "restarts": 0,
+            "breaker_trips": self._breaker_trips,
+            "warnings": list(self._warnings),
+        }
+
+    def _batch(self, one: _Collection, event: BatchFinished) -> None:
+        one.batches.add(event.documents, event.bytes, event.seconds)
+        one.documents.update(
+            masked=event.written,
+            unchanged=event.unchanged,
+            quarantined=event.quarantined,
+            missing=event.missing,
+        )
+        one.complexity.update(event.classes)
+        one.peak_rss = max(one.peak_rss or 0, event.rss_bytes)
+        if event.ceiling_bytes is not None:
+            one.ceiling = event.ceiling_bytes
+        for name in ("masked", "redacted_on_error", "kept"):
+            for rule, count in zip(one.rules, getattr(event, name), strict=False):
+                setattr(rule, name, getattr(rule, name) + count)
+        clock, cpu = self._times()
+        one.worked = (clock - one.began[0], cpu - one.began[1])
+
+    def _times(self) -> tuple[float, float]:
+        return self._clock(), self._cpu()
+
+
+def without_ids(report: Mapping[str, Any]) -> dict[str, Any]:
+    """The report as observers get it: with empty quarantine lists."""
+    return {**report, "collections": [{**one, "quarantined_ids": []} for one in report["collections"]]}
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
