@@ -203,7 +203,11 @@ BAD_CLASSES: dict[str, tuple[str, Any, str]] = {
     "an empty name": ("masker", variant(name=""), "its name is ''"),
     "a trailing newline": ("masker", variant(name="mirror\n"), "its name is 'mirror\\n'"),
     "a name that is no text": ("masker", variant(name=7), "its name is 7"),
-    "a closed constructor": ("masker", variant(__init__=_no_key), "write __init__(self, options, key=...)"),
+    "a closed constructor": (
+        "masker",
+        variant(__init__=_no_key, needs_key=True),
+        "write __init__(self, options, key=...)",
+    ),
     "a schema of something else": (
         "masker",
         variant(options_schema={"type": "array"}),

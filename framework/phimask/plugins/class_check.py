@@ -104,7 +104,8 @@ def faults(kind: str, cls: Any) -> Iterator[str]:
     yield from _name_faults(cls)
     if missing := sorted(getattr(cls, "__abstractmethods__", ())):
         yield f"it is abstract; define {', '.join(missing)}"
-    yield from _constructor_faults(cls, given)
+    # The engine gives a key to a masker that needs one, and to no other.
+    yield from _constructor_faults(cls, () if issubclass(cls, Masker) and not cls.needs_key else given)
     yield from _schema_faults(cls)
     if issubclass(cls, Masker):
         yield from _masker_faults(cls)
