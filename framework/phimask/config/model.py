@@ -51,7 +51,7 @@ class ComponentChoice:
     """A component by name, with its options: checked, defaults filled in, units converted."""
 
     name: str
-    options: Mapping[str, Any]
+    options: Mapping[str, Any] = field(repr=False)  # options may hold secrets
     origin: Origin
 
 

@@ -1,0 +1,105 @@
+"""Where profiles, collection files and schemas lie: the user's own first, then the shipped ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from phimask.config.model import Origin
+from phimask.config.wording import closest, fault_at, quoted
+from phimask.errors import ConfigError
+
+DataKind = Literal["profiles", "schemas"]
+FileKind = Literal["profile", "collection"]
+
+_PACKAGE: Final = Path(__file__).resolve().parents[1]
+_CHECKOUT: Final = Path(__file__).resolve().parents[3]
+_SUFFIXES: Final = (".yaml", ".yml")
+_WORDS: Final = {"profile": "profile", "collection": "collection file"}
+
+
+def data_dir(kind: DataKind) -> Path:
+    """The folder of the shipped files: in the installed package, or in a checkout beside `framework/`."""
+    installed = _PACKAGE / kind
+    return installed if installed.is_dir() else _CHECKOUT / kind
+
+
+@cache
+def shipped_schema(kind: str) -> Mapping[str, Any]:
+    """The shipped JSON Schema of a kind of file: profile, collection, project or report. Not to be changed."""
+    schema: Mapping[str, Any] = json.loads(
+        (data_dir("schemas") / f"{kind}.schema.json").read_text(encoding="utf-8")
+    )
+    return schema
+
+
+def shown(path: Path) -> str:
+    """What messages call a file: relative to the current folder where it lies below it."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)
+
+
+def shipped(kind: FileKind) -> dict[str, Path]:
+    """The names of the files that come with phimask, with their paths."""
+    return _named(_shipped_dir(kind))
+
+
+def available(kind: FileKind, project_dir: Path) -> dict[str, Path]:
+    """Every name that can be used in this project, with the file it stands for, in alphabetical order."""
+    own = _named(project_dir / f"{kind}s")
+    return dict(sorted({**shipped(kind), **own}.items()))
+
+
+def lookup(
+    kind: FileKind,
+    name: str,
+    project_dir: Path,
+    *,
+    said: Origin | None = None,
+    beside: Path | None = None,
+) -> Path:
+    """The file that `name` stands for. Raises ConfigError with every place that was tried.
+
+    A name with a suffix (.yaml, .yml) or a separator is a path: relative to `beside`, the folder of the file that
+    said it, or to the current folder where the command line did, then to the project. Any other name is
+    looked up in the project, then among the shipped. `said` is where the name stands.
+    """
+    origin = said or Origin(f"--{kind}", None, "$")
+    tried: list[Path] = []
+    for candidate in _candidates(kind, name, project_dir, beside):
+        if candidate in tried:
+            continue
+        if candidate.is_file():
+            return candidate
+        tried.append(candidate)
+    places = ", ".join(shown(path) for path in tried)
+    known = list(available(kind, project_dir))
+    guess = closest(Path(name).stem, known)
+    right = f"did you mean '{guess}'?" if guess else f"there are {', '.join(known) or 'none'}"
+    wrong = f"there is no {_WORDS[kind]} {quoted(name)} (looked for {places})"
+    raise ConfigError([fault_at(origin, wrong, right)])
+
+
+def _candidates(kind: FileKind, name: str, project_dir: Path, beside: Path | None) -> Iterator[Path]:
+    if name.endswith(_SUFFIXES) or "/" in name or "\\" in name:
+        yield (beside or Path()) / name
+        yield project_dir / name
+        return
+    yield project_dir / f"{kind}s" / f"{name}.yaml"
+    if kind == "profile":
+        yield project_dir / f"{name}.yaml"
+    yield _shipped_dir(kind) / f"{name}.yaml"
+
+
+def _shipped_dir(kind: FileKind) -> Path:
+    profiles = data_dir("profiles")
+    return profiles if kind == "profile" else profiles / "collections"
+
+
+def _named(folder: Path) -> dict[str, Path]:
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
