@@ -47,7 +47,8 @@ def check_class(kind: str, cls: type[Any]) -> None:
     )
     for name, option in schema.get("properties", {}).items():
         if isinstance(option, dict) and "default" in option:
-            _complete(cls, {"type": "object", "properties": {name: option}}, {})
+            of_it = {"type": "object", "properties": {name: option}}
+            _complete(cls, of_it, {}, f"the default of its option {name}")
 
 
 def make(cls: type[C], options: Mapping[str, Any] | None = None, **given: Any) -> C:
@@ -55,12 +56,14 @@ def make(cls: type[C], options: Mapping[str, Any] | None = None, **given: Any) -
 
     Raises AssertionError for options that the component's own schema refuses.
     """
-    complete = _complete(cls, plain(cls.options_schema), plain(options or {}))
+    complete = _complete(cls, plain(cls.options_schema), plain(options or {}), "the options of this check")
     return cast("C", cast("Any", cls)(complete, **given))
 
 
-def _complete(cls: type[Any], schema: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+def _complete(
+    cls: type[Any], schema: Mapping[str, Any], options: Mapping[str, Any], called: str
+) -> dict[str, Any]:
     faults: list[Fault] = []
     complete: dict[str, Any] = plain_nodes(checked(planted(options, _ORIGIN), schema, faults))
-    require(not faults, cls, "its options_schema refuses the options: " + "; ".join(map(str, faults)))
+    require(not faults, cls, f"its options_schema refuses {called}: " + "; ".join(map(str, faults)))
     return complete

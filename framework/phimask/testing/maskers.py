@@ -92,6 +92,7 @@ class _Trial:
             raise
         except Exception as error:  # noqa: BLE001  (a masker may raise anything; the engine does the same)
             self._check_message(error)
+        require(bool(values), self.cls, "an empty column makes mask() raise; it gives an empty result")
         if len(values) == 1:
             return [FAILED]
         return [
@@ -254,11 +255,7 @@ def _check_determinism(trial: _Trial, values: Sequence[Any], masked: Sequence[An
 
 @contextmanager
 def _another_hash_seed(cls: type[Masker]) -> Iterator[None]:
-    """Lets hash() in the masker's module answer as in another process; dicts and sets stay as they are."""
-    module = sys.modules.get(cls.__module__)
-    if module is None or "hash" in vars(module):
-        yield
-        return
+    """Lets hash() in the masker's package answer as in another process; dicts and sets stay as they are."""
 
     def reseeded(value: Any) -> int:
         return (
@@ -267,11 +264,19 @@ def _another_hash_seed(cls: type[Masker]) -> Iterator[None]:
             else hash(value)
         )
 
-    setattr(module, "hash", reseeded)  # noqa: B010  (a name the module does not have)
+    package = cls.__module__.partition(".")[0]
+    modules = [
+        module
+        for name, module in list(sys.modules.items())
+        if name.partition(".")[0] == package and "hash" not in vars(module)
+    ]
+    for module in modules:
+        vars(module)["hash"] = reseeded
     try:
         yield
     finally:
-        delattr(module, "hash")
+        for module in modules:
+            del vars(module)["hash"]
 
 
 def _check_idempotence(trial: _Trial, masked: Sequence[Any]) -> None:
