@@ -29,7 +29,9 @@ collections: [container]              # collections/container.yaml beside this f
 
 
 @click.command("init")
-@click.option("--directory", type=click.Path(path_type=Path, file_okay=False), default=Path(), show_default="here")
+@click.option(
+    "--directory", type=click.Path(path_type=Path, file_okay=False), default=Path(), show_default="here"
+)
 @as_json_option
 def init_command(directory: Path, as_json: bool) -> None:
     """Write a starter phimask.yaml."""
@@ -60,7 +62,9 @@ def keygen_command(out: Path | None, as_json: bool) -> None:
         if as_json:
             answer({"written": [str(out)], "key_fingerprint": key.fingerprint})
         else:
-            say(f"wrote {out} (fingerprint {key.fingerprint}); name it in phimask.yaml as key: {{file: {out}}}")
+            say(
+                f"wrote {out} (fingerprint {key.fingerprint}); name it in phimask.yaml as key: {{file: {out}}}"
+            )
     elif as_json:
         answer({"key": key.text(), "key_fingerprint": key.fingerprint})
     else:
@@ -73,7 +77,9 @@ def keygen_command(out: Path | None, as_json: bool) -> None:
 @database_option
 @click.option("--collection", "-c", default="container", show_default=True, help="The collection to fill.")
 @click.option("--docs", type=click.IntRange(1), default=20_000, show_default=True, help="How many documents.")
-@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same documents.")
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="The same seed gives the same documents."
+)
 @click.option(
     "--mix",
     default=",".join(f"{name}={share:g}" for name, share in DEFAULT_MIX.items()),

@@ -20,7 +20,10 @@ from phimask.plugins.scaffold import new_masker
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 _PLUGINS = click.option(
-    "--plugin", "plugins", multiple=True, help="A module or file to load too, as `plugins:` in phimask.yaml would."
+    "--plugin",
+    "plugins",
+    multiple=True,
+    help="A module or file to load too, as `plugins:` in phimask.yaml would.",
 )
 
 
@@ -89,7 +92,9 @@ def plugins_show(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
 
 @plugins_group.command("new")
 @click.argument("name")
-@click.option("--directory", type=click.Path(path_type=Path, file_okay=False), default=Path(), show_default="here")
+@click.option(
+    "--directory", type=click.Path(path_type=Path, file_okay=False), default=Path(), show_default="here"
+)
 @_JSON
 def plugins_new(name: str, directory: Path, as_json: bool) -> None:
     """Write a working masker NAME with a test, to begin from."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 from pymongo.errors import PyMongoError
 
 from phimask.config.model import CollectionFile, Profile
+from phimask.errors import MaskingError
 from phimask.masking.columns import BoundRule
+from phimask.masking.core import MaskingCore
 from phimask.masking.keys import MaskingKey
-from phimask.planning.binding import bind, facts
+from phimask.planning.binding import bind, core, facts
 from phimask.planning.preflight import Namespace, Preflight, examine
 from phimask.planning.prescan import Prescan, prescan
 from phimask.plugins.interfaces import Partitioner
@@ -35,7 +38,8 @@ class Scope:
 class CollectionPlan:
     """One collection's part of the plan. `documents` is an estimate under the scope.
 
-    `unmatched` names the collection file's own rules that match nothing in the sample.
+    `ceiling_bytes` is the memory governor's; `sample_seconds_per_document` what reading and masking one sampled
+    document took. `unmatched` names the collection file's own rules that match nothing in the sample.
     """
 
     file: CollectionFile
@@ -49,6 +53,8 @@ class CollectionPlan:
     bytes: int
     partitioner: Partitioner | None = None
     indexed: CollectionSource | None = None
+    ceiling_bytes: int = 0
+    sample_seconds_per_document: float = 0.0
     unmatched: list[str] = field(default_factory=list)
     hazards: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -85,6 +91,10 @@ def plan_collection(
         return plan
     collection = raw_collection(source.client, source.database, source.collection)
     indexed = CollectionSource(collection)
+    governor = registry.create(
+        "memory_governor", profile.memory_governor.name, profile.memory_governor.options
+    )
+    plan.ceiling_bytes = governor.read().ceiling_bytes
     plan.scan = _scan(collection, profile, registry, plan)
     plan.documents, plan.bytes = _extent(indexed, plan)
     partitioner = registry.create("partitioner", profile.partitioner.name, profile.partitioner.options)
@@ -96,8 +106,13 @@ def plan_collection(
 def _scan(collection: Any, profile: Profile, registry: Registry, plan: CollectionPlan) -> Prescan:
     detectors = [registry.create("detector", name, {}) for name in registry.names("detector")]
     arguments = (plan.rules, plan.file.subject, detectors)
+    timed = _Timed(core(plan.file, plan.rules))
     try:
-        return prescan(sampled_documents(collection, profile.prescan, plan.scope.query), *arguments)
+        found = prescan(
+            timed.over(sampled_documents(collection, profile.prescan, plan.scope.query)), *arguments
+        )
+        plan.sample_seconds_per_document = timed.seconds_per_document
+        return found
     except PyMongoError as error:
         reason = terminal_error(error, "sampling")
         plan.warnings.append(f"{plan.namespace}: {reason}; the first documents stand for the sample")
@@ -105,6 +120,36 @@ def _scan(collection: Any, profile: Profile, registry: Registry, plan: Collectio
         return prescan(first_documents(collection, profile.prescan, plan.scope.query), *arguments)
     except PyMongoError as error:
         raise terminal_error(error, f"reading {plan.namespace}") from None
+
+
+class _Timed:
+    """Lets documents through and times what masking the first of them takes; the results are thrown away."""
+
+    _DOCUMENTS = 200
+    _BYTES = 4_000_000
+
+    def __init__(self, masking: MaskingCore) -> None:
+        self._masking = masking
+        self._kept: list[bytes] = []
+        self._size = 0
+
+    def over(self, documents: Iterator[bytes]) -> Iterator[bytes]:
+        for raw in documents:
+            if len(self._kept) < self._DOCUMENTS and self._size < self._BYTES:
+                self._kept.append(raw)
+                self._size += len(raw)
+            yield raw
+
+    @property
+    def seconds_per_document(self) -> float:
+        if not self._kept:
+            return 0.0
+        start = time.perf_counter()
+        try:
+            self._masking.mask(self._kept, "update")
+        except MaskingError:
+            return 0.0  # `on_error: halt` and a value that fails: the run will say so
+        return (time.perf_counter() - start) / len(self._kept)
 
 
 def _extent(indexed: CollectionSource, plan: CollectionPlan) -> tuple[int, int]:

@@ -1,0 +1,170 @@
+"""Looking at what is there: profiles, collection files, schemas."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from phimask.cli.options import as_json_option
+from phimask.cli.show import answer, say
+from phimask.config.collection import load_collection
+from phimask.config.data import FileKind, available, shipped_schema, shown
+from phimask.config.export import combined_schema
+from phimask.config.model import CollectionFile, Profile
+from phimask.config.profile import load_profile
+from phimask.config.project import PROJECT_FILE, load_project
+from phimask.plugins.loading import disabled_plugins, load_registry
+from phimask.plugins.registry import Registry
+
+
+def _project_registry() -> tuple[Path, Registry]:
+    """The current project's folder, and the components that it and the installation provide."""
+    directory, plugins = Path(), cast("tuple[str, ...]", ())
+    if Path(PROJECT_FILE).exists():
+        project = load_project(directory=directory, environ=os.environ)
+        directory, plugins = project.directory, project.plugins
+    return directory, load_registry(plugins, directory, disabled_plugins(os.environ))
+
+
+def _list(kind: FileKind, rows: list[dict[str, str]], *, as_json: bool) -> None:
+    if as_json:
+        answer({f"{kind}s": rows})
+        return
+    table = Table(*rows[0], box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row.values())
+    Console(stderr=True).print(table)
+
+
+@click.group("profiles")
+def profiles_group() -> None:
+    """List, show and validate profiles: how a run behaves."""
+
+
+@profiles_group.command("list")
+@as_json_option
+def profiles_list(as_json: bool) -> None:
+    """List the profiles that `--profile` knows by name."""
+    directory, registry = _project_registry()
+    rows = [
+        {"name": name, "description": _profile(name, directory, registry).description, "file": shown(path)}
+        for name, path in available("profile", directory).items()
+    ]
+    _list("profile", rows, as_json=as_json)
+
+
+@profiles_group.command("show")
+@click.argument("name")
+@as_json_option
+def profiles_show(name: str, as_json: bool) -> None:
+    """Show a profile's values with defaults and `extends` worked in; its file explains them."""
+    directory, registry = _project_registry()
+    _show(_profile(name, directory, registry), as_json=as_json)
+
+
+@profiles_group.command("validate")
+@click.argument("name")
+@as_json_option
+def profiles_validate(name: str, as_json: bool) -> None:
+    """Check a profile. Exit code 2 if anything in it is wrong."""
+    directory, registry = _project_registry()
+    _valid(_profile(name, directory, registry), as_json=as_json)
+
+
+def _profile(name: str, directory: Path, registry: Registry) -> Profile:
+    return load_profile(name, directory=directory, environ=os.environ, components=registry)
+
+
+@click.group("collections")
+def collections_group() -> None:
+    """List, show and validate collection files: what to mask."""
+
+
+@collections_group.command("list")
+@as_json_option
+def collections_list(as_json: bool) -> None:
+    """List the collection files and rule packs that are known by name."""
+    directory, registry = _project_registry()
+    rows = []
+    for name, path in available("collection", directory).items():
+        file = _collection(name, directory, registry)
+        what = f"collection {file.collection}" if file.collection else "rule pack"
+        rows.append({"name": name, "for": what, "rules": str(len(file.rules)), "file": shown(path)})
+    _list("collection", rows, as_json=as_json)
+
+
+@collections_group.command("show")
+@click.argument("name")
+@as_json_option
+def collections_show(name: str, as_json: bool) -> None:
+    """Show a collection file's rules in order, those of its packs first; the last that matches wins."""
+    directory, registry = _project_registry()
+    file = _collection(name, directory, registry)
+    if as_json:
+        _show(file, as_json=True)
+        return
+    subject = ".".join(file.subject) if file.subject else "none"
+    say(f"{file.name}: collection {file.collection}, subject {subject}, on_error {file.on_error}")
+    table = Table("path", "masker", "options", "from", box=None, pad_edge=False)
+    for rule in file.rules:
+        options = ", ".join(f"{key}={value}" for key, value in rule.masker.options.items())
+        table.add_row(
+            rule.path, rule.masker.name, options, f"{Path(rule.origin.file).name}:{rule.origin.line}"
+        )
+    Console(stderr=True).print(table)
+
+
+@collections_group.command("validate")
+@click.argument("name")
+@as_json_option
+def collections_validate(name: str, as_json: bool) -> None:
+    """Check a collection file or rule pack. Exit code 2 if anything in it is wrong."""
+    directory, registry = _project_registry()
+    _valid(_collection(name, directory, registry), as_json=as_json)
+
+
+def _collection(name: str, directory: Path, registry: Registry) -> CollectionFile:
+    return load_collection(name, directory=directory, pack=True, environ=os.environ, components=registry)
+
+
+def _valid(loaded: Profile | CollectionFile, *, as_json: bool) -> None:
+    if as_json:
+        answer({"valid": True, "name": loaded.name, "file": loaded.origin.file})
+    else:
+        say(f"{loaded.origin.file} is valid")
+
+
+def _show(loaded: Profile | CollectionFile, *, as_json: bool) -> None:
+    shape = _plain(dataclasses.asdict(loaded))
+    if as_json:
+        answer(shape)
+        return
+    for key, value in shape.items():
+        say(f"{key:<16} {value}")
+
+
+def _plain(value: Any) -> Any:
+    """Without origins, and with wildcards as they are written."""
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items() if key not in ("origin", "segments")}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+@click.command("schema")
+@click.argument("kind", type=click.Choice(["profile", "collection", "project", "report"]))
+def schema_command(kind: str) -> None:
+    """Print the JSON Schema of a kind of file, with the installed components' options in it, for editors."""
+    if kind in ("profile", "collection"):
+        _, registry = _project_registry()
+        answer(combined_schema(cast("FileKind", kind), registry))
+    else:
+        answer(shipped_schema(kind))

@@ -1,0 +1,68 @@
+"""Flags that several commands share."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
+
+import click
+
+_Parameters = ParamSpec("_Parameters")
+_Result = TypeVar("_Result")
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="The result as JSON on stdout.")
+uri_option = click.option(
+    "--uri", metavar="URI", help="The deployment, without a password: set PHIMASK_URI for one that has one."
+)
+database_option = click.option("--db", "-d", "database", metavar="NAME", help="The database.")
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What the command line says of where, what and how."""
+
+    profile: str | None
+    collections: tuple[str, ...]
+    uri: str | None
+    database: str | None
+    target_uri: str | None
+    target_database: str | None
+    query: str | None
+    limit: int | None
+    settings: tuple[str, ...]
+    safe_mode: bool
+
+
+_OPTIONS = (
+    click.option("--profile", metavar="NAME|FILE", help="How to run: a name such as emergency, or a file."),
+    click.option(
+        "--collection", "-c", "collections", multiple=True, metavar="NAME|FILE",
+        help="What to mask: a collection file's name or path. May be given several times.",
+    ),
+    uri_option,
+    database_option,
+    click.option("--target-uri", metavar="URI", help="Copy masked documents to this deployment, not in place."),
+    click.option("--target-db", "target_database", metavar="NAME", help="Copy masked documents to this database."),
+    click.option("--query", metavar="JSON", help="Only documents that match this MongoDB query (Extended JSON)."),
+    click.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many documents of each collection."),
+    click.option(
+        "--set", "settings", multiple=True, metavar="KEY.PATH=VALUE", help="Change one value of the profile."
+    ),
+    click.option("--safe-mode", is_flag=True, help="Small batches, every document checked, stop at the first failure."),
+)  # fmt: skip
+
+
+def run_flags(command: Callable[..., _Result]) -> Callable[..., _Result]:
+    """Give a command all flags that choose where, what and how, gathered in `flags`."""
+
+    @functools.wraps(command)
+    def gathered(**given: Any) -> _Result:
+        names = Flags.__dataclass_fields__
+        flags = Flags(**{name: given.pop(name) for name in names})
+        return command(flags=flags, **given)
+
+    for option in reversed(_OPTIONS):
+        gathered = option(gathered)
+    return gathered

@@ -1,0 +1,77 @@
+"""`phimask plan`: everything a run would find out, and no write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from phimask.cli.options import Flags, as_json_option, run_flags
+from phimask.cli.session import open_session
+from phimask.cli.show import answer, say
+from phimask.planning.summary import summarize
+
+_HAZARD = 2
+
+
+@click.command("plan")
+@run_flags
+@as_json_option
+def plan_command(flags: Flags, as_json: bool) -> int:
+    """Find out what a run would do, and write nothing. Exit code 2 if something stands in its way."""
+    return show_plans(flags, as_json=as_json)
+
+
+def show_plans(flags: Flags, *, as_json: bool) -> int:
+    """Plan, show, and answer with the exit code."""
+    with open_session(flags, demo_allowed=True) as session:
+        summaries = [summarize(plan, session.configuration.profile) for plan in session.plans()]
+        profile = session.configuration.profile.name
+    if as_json:
+        answer({"profile": profile, "collections": summaries})
+    else:
+        console = Console(stderr=True)
+        for summary in summaries:
+            _show(console, summary)
+    return _HAZARD if any(summary["hazards"] for summary in summaries) else 0
+
+
+def _show(console: Console, plan: Mapping[str, Any]) -> None:
+    where = f"into {plan['target']}" if plan["target"] else "in place"
+    console.print(f"\n{plan['namespace']}, {where}", style="bold", highlight=False)
+    mix = plan["complexity"]
+    predicted = plan["predicted"]
+    say(
+        f"  documents   about {plan['documents']:,} ({plan['bytes'] / 1e6:,.1f} MB), {plan['partitions']} partition(s)\n"
+        f"  complexity  {mix['simple']} simple, {mix['medium']} medium, {mix['complex']} complex of "
+        f"{plan['sampled']} sampled; largest {plan['largest_bytes'] / 1e3:,.1f} kB\n"
+        f"  reads       {plan['reads']}\n"
+        f"  duration    {_duration(predicted['seconds_low'])} to {_duration(predicted['seconds_high'])}\n"
+        f"  memory      up to {predicted['memory_bytes'] / 1e6:,.0f} MB of {plan['ceiling_bytes'] / 1e6:,.0f} MB"
+    )
+    table = Table("rule", "masker", "values in sample", box=None, pad_edge=False)
+    for rule in plan["rules"]:
+        if rule["values"]:
+            table.add_row(rule["path"], rule["masker"], f"{rule['values']:,}")
+    console.print(table)
+    idle = sum(not rule["values"] for rule in plan["rules"])
+    if idle:
+        say(f"{idle} rule(s) match nothing in the sample")
+    _list("warning", plan["warnings"])
+    _list("hazard", plan["hazards"])
+
+
+def _list(what: str, messages: Sequence[str]) -> None:
+    for message in messages:
+        say(f"{what}: {message}")
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,151 @@
+"""What run, plan and verify have in common: configuration read, key loaded, deployments open, plans made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bson import json_util
+
+from phimask.cli.deployment import required_uri
+from phimask.cli.options import Flags
+from phimask.cli.show import say
+from phimask.config.load import load_configuration
+from phimask.config.model import CollectionFile, Configuration, Secret
+from phimask.config.project import PROJECT_FILE, URI_VARIABLE, load_project
+from phimask.errors import UsageError
+from phimask.masking.keys import MaskingKey
+from phimask.planning.plan import CollectionPlan, Scope, plan_collection
+from phimask.planning.preflight import Namespace
+from phimask.plugins.loading import disabled_plugins, load_registry
+from phimask.plugins.registry import Registry
+from phimask.store.connect import Client, connect
+from phimask.store.embedded import EmbeddedMongod, find_mongod
+from phimask.store.sample.loading import load_samples
+
+DEMO_DOCUMENTS = 20_000
+_DEMO_DATABASE = "ehr"
+_DEMO_COLLECTION = "container"
+
+
+@dataclass(slots=True)
+class Session:
+    """All that a command works with. `demo`: the deployment is an embedded one with sample documents."""
+
+    configuration: Configuration
+    registry: Registry
+    key: MaskingKey | None
+    source: Client
+    target: Client | None
+    scope: Scope
+    demo: bool
+
+    def plans(self) -> list[CollectionPlan]:
+        """A plan for each collection, in order."""
+        return [
+            plan_collection(
+                file,
+                self.configuration.profile,
+                self.registry,
+                self.key,
+                self._namespace(self.source, self.configuration.project.database, file),
+                self._target(file),
+                self.scope,
+            )
+            for file in self.configuration.collections
+        ]
+
+    def _target(self, file: CollectionFile) -> Namespace | None:
+        project = self.configuration.project
+        if self.target is None or project.target is None:
+            return None
+        return self._namespace(self.target, project.target.database or project.database, file)
+
+    @staticmethod
+    def _namespace(client: Client, database: str | None, file: CollectionFile) -> Namespace:
+        if database is None:
+            raise UsageError("no database is named; write `database:` in phimask.yaml, or give --db")
+        if file.collection is None:
+            raise UsageError(
+                f"{file.origin.file}: a rule pack names no collection; extend it in a collection file instead"
+            )
+        return Namespace(client, database, file.collection)
+
+
+@contextmanager
+def open_session(flags: Flags, *, demo_allowed: bool) -> Iterator[Session]:
+    """Read everything, open everything; close it all at the end. Raises UsageError and its kinds."""
+    environ = os.environ
+    scope = Scope(_query(flags.query), flags.limit)
+    bare = flags.uri is None and URI_VARIABLE not in environ and not Path(PROJECT_FILE).exists()
+    demo = demo_allowed and bare
+    project = load_project(
+        directory=Path(),
+        uri=flags.uri,
+        database=flags.database or (_DEMO_DATABASE if demo else None),
+        target_uri=flags.target_uri,
+        target_database=flags.target_database,
+        environ=environ,
+    )
+    registry = load_registry(project.plugins, project.directory, disabled_plugins(environ))
+    configuration = load_configuration(
+        project,
+        profile=flags.profile or ("emergency" if demo else None),
+        collections=flags.collections or ((_DEMO_COLLECTION,) if demo else ()),
+        settings=flags.settings,
+        safe_mode=flags.safe_mode,
+        environ=environ,
+        components=registry,
+    )
+    key = _key(configuration, registry, environ, demo=demo)
+    with ExitStack() as stack:
+        uri = _demo_deployment(stack, environ) if demo else required_uri(project)
+        source = stack.enter_context(connect(uri))
+        if demo:
+            _fill(source, project.database or _DEMO_DATABASE)
+        target = None
+        if project.target is not None:
+            same = project.target.uri is None
+            target = source if same else stack.enter_context(connect(project.target.uri or uri))
+        yield Session(configuration, registry, key, source, target, scope, demo)
+
+
+def _demo_deployment(stack: ExitStack, environ: Mapping[str, str]) -> Secret:
+    mongod = find_mongod(environ)
+    say("no deployment is named: starting a MongoDB of our own, which is gone when this command ends")
+    return Secret(stack.enter_context(EmbeddedMongod(mongod)).uri)
+
+
+def _fill(client: Client, database: str) -> None:
+    say(f"filling {database}.{_DEMO_COLLECTION} with {DEMO_DOCUMENTS:,} synthetic patients' documents")
+    load_samples(client[database][_DEMO_COLLECTION], DEMO_DOCUMENTS, seed=1)
+
+
+def _key(
+    configuration: Configuration, registry: Registry, environ: Mapping[str, str], *, demo: bool
+) -> MaskingKey | None:
+    """The masking key, if any rule's masker asks for one."""
+    rules = [rule for file in configuration.collections for rule in file.rules]
+    if not any(registry.needs_key(rule.masker.name) for rule in rules):
+        return None
+    source = configuration.project.key
+    if demo and source.env is not None and source.env not in environ:
+        say("no masking key is set: using one made for this demonstration, which is forgotten when it ends")
+        return MaskingKey.generate()
+    return MaskingKey.load(source, environ)
+
+
+def _query(text: str | None) -> Mapping[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        query = json_util.loads(text)
+    except Exception:  # noqa: BLE001  (bson raises several; the text may hold a value, so it is not repeated)
+        raise UsageError('--query is not Extended JSON; write it like \'{"Status": "closed"}\'') from None
+    if not isinstance(query, dict):
+        raise UsageError('--query must be a JSON object, such as \'{"Status": "closed"}\'')
+    return query

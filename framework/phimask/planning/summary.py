@@ -1,0 +1,66 @@
+"""A plan as plain data: what `plan` prints and `--json` carries."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from phimask.config.model import Profile
+from phimask.planning.plan import CollectionPlan
+
+_DECODED: Final = 8
+"""Python objects take about eight times the BSON bytes they were decoded from."""
+_IN_FLIGHT: Final = 2
+"""A batch is read and masked while the one before is written."""
+_INTERPRETER_BYTES: Final = 90_000_000
+"""Resident bytes of a worker before its first batch."""
+_WRITE_FACTOR: Final = 3.0
+"""How much longer than reading and masking alone a run may take, once writes, checks and indexes are added."""
+
+
+def summarize(plan: CollectionPlan, profile: Profile) -> dict[str, Any]:
+    """The plan of one collection. A rule of the collection file that matches nothing is a hazard here.
+
+    Seconds are a range: reading and masking alone, as timed on the sample, and three times that.
+    """
+    low = plan.sample_seconds_per_document * plan.documents if plan.scan.documents else None
+    batch = int(profile.batch_sizer.options.get("bytes", 16_000_000))
+    scan = plan.scan
+    return {
+        "namespace": plan.namespace,
+        "target": str(plan.target) if plan.target else None,
+        "documents": plan.documents,
+        "bytes": plan.bytes,
+        "partitions": sum(1 for _ in plan.partitions()),
+        "sampled": scan.documents,
+        "largest_bytes": scan.largest,
+        "id_types": dict(scan.id_types),
+        "complexity": dict(scan.classes),
+        "reads": _reads(plan),
+        "rules": [
+            {"path": rule.path, "masker": rule.masker.name, "values": count}
+            for rule, count in zip(plan.rules, scan.matched, strict=True)
+        ],
+        "predicted": {
+            "seconds_low": low,
+            "seconds_high": None if low is None else low * _WRITE_FACTOR,
+            "memory_bytes": _INTERPRETER_BYTES
+            + _IN_FLIGHT * _DECODED * min(batch, int(scan.mean_bytes * _documents(profile)) or batch),
+        },
+        "ceiling_bytes": plan.ceiling_bytes,
+        "warnings": plan.warnings,
+        "hazards": plan.hazards + plan.unmatched,
+    }
+
+
+def _documents(profile: Profile) -> int:
+    return int(profile.batch_sizer.options.get("documents", 1000))
+
+
+def _reads(plan: CollectionPlan) -> str:
+    projection = plan.scan.projection
+    if plan.target is not None or projection is None:
+        return "whole documents"
+    names = sorted(name for name in projection if name != "_id")
+    if 0 in projection.values():
+        return f"all but {', '.join(names)}"
+    return f"only {', '.join(names)}"
