@@ -1,1 +1,15 @@
-"""The built-in validators."""
+"""The built-in validators: what must hold of every masked document, whatever masked and wrote it.
+
+They share no code with the framework's masking and writing: their own reader of BSON (`walk`), their own
+matching of rules to paths (`matcher`), one walk over a document before and after (`compare`, and `quick`
+before it).
+"""
+
+from phimask_plugins.validators.count import Count
+from phimask_plugins.validators.no_original import NoOriginal
+from phimask_plugins.validators.structure import Structure
+from phimask_plugins.validators.untouched import Untouched
+
+ALL = (Count, Structure, NoOriginal, Untouched)
+
+__all__ = ["ALL", "Count", "NoOriginal", "Structure", "Untouched"]

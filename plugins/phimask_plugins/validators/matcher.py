@@ -1,0 +1,166 @@
+"""Which rule covers a place in a document: an automaton over keys, built as documents ask for it.
+
+A rule covers the value at its path and everything below; of several the last in order wins. Array indices are
+no part of a path, so an array's elements stand where the array stands. No rule covers a document's `_id`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from phimask import RuleFacts, Wildcard
+from phimask_plugins.validators.walk import ARRAY, KINDS, NULL, OBJECT, UNDEFINED
+
+IDENTICAL: Final = 0
+"""The value must be the same, byte by byte."""
+VALUE: Final = 1
+"""The value is masked as one: a scalar, or a container that its masker takes whole."""
+DOCUMENT: Final = 2
+"""A sub-document whose elements have to be looked at."""
+ELEMENTS: Final = 3
+"""An array whose elements have to be looked at."""
+
+_Position = tuple[int, int]  # a rule's place in the order, and how many of its segments are behind
+_NO_RULE: Final = -1
+_PLAIN_KEY: Final = re.compile(r"(?!.*\d{4})[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
+
+
+class Matcher:
+    """The rules of one collection, compiled."""
+
+    def __init__(self, rules: Sequence[RuleFacts]) -> None:
+        self.rules = tuple(rules)
+        self._segments: list[tuple[bytes | Wildcard, ...]] = [
+            tuple(
+                segment if isinstance(segment, Wildcard) else segment.encode("utf-8", "surrogatepass")
+                for segment in rule.segments
+            )
+            for rule in rules
+        ]
+        self._named = frozenset(
+            segment for segments in self._segments for segment in segments if isinstance(segment, bytes)
+        )
+        self._states: dict[tuple[frozenset[_Position], int], State] = {}
+        self.nowhere = self._state(frozenset(), _NO_RULE)
+        start = self._reached({(rule, 0) for rule in range(len(self.rules))}, _NO_RULE)
+        # `_id` is special at the top only, so the top shares its state with no place below.
+        self.top = State(self, *start)
+        self.top.final = False
+        self.top.inert = False
+        self.top.known[b"_id"] = self.nowhere
+
+    def shown(self, path: Sequence[bytes]) -> str | None:
+        """`path` as a finding may name it, or None for the document itself.
+
+        A key that no rule names and that does not look like a field's name may be somebody's number or name:
+        it is shown as `*`, any key.
+        """
+        return ".".join(self._shown(key) for key in path) or None
+
+    def _shown(self, key: bytes) -> str:
+        text = key.decode("utf-8", "replace")
+        if key in self._named:
+            return f'"{text}"' if "." in text else text
+        return text if _PLAIN_KEY.match(text) else Wildcard.ANY_KEY.value
+
+    def step(self, positions: frozenset[_Position], winner: int, key: bytes) -> State:
+        """The state one key further."""
+        ahead: set[_Position] = set()
+        for rule, done in positions:
+            segment = self._segments[rule][done]
+            if segment is Wildcard.ANY_DEPTH:
+                ahead.add((rule, done))
+            elif segment is Wildcard.ANY_KEY or segment == key:
+                ahead.add((rule, done + 1))
+        return self._state(*self._reached(ahead, winner))
+
+    def names(self, positions: frozenset[_Position]) -> frozenset[bytes]:
+        """The keys that lead elsewhere than other keys do."""
+        segments = (self._segments[rule][done] for rule, done in positions)
+        return frozenset(segment for segment in segments if isinstance(segment, bytes))
+
+    def _reached(self, positions: set[_Position], winner: int) -> tuple[frozenset[_Position], int]:
+        """Where these positions stand once every `**` has also been tried as no key at all."""
+        todo = list(positions)
+        reached: set[_Position] = set()
+        while todo:
+            rule, done = todo.pop()
+            if done == len(self._segments[rule]):
+                winner = max(winner, rule)
+                continue
+            reached.add((rule, done))
+            if self._segments[rule][done] is Wildcard.ANY_DEPTH:
+                todo.append((rule, done + 1))
+        # An earlier rule can win nowhere below a later one that covers all of it.
+        return frozenset(position for position in reached if position[0] > winner), winner
+
+    def _state(self, positions: frozenset[_Position], winner: int) -> State:
+        state = self._states.get((positions, winner))
+        if state is None:
+            state = self._states[positions, winner] = State(self, positions, winner)
+        return state
+
+
+class State:
+    """A place in a document, as far as rules can tell places apart.
+
+    `rule` masks here, or is None (no rule, or one that keeps). `final`: no later rule can win below.
+    `inert`: nothing here and below may change.
+    """
+
+    __slots__ = ("_matcher", "_names", "_other", "_positions", "_winner", "final", "inert", "known", "rule")
+
+    def __init__(self, matcher: Matcher, positions: frozenset[_Position], winner: int) -> None:
+        self._matcher = matcher
+        self._positions = positions
+        self._winner = winner
+        self._names = matcher.names(positions)
+        self._other: State | None = None
+        rule = None if winner == _NO_RULE else matcher.rules[winner]
+        self.rule = None if rule is None or rule.changes == "never" else rule
+        self.final = not positions
+        self.inert = self.final and self.rule is None
+        self.known: dict[bytes, State] = {}
+
+    def child(self, key: bytes) -> State:
+        """The state of the value at `key`."""
+        found = self.known.get(key)
+        if found is not None:
+            return found
+        if key in self._names:
+            found = self.known[key] = self._matcher.step(self._positions, self._winner, key)
+            return found
+        if self._other is None:
+            self._other = self._matcher.step(self._positions, self._winner, key)
+        return self._other
+
+    def treatment(self, kind: int) -> int:
+        """What is done with a value of BSON type `kind` here: IDENTICAL, VALUE, DOCUMENT or ELEMENTS."""
+        if self.inert:
+            return IDENTICAL
+        rule = self.rule
+        if kind == OBJECT:
+            whole = rule is not None and self.final and (rule.containers or rule.removes)
+            return VALUE if whole else DOCUMENT
+        if kind == ARRAY:
+            whole = rule is not None and self.final and rule.removes
+            return VALUE if whole else ELEMENTS
+        if rule is None or kind in (NULL, UNDEFINED):
+            return IDENTICAL
+        return VALUE
+
+    def allowed(self, kind: int, *, in_array: bool) -> frozenset[int]:
+        """The BSON types that a masked value of type `kind` may have, apart from its blank.
+
+        Raises KeyError if no rule masks here.
+        """
+        rule = self.rule
+        if rule is None:
+            raise KeyError(kind)
+        if rule.produces is not None:
+            kinds = frozenset(KINDS[alias] for alias in rule.produces if alias in KINDS)
+        else:
+            kinds = frozenset() if rule.removes else frozenset({kind})
+        return kinds | {NULL} if rule.removes and in_array else kinds
