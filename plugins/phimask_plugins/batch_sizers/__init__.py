@@ -1,1 +1,6 @@
 """The built-in batch sizers."""
+
+from phimask_plugins.batch_sizers.adaptive import AdaptiveBatchSizer
+from phimask_plugins.batch_sizers.fixed import FixedBatchSizer
+
+ALL = (AdaptiveBatchSizer, FixedBatchSizer)

@@ -1,0 +1,174 @@
+"""Batches of even time, whatever the documents look like."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+from phimask import BatchBudget, BatchCost, BatchSizer
+
+_GROWTH: Final = 2.0
+_RECOVERY: Final = 1.1
+_LEAST_RELIEF: Final = 1 / 64
+_SURPRISE: Final = 2.0
+_DOCUMENT_IN_BYTES: Final = 4_000
+"""How many bytes of BSON cost as much as a document does by itself: the guess that the first batch begins with.
+Measured for updates of nested patient documents, it is some thousand."""
+_WORTHWHILE: Final = 0.15
+_LEAST_SECONDS: Final = 1e-6
+
+
+class AdaptiveBatchSizer(BatchSizer):
+    """Budgets that make every full batch take about the same time, at best `target` seconds.
+
+    A batch costs a part for its documents (finding each, updating its indexes) and a part for its bytes (masking,
+    moving, logging them): seconds = a * documents + b * bytes. Both limits of a budget are set to cost the same
+    time, `part`: documents = part / a, bytes = part / b. Whichever of them ends a batch, the other costs
+    something between nothing and `part`, so that a full batch takes between `part` and twice that. This holds
+    for any documents, without a guess at the size of the next ones, and is why sizes may swing a thousandfold.
+
+    `part` is two thirds of `target`, so that batches take from 2/3 to 4/3 of it. It is less where a ceiling is in
+    the way: if 2,000 documents, the ceiling, cost 0.2 s, batches of small documents never take longer, and
+    batches of large ones are cut to match. `part` is then what the nearer ceiling costs. It does not go below
+    0.15 s, where a batch's fixed cost (round trips, journal) would outweigh what evenness is worth.
+
+    `a` and `b` are learnt from the ratio of a batch's seconds to those expected, each in proportion to its share of
+    them: small documents teach `a`, large ones teach `b`, and a long run of one kind does not unlearn the other.
+    Small differences are noise and are averaged (`smoothing` is the weight of the newest batch, as in an
+    EWMA, here of logarithms); twice or half the expected time, or more than `target`, is news and believed at once.
+    Batches far smaller than the budget, as at a partition's end, count for little: what they take is mostly fixed.
+
+    No limit grows more than twofold from one batch to the next. Neither may cost more than `longest` even if all
+    the time of the cheapest batch seen was its doing, so that the first large document after many small ones, or
+    the other way round, finds no budget that rests on a guess alone. A batch over `longest` cuts both limits to
+    half of what it held, or less. `shrink` cuts both at once; a tenth of what is left comes back with every batch.
+    """
+
+    name: ClassVar[str] = "adaptive"
+    options_schema: ClassVar[Mapping[str, Any]] = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "target": {
+                "format": "duration",
+                "default": "4s",
+                "description": "the time a batch should take",
+            },
+            "longest": {
+                "format": "duration",
+                "default": "8s",
+                "description": "a batch slower than this halves the next ones",
+            },
+            "documents": {
+                "type": "integer",
+                "minimum": 1,
+                "default": 2000,
+                "description": "the most documents a batch may hold",
+            },
+            "first_documents": {
+                "type": "integer",
+                "minimum": 1,
+                "default": 100,
+                "description": "how many documents the first batch holds, when nothing is known yet",
+            },
+            "bytes": {
+                "format": "size",
+                "default": "16MB",
+                "description": "the most BSON bytes a batch may hold, unless one document alone is larger",
+            },
+            "smoothing": {
+                "type": "number",
+                "exclusiveMinimum": 0,
+                "maximum": 1,
+                "default": 0.3,
+                "description": "the weight of the newest batch in what is expected of the next",
+            },
+        },
+    }
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        super().__init__(options)
+        self._target: float = options["target"]
+        self._longest: float = options["longest"]
+        self._most_documents: int = options["documents"]
+        self._most_bytes: int = options["bytes"]
+        self._smoothing: float = options["smoothing"]
+        first: int = options["first_documents"]
+        if self._target <= 0:
+            raise ValueError("target is no time; give it a positive duration such as 4s")
+        if self._longest < self._target:
+            raise ValueError("longest is below target; make it target or more")
+        if self._most_bytes <= 0:
+            raise ValueError("bytes is no size; give it a positive size such as 16MB")
+        if first > self._most_documents:
+            raise ValueError("first_documents is above documents; make it documents or less")
+        self._documents = float(first)
+        self._bytes = self._most_bytes * first / self._most_documents
+        self._per_document = 0.0
+        self._per_byte = 0.0
+        self._document_at_most = self._byte_at_most = math.inf
+        self._relief = 1.0
+
+    def budget(self) -> BatchBudget:
+        """Both limits, at least 1 and never above the ceilings."""
+        return BatchBudget(max(1, int(self._documents)), max(1, int(self._bytes)))
+
+    def record(self, cost: BatchCost) -> None:
+        """Learn from the batch, then set the next limits."""
+        if cost.documents < 1 or cost.bytes < 1:
+            return
+        seconds = max(cost.seconds, _LEAST_SECONDS)
+        self._learn(cost.documents, cost.bytes, seconds)
+        self._relief = min(1.0, self._relief * _RECOVERY)
+        part = self._part()
+        self._document_at_most = min(self._document_at_most, seconds / cost.documents)
+        self._byte_at_most = min(self._byte_at_most, seconds / cost.bytes)
+        spare = self._longest - part
+        documents = self._relief * min(
+            self._most_documents, part / self._per_document, spare / self._document_at_most
+        )
+        size = self._relief * min(self._most_bytes, part / self._per_byte, spare / self._byte_at_most)
+        self._documents = min(documents, self._documents * _GROWTH)
+        self._bytes = min(size, self._bytes * _GROWTH)
+        # One document alone cannot be halved: its time is its own.
+        if seconds > self._longest and cost.documents > 1:
+            cut = min(0.5, self._target / seconds)
+            self._documents = min(self._documents, cost.documents * cut)
+            self._bytes = min(self._bytes, cost.bytes * cut)
+        self._documents = max(1.0, self._documents)
+        self._bytes = max(1.0, self._bytes)
+
+    def shrink(self, factor: float) -> None:
+        """Cut both limits by `factor` at once."""
+        relief = max(_LEAST_RELIEF, self._relief * factor)
+        factor, self._relief = relief / self._relief, relief
+        self._documents = max(1.0, self._documents * factor)
+        self._bytes = max(1.0, self._bytes * factor)
+
+    def _part(self) -> float:
+        wanted = min(self._target * 2 / 3, self._longest / 2)
+        nearer = min(self._per_document * self._most_documents, self._per_byte * self._most_bytes)
+        return min(wanted, max(nearer, _WORTHWHILE))
+
+    def _learn(self, documents: int, size: int, seconds: float) -> None:
+        if self._per_document == 0.0:
+            share = 1 / (1 + size / documents / _DOCUMENT_IN_BYTES)
+            self._per_document = share * seconds / documents
+            self._per_byte = (1 - share) * seconds / size
+            return
+        for_documents = self._per_document * documents
+        for_bytes = self._per_byte * size
+        expected = for_documents + for_bytes
+        ratio = seconds / expected
+        if seconds > self._target:
+            weight = 1.0
+        else:
+            believed = ratio > _SURPRISE or ratio < 1 / _SURPRISE
+            weight = 1.0 if believed else self._smoothing
+            weight *= min(1.0, max(seconds, expected) / (self._part() * self._relief))
+        share = for_documents / expected
+        # With these exponents a weight of 1 takes the expectation all the way to the seconds, to first order.
+        weight /= share**2 + (1 - share) ** 2
+        self._per_document *= ratio ** (weight * share)
+        self._per_byte *= ratio ** (weight * (1 - share))
