@@ -79,7 +79,7 @@ class MaskingKey:
                 f"characters, a dot and {_CHECK_LENGTH} more; copy all of it, or {_HOW}"
             )
         material = _decoded(body)
-        if material is None or not hmac.compare_digest(_checksum(material), check.encode()):
+        if material is None or not hmac.compare_digest(_checksum(material), check.encode("utf-8", "replace")):
             raise KeyMaterialError(
                 f"the masking key's checksum does not fit: a character was mistyped; copy it again, or {_HOW}"
             )

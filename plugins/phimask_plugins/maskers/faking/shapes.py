@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+import unicodedata
 from typing import Final
 
 from phimask_plugins.maskers.faking.drawing import draw_other
@@ -25,7 +26,10 @@ def reshaped(keyed: KeyedHash, label: str, text: str) -> str | None:
     A number keeps its count of digits, and stays within int32 or int64 if it was, whether it is kept as
     a number or as a string. Not a permutation: two short identifiers may well get the same fake.
     """
-    if len(text) > _LONGEST or all(character in _KEPT for character in text):
+    if len(text) > _LONGEST:
+        return None
+    text = unicodedata.normalize("NFC", text)
+    if all(character in _KEPT for character in text):
         return None
     bits = _SPARE_BITS + _BITS_A_CHARACTER * len(text)
     number = _INTEGER.fullmatch(text)

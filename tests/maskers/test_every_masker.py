@@ -1,0 +1,213 @@
+"""What holds for all built-in maskers, whatever the values."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import bson
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from masker_cases import KEY, ODD_VALUES, OTHER_KEY, TYPES, mask, same, scalars, taken
+
+from phimask import FAILED, REMOVE, Masker
+from phimask_plugins import maskers
+from phimask_plugins.maskers.fake import KINDS, Fake
+
+CASES: list[tuple[type[Masker], dict[str, Any]]] = [
+    (maskers.Keep, {}),
+    (maskers.Redact, {}),
+    (maskers.Redact, {"text": "gone"}),
+    (maskers.Redact, {"keep_length": True}),
+    (maskers.Nullify, {}),
+    (maskers.Remove, {}),
+    (maskers.Replace, {"value": "masked"}),
+    (maskers.Replace, {"value": 7}),
+    (maskers.Replace, {"value": 2**40}),
+    (maskers.Replace, {"value": 1.5}),
+    (maskers.Replace, {"value": True}),
+    (maskers.Replace, {"value": None}),
+    (maskers.Partial, {}),
+    (maskers.Partial, {"first": 2, "last": 0, "character": "•"}),
+    (maskers.Partial, {"first": 1, "last": 1, "keep_separators": False}),
+    (maskers.Hash, {}),
+    (maskers.Hash, {"length": 8}),
+    (maskers.DateShift, {}),
+    (maskers.DateShift, {"min_days": 3, "max_days": 3}),
+    (maskers.DateTruncate, {}),
+    (maskers.DateTruncate, {"to": "month"}),
+    (maskers.DateTruncate, {"to": "day"}),
+    (maskers.AgeCap, {}),
+    (maskers.AgeCap, {"over": 0, "cap": 1}),
+    (maskers.Zip3, {}),
+    (maskers.Zip3, {"style": "short"}),
+    *((Fake, {"kind": kind}) for kind in KINDS),
+]
+every_case = pytest.mark.parametrize(
+    ("cls", "options"),
+    CASES,
+    ids=[f"{cls.name}-{'-'.join(map(str, options.values())) or 'default'}" for cls, options in CASES],
+)
+
+
+def make(cls: type[Masker], options: dict[str, Any], key: bytes = KEY) -> Masker:
+    return cls(options, key if cls.needs_key else None)
+
+
+def check(masker: Masker, values: list[Any]) -> list[Any]:
+    """Masks a column and checks what every column's result must be."""
+    before = copy.copy(values)
+    results = mask(masker, *values)
+    assert len(results) == len(values)
+    assert all(one is other for one, other in zip(values, before, strict=True))
+    for value, result in zip(values, results, strict=True):
+        if result is FAILED:
+            continue
+        if masker.removes:
+            assert result is REMOVE
+            continue
+        if masker.changes != "never":
+            bson.encode({"": result})
+        assert TYPES[type(result)] in (masker.produces or {TYPES[type(value)]})
+        if masker.changes == "always" and value != "":
+            assert not (type(result) is type(value) and result == value)
+        if masker.changes == "never":
+            assert result is value
+    return results
+
+
+def test_all_built_in_maskers_are_in_the_cases():
+    assert {cls for cls, _ in CASES} == set(maskers.ALL)
+    assert len({cls.name for cls in maskers.ALL}) == len(maskers.ALL) == 12
+
+
+@pytest.mark.parametrize("cls", maskers.ALL)
+def test_options_schema_describes_each_option_and_its_default_is_the_constructors(cls):
+    schema = dict(cls.options_schema)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["additionalProperties"] is False
+    for option in schema.get("properties", {}).values():
+        assert option["description"].endswith((".", ")"))
+        if "default" in option:
+            jsonschema.Draft202012Validator(option).validate(option["default"])
+
+
+@every_case
+def test_default_options_are_those_of_the_schema(cls, options):
+    properties = cls.options_schema.get("properties", {})
+    filled = {
+        name: option["default"]
+        for name, option in properties.items()
+        if "default" in option and option.get("format") != "size"
+    } | options
+    jsonschema.Draft202012Validator(cls.options_schema).validate(filled)
+    bare, explicit = make(cls, options), make(cls, filled)
+    for one, other in zip(mask(bare, *taken(bare)), mask(explicit, *taken(explicit)), strict=True):
+        assert one is other or same(one, other)
+
+
+@every_case
+def test_odd_values_are_masked_or_failed_and_never_raise(cls, options):
+    check(make(cls, options), taken(make(cls, options)))
+
+
+@every_case
+def test_a_type_it_does_not_take_fails_and_is_never_passed_on(cls, options):
+    masker = make(cls, options)
+    for value in ODD_VALUES:
+        if TYPES[type(value)] not in masker.types:
+            outcome = _outcome(masker, value)
+            assert outcome is FAILED or not same(outcome, value)
+            assert not isinstance(outcome, Exception) or "Ada" not in str(outcome)
+
+
+def _outcome(masker: Masker, value: Any) -> Any:
+    try:
+        (result,) = mask(masker, value)
+    except Exception as error:  # noqa: BLE001  (the engine takes any as a failure)
+        return error
+    return result
+
+
+@every_case
+def test_an_empty_column_stays_empty(cls, options):
+    assert mask(make(cls, options)) == []
+
+
+@every_case
+def test_an_empty_string_stays_empty_where_the_masker_makes_a_string_of_it(cls, options):
+    masker = make(cls, options)
+    if "string" in masker.types and masker.produces is None:
+        assert mask(masker, "") == [""]
+
+
+@every_case
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_same_key_same_result_in_any_order_and_column(cls, options, data):
+    masker = make(cls, options)
+    values = taken(masker, data.draw(st.lists(scalars, max_size=8)))
+    results = check(masker, values)
+    for again in (check(masker, values), check(make(cls, options), values[::-1])[::-1]):
+        assert all(one is other or same(one, other) for one, other in zip(results, again, strict=True))
+    for value, result in zip(values, results, strict=True):
+        (alone,) = mask(make(cls, options), value)
+        assert alone is result or same(alone, result)
+
+
+@every_case
+@settings(max_examples=40, deadline=None)
+@given(value=scalars)
+def test_masking_twice_is_masking_once_where_it_says_so(cls, options, value):
+    masker = make(cls, options)
+    if not masker.idempotent or TYPES[type(value)] not in masker.types or masker.removes:
+        return
+    (once,) = mask(masker, value)
+    if once is FAILED or once is None:
+        return
+    (twice,) = mask(masker, once)
+    assert same(twice, once)
+
+
+@every_case
+def test_another_key_gives_other_results(cls, options):
+    if not cls.needs_key:
+        assert make(cls, options).key == b""
+        return
+    values = ["1987-05-17"] if cls is maskers.DateShift else [f"Some Value {number}" for number in range(40)]
+    subjects = [b"subject %d" % number for number in range(40)]
+    values = (values * 40)[:40]
+    mine = mask(make(cls, options), *values, subjects=subjects)
+    theirs = mask(make(cls, options, OTHER_KEY), *values, subjects=subjects)
+    differing = sum(one != other for one, other in zip(mine, theirs, strict=True))
+    assert FAILED not in mine
+    assert differing >= (10 if "max_days" in options else 30)
+
+
+@every_case
+def test_without_its_key_a_masker_gives_nothing(cls, options):
+    if cls.needs_key:
+        with pytest.raises(ValueError, match="needs a masking key") as raised:
+            mask(cls(options), "Ada Lovelace" if cls is not maskers.DateShift else "1987-05-17")
+        assert "Ada" not in str(raised.value)
+
+
+@every_case
+def test_ten_megabytes_of_text_are_taken_or_failed(cls, options):
+    masker = make(cls, options)
+    if "string" not in masker.types:
+        return
+    for text in ("Ada Lovelace 1815-12-10 " * 430_000, "7" * 10_000_000):
+        (result,) = mask(masker, text)
+        assert result is FAILED or masker.removes or result != text or masker.changes == "never"
+
+
+@every_case
+def test_repr_shows_no_key_and_no_value(cls, options):
+    masker = make(cls, options)
+    mask(masker, *taken(masker, ["Ada Lovelace", "1815-12-10"]))
+    shown = repr(masker) + repr(list(vars(masker).values()) if cls is Fake else "")
+    assert "Ada" not in shown
+    assert "1815" not in shown
