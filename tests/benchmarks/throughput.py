@@ -68,9 +68,10 @@ def phimask_register_observers():
 '''
 
 
-def mask_text(value: str) -> str:
-    """What the simpler ways do to a text: the work of the masker `hash`, without a cache or a check."""
-    return hmac.digest(_KEY, value.encode(), "sha256").hex()[:16]
+def mask_text(value: Any) -> Any:
+    """What the simpler ways do to a text or number: the work of the masker `hash`, without a check."""
+    digest = hmac.digest(_KEY, str(value).encode(), "sha256")
+    return digest.hex()[:16] if isinstance(value, str) else type(value)(int.from_bytes(digest[:3], "big"))
 
 
 def changes(document: dict[str, Any]) -> dict[str, Any]:

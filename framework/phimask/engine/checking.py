@@ -65,4 +65,10 @@ class Checks:
                 tuple(Finding(what, path, count) for (what, path), count in self._found[one.name].items()),
             )
             for one in self._validators
+            if self._seen[one.name] or self._found[one.name] or _judges_totals(one)
         ]
+
+
+def _judges_totals(validator: Validator) -> bool:
+    """Whether the validator looks at counts at all; one that does not has checked nothing without documents."""
+    return type(validator).totals is not Validator.totals

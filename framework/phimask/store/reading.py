@@ -45,6 +45,7 @@ class BatchReader:
             sort=ID_ORDER,
             hint=ID_ORDER,
             limit=-wanted,
+            batch_size=wanted,  # or the server would answer with 101 documents, its default for a first reply
         )
         found: list[bytes] = []
         size = 0
