@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from phimask import events
+from phimask.log import close_log, configure_log
+from phimask.testing import check_observer
+from phimask_plugins.observers import ALL, LogObserver, Progress
+
+
+def batch(namespace: str) -> events.BatchFinished:
+    return events.BatchFinished(
+        namespace=namespace,
+        partition=3,
+        documents=10,
+        bytes=700,
+        seconds=0.25,
+        written=7,
+        unchanged=1,
+        quarantined=2,
+        missing=0,
+        rss_bytes=90,
+        masked=(5, 6),
+        redacted_on_error=(0, 1),
+    )
+
+
+EXPECTED = [
+    (
+        events.RunStarted("r1", "emergency", ("ehr.a", "ehr.b")),
+        "INFO",
+        "run r1 started, profile emergency, collections ehr.a, ehr.b",
+    ),
+    (
+        events.CollectionStarted("ehr.a", None, 30, 2100),
+        "INFO",
+        "ehr.a: started in place, 30 documents, 2100 bytes",
+    ),
+    (
+        events.CollectionStarted("ehr.a", "m.a", 30, 2100),
+        "INFO",
+        "ehr.a: started into m.a, 30 documents, 2100 bytes",
+    ),
+    (events.PartitionStarted("ehr.a", 3, None), "INFO", "ehr.a: partition 3 started"),
+    (events.PartitionStarted("ehr.a", 3, 9), "INFO", "ehr.a: partition 3 started, about 9 documents"),
+    (
+        batch("ehr.a"),
+        "INFO",
+        "ehr.a: batch 1 of partition 3: 10 documents, 700 bytes, 0.250 s, 7 written, 1 unchanged, "
+        "2 quarantined, 0 missing, 11 values masked, 1 redacted on error, 90 bytes resident",
+    ),
+    (events.PartitionFinished("ehr.a", 3), "INFO", "ehr.a: partition 3 finished"),
+    (events.Paused("memory", 1.5), "INFO", "stood still for 1.500 s: memory"),
+    (
+        events.BreakerTripped("failures", "3 in a row"),
+        "WARNING",
+        "the circuit breaker opened: failures: 3 in a row",
+    ),
+    (
+        events.FindingMade("ehr.a", "structure", "during", "a type changed", "A.B", 2),
+        "WARNING",
+        "ehr.a: structure (during) found at A.B: a type changed (2)",
+    ),
+    (
+        events.FindingMade("ehr.a", "count", "after", "one is lost", None, 1),
+        "WARNING",
+        "ehr.a: count (after) found: one is lost (1)",
+    ),
+    (events.VerificationProgress("ehr.a", 5, 30), "INFO", "ehr.a: 5 of 30 documents verified"),
+    (events.Warned("100% of {rules} match"), "WARNING", "100% of {rules} match"),
+    (
+        events.CollectionFinished(
+            "ehr.a", {"documents": {"total": 30, "masked": 29}, "quarantined_ids": ["canary"]}
+        ),
+        "INFO",
+        "ehr.a: finished, documents: 30 total, 29 masked",
+    ),
+    (events.RunFinished("completed", {"collections": ["canary"]}), "INFO", "run completed"),
+    (events.RunFinished("failed", {}), "WARNING", "run failed"),
+]
+
+
+@pytest.fixture
+def log_file(tmp_path: Path) -> Iterator[Path]:
+    level = logging.getLogger("phimask").level
+    path = configure_log(tmp_path, run="r1", quiet=True)
+    assert path is not None
+    yield path
+    close_log()
+    logging.getLogger("phimask").setLevel(level)
+
+
+@pytest.mark.parametrize(("event", "level", "said"), EXPECTED)
+def test_every_event_is_one_line_of_the_log(
+    event: events.Event, level: str, said: str, log_file: Path
+) -> None:
+    LogObserver({}).notify(event)
+    (line,) = log_file.read_text("utf-8").splitlines()
+    assert line.split()[1] == level
+    assert _said(line) == said
+
+
+def _said(line: str) -> str:
+    return line.split(" phimask.events:", 1)[1].split(" ", 1)[1]
+
+
+def test_every_kind_of_event_is_among_them() -> None:
+    tested = {type(event).__name__ for event, _, _ in EXPECTED}
+    assert tested == set(events.__all__) - {"Event"}
+
+
+def test_an_event_of_a_later_version_is_named() -> None:
+    class Invented(events.Event):
+        def __repr__(self) -> str:
+            return "canary"
+
+    seen: list[str] = []
+
+    class Witness(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(record.getMessage())
+
+    logger = logging.getLogger("phimask.events")
+    witness, level = Witness(), logger.level
+    logger.addHandler(witness)
+    logger.setLevel(logging.INFO)
+    try:
+        LogObserver({}).notify(Invented())
+    finally:
+        logger.removeHandler(witness)
+        logger.setLevel(level)
+    assert seen == ["Invented"]
+
+
+def test_batches_are_numbered_within_their_collection(log_file: Path) -> None:
+    observer = LogObserver({})
+    for namespace in ("ehr.a", "ehr.a", "ehr.b"):
+        observer.notify(batch(namespace))
+    starts = [_said(line)[:14] for line in log_file.read_text("utf-8").splitlines()]
+    assert starts == ["ehr.a: batch 1", "ehr.a: batch 2", "ehr.b: batch 1"]
+
+
+def test_it_keeps_its_interface() -> None:
+    check_observer(LogObserver)
+
+
+def test_the_built_in_observers_are_these() -> None:
+    assert set(ALL) == {LogObserver, Progress}
