@@ -103,7 +103,7 @@ class Progress(Observer):
             return
         if self._live is None:
             # stdout is left alone: it may be a file or a pipe that a machine reads.
-            self._live = Live(
+            self._live = live = Live(
                 get_renderable=self._view,
                 console=self._console,
                 refresh_per_second=_FRAMES_PER_SECOND,
@@ -112,7 +112,7 @@ class Progress(Observer):
             )
             # A hidden cursor would outlive a process that ends without closing its observers.
             atexit.register(self.close)
-            self._live.start()
+            live.start()
 
     def _move(self) -> None:
         if self._live is not None:
