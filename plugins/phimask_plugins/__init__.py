@@ -30,46 +30,46 @@ from phimask_plugins import (
 @hookimpl
 def phimask_register_partitioners() -> Iterable[type[Partitioner]]:
     """See `phimask_plugins.partitioners`."""
-    return getattr(partitioners, "ALL", ())
+    return partitioners.ALL
 
 
 @hookimpl
 def phimask_register_batch_sizers() -> Iterable[type[BatchSizer]]:
     """See `phimask_plugins.batch_sizers`."""
-    return getattr(batch_sizers, "ALL", ())
+    return batch_sizers.ALL
 
 
 @hookimpl
 def phimask_register_maskers() -> Iterable[type[Masker]]:
     """See `phimask_plugins.maskers`."""
-    return getattr(maskers, "ALL", ())
+    return maskers.ALL
 
 
 @hookimpl
 def phimask_register_memory_governors() -> Iterable[type[MemoryGovernor]]:
     """See `phimask_plugins.memory_governors`."""
-    return getattr(memory_governors, "ALL", ())
+    return memory_governors.ALL
 
 
 @hookimpl
 def phimask_register_validators() -> Iterable[type[Validator]]:
     """See `phimask_plugins.validators`."""
-    return getattr(validators, "ALL", ())
+    return validators.ALL
 
 
 @hookimpl
 def phimask_register_executors() -> Iterable[type[Executor]]:
     """See `phimask_plugins.executors`."""
-    return getattr(executors, "ALL", ())
+    return executors.ALL
 
 
 @hookimpl
 def phimask_register_detectors() -> Iterable[type[Detector]]:
     """See `phimask_plugins.detectors`."""
-    return getattr(detectors, "ALL", ())
+    return detectors.ALL
 
 
 @hookimpl
 def phimask_register_observers() -> Iterable[type[Observer]]:
     """See `phimask_plugins.observers`."""
-    return getattr(observers, "ALL", ())
+    return observers.ALL

@@ -76,6 +76,7 @@ def test_a_registered_class_is_found_by_name_with_its_provider() -> None:
     assert registry.classes("masker")["mirror"].provider == "guest"
     assert registry.providers == ("guest",)
     assert registry.needs_subject("mirror")
+    assert not registry.needs_key("mirror")
     assert all(registry.names(kind) == () for kind in KINDS if kind != "masker")
 
 

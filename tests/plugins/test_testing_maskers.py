@@ -206,7 +206,7 @@ BAD: dict[str, tuple[type[Masker], str]] = {
         column(
             lambda self, given: ["x" for _ in given.values if given.values[0] is not None] or given.values[0]
         ),
-        "an empty column makes mask() raise",
+        r"an empty column makes mask\(\) raise",
     ),
     "another type": (one(lambda self, value: 7), "it turns .* into a int; keep to string, or name the type"),
     "a type beyond produces": (

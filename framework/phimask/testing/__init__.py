@@ -5,8 +5,9 @@
     def test_conforms():
         check_masker(Initials, examples=["Ada Lovelace"])
 
-Each function raises AssertionError, which names the class and what it broke. All values are made up and the same
-in every run; nothing is needed but phimask.
+Each function raises AssertionError, which names the class and what it broke; what a component itself raises where it
+may not comes out as it is, or as the cause. All values are made up and the same in every run; nothing is needed but
+phimask.
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ _RANKS: Final = {_INT: 0, _STRING: 1, _OBJECT_ID: 2}
 """Source: MongoDB's manual, comparison and sort order of BSON types."""
 
 _SIZES: Final = (0, 1, 2, 10, 1000)
-_AVERAGE: Final = 2_000_000
+_AVERAGES: Final = (400_000, 2_000_000)
+"""Bytes a document: few partitions and many, by the sizes that people ask for."""
 
 
 def check_partitioner(cls: type[Partitioner], options: Mapping[str, Any] | None = None) -> None:
@@ -48,11 +49,14 @@ def check_partitioner(cls: type[Partitioner], options: Mapping[str, Any] | None 
 class FakeSource:
     """A `Source` over `_id`s of three BSON types, in order; the collection does not change.
 
-    `estimate` is what it says of its number of documents; `sampling` is how `sample_ids` answers: with random
-    ones, with StoreError, with none, or with those of the collection's beginning.
+    `average` is a document's BSON bytes; `estimate` is what it says of its number of documents; `sampling` is
+    how `sample_ids` answers: with random ones, with StoreError, with none, or with those of the collection's
+    beginning.
     """
 
-    def __init__(self, size: int, estimate: int | None = None, sampling: str = "random") -> None:
+    def __init__(
+        self, size: int, estimate: int | None = None, sampling: str = "random", average: int = _AVERAGES[0]
+    ) -> None:
         third = size // 3
         self.ids = (
             [DocumentId(_INT, struct.pack("<i", number - third // 2)) for number in range(third)]
@@ -60,7 +64,7 @@ class FakeSource:
             + [DocumentId(_OBJECT_ID, number.to_bytes(12, "big")) for number in range(size - 2 * third)]
         )
         self.documents = size if estimate is None else estimate
-        self.bytes = self.documents * _AVERAGE
+        self.bytes = self.documents * average
         self.sampling = sampling
         self.asked = 0
         self._orders = [order(one) for one in self.ids]
@@ -110,12 +114,16 @@ def _text(text: str) -> DocumentId:
 
 
 def _sources(size: int) -> Iterator[tuple[str, FakeSource]]:
-    of = f"on {size} documents"
-    yield of, FakeSource(size)
-    yield f"{of}, estimated to be none", FakeSource(size, estimate=0)
-    yield f"{of}, estimated to be three times as many", FakeSource(size, estimate=3 * size + 1)
-    for sampling in ("error", "none", "beginning"):
-        yield f"{of}, sampling: {sampling}", FakeSource(size, sampling=sampling)
+    for average in _AVERAGES:
+        of = f"on {size} documents of {average} bytes"
+        yield of, FakeSource(size, average=average)
+        yield f"{of}, estimated to be none", FakeSource(size, estimate=0, average=average)
+        yield (
+            f"{of}, estimated to be three times as many",
+            FakeSource(size, estimate=3 * size + 1, average=average),
+        )
+        for sampling in ("error", "none", "beginning"):
+            yield f"{of}, sampling: {sampling}", FakeSource(size, sampling=sampling, average=average)
 
 
 def _check(cls: type[Partitioner], named: str, source: FakeSource, partitions: Sequence[Partition]) -> None:

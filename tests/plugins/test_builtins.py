@@ -1,0 +1,87 @@
+"""Every built-in component is registered as a guest would be, and passes the kit that guests are checked by."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+import phimask_plugins
+from phimask import Component
+from phimask.plugins.class_check import KINDS, kind_of
+from phimask.plugins.loading import load_registry
+from phimask.testing import check
+
+REGISTRY = load_registry()
+PACKAGES = {"memory_governor": "memory_governors", **{kind: f"{kind}s" for kind in KINDS}}
+FAKE_KINDS = REGISTRY.options_schema("masker", "fake")["properties"]["kind"]["enum"]
+
+OPTIONS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
+    "age_cap": ({"over": 59, "cap": 60},),
+    "adaptive": (
+        {"target": "500ms", "longest": "2s", "documents": 10, "first_documents": 1, "bytes": "64kB"},
+    ),
+    "date_shift": ({"max_days": 1}, {"max_days": 30, "min_days": 7}),
+    "date_truncate": ({"to": "month"}, {"to": "day"}),
+    "fixed": ({"documents": 1, "bytes": 1},),
+    "hash": ({"length": 8}, {"length": 64}),
+    "paginate": ({"documents": 1}, {"documents": 7}, {"documents": 1000}),
+    "partial": ({"first": 1, "last": 4}, {"first": 0, "last": 2, "character": "#", "keep_separators": False}),
+    "redact": ({"text": "gone"}, {"keep_length": True}),
+    "rss": ({"soft": "1.5GB", "hard": "2GB"},),
+    "sample": ({"target_size": "16MB", "samples_per_partition": 1}, {"target_size": "10GB"}),
+    "zip3": ({"style": "short"}, {"low_population": []}),
+}
+"""Beside the defaults. `replace` and `fake` have none: what they are to put in place is always said."""
+
+NEEDED: Mapping[str, tuple[Mapping[str, Any], ...]] = {
+    "replace": ({"value": "x"}, {"value": 7}, {"value": 2**40}, {"value": 0.5}, {"value": True}),
+    "fake": tuple({"kind": kind} for kind in FAKE_KINDS),
+}
+
+
+def components() -> Iterator[Any]:
+    for kind in KINDS:
+        for name, registration in REGISTRY.classes(kind).items():
+            has_defaults = not REGISTRY.options_schema(kind, name).get("required")
+            for options in NEEDED.get(
+                name, ({}, *OPTIONS.get(name, ())) if has_defaults else OPTIONS.get(name, ())
+            ):
+                yield pytest.param(
+                    registration.cls, options, id=f"{name}-{'-'.join(map(str, options.values()))}"
+                )
+
+
+@pytest.mark.parametrize(("cls", "options"), list(components()))
+def test_every_built_in_conforms(cls: type[Component], options: Mapping[str, Any]) -> None:
+    check(cls, options)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_class_of_a_kinds_package_is_registered(kind: str) -> None:
+    package = import_module(f"phimask_plugins.{PACKAGES[kind]}")
+    modules = [
+        import_module(found.name) for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    ]
+    defined = {
+        value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, type) and kind_of(value) == kind and "name" in vars(value)
+    }
+    assert set(package.ALL) == defined
+    assert {registration.cls for registration in REGISTRY.classes(kind).values()} == defined
+
+
+def test_all_of_them_come_from_the_one_plugin() -> None:
+    providers = {one.provider for kind in KINDS for one in REGISTRY.classes(kind).values()}
+    assert len(providers) == 1
+    assert providers.pop().startswith("builtin (phimask ")
+
+
+def test_the_packages_are_the_kinds() -> None:
+    packages = {found.name for found in pkgutil.iter_modules(phimask_plugins.__path__) if found.ispkg}
+    assert packages == set(PACKAGES.values())
