@@ -25,7 +25,8 @@ class DateShift(Masker):
 
     Takes dates, years outside of 1 to 9999 included, and strings that hold a date in ISO 8601 (`YYYY-MM-DD`,
     with or without time and offset, and `YYYYMMDD`) or `MM/DD/YYYY`, which keep their form; any other string
-    fails, and a day-first date is taken for a month-first one or fails. The shift is never zero: `min_days` to `max_days`, forwards or backwards.
+    fails, and a day-first date is taken for a month-first one or fails. The shift is never zero: `min_days` to
+    `max_days`, forwards or backwards.
 
     Source: the per-patient random offset of MIMIC-III (Johnson et al., Scientific Data 3:160035, 2016,
     "Deidentification"). Under HIPAA it serves expert determination, 45 CFR 164.514(b)(1): Safe Harbor,
