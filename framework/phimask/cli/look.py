@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from phimask.cli.options import as_json_option
-from phimask.cli.show import answer, say
+from phimask.cli.show import PersonConsole, answer, say
 from phimask.config.collection import load_collection
 from phimask.config.data import FileKind, available, shipped_schema, shown
 from phimask.config.export import combined_schema
@@ -40,7 +39,7 @@ def _list(kind: FileKind, rows: list[dict[str, str]], *, as_json: bool) -> None:
     table = Table(*rows[0], box=None, pad_edge=False)
     for row in rows:
         table.add_row(*row.values())
-    Console(stderr=True).print(table)
+    PersonConsole().print(table)
 
 
 @click.group("profiles")
@@ -118,7 +117,7 @@ def collections_show(name: str, as_json: bool) -> None:
         table.add_row(
             rule.path, rule.masker.name, options, f"{Path(rule.origin.file).name}:{rule.origin.line}"
         )
-    Console(stderr=True).print(table)
+    PersonConsole().print(table)
 
 
 @collections_group.command("validate")

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from phimask.cli.options import Flags, as_json_option, run_flags
 from phimask.cli.session import open_session
-from phimask.cli.show import answer, say
+from phimask.cli.show import PersonConsole, answer, say
 from phimask.planning.summary import summarize
 
 _HAZARD = 2
@@ -33,13 +32,13 @@ def show_plans(flags: Flags, *, as_json: bool) -> int:
     if as_json:
         answer({"profile": profile, "collections": summaries})
     else:
-        console = Console(stderr=True)
+        console = PersonConsole()
         for summary in summaries:
             _show(console, summary)
     return _HAZARD if any(summary["hazards"] for summary in summaries) else 0
 
 
-def _show(console: Console, plan: Mapping[str, Any]) -> None:
+def _show(console: PersonConsole, plan: Mapping[str, Any]) -> None:
     where = f"into {plan['target']}" if plan["target"] else "in place"
     console.print(f"\n{plan['namespace']}, {where}", style="bold", highlight=False)
     mix = plan["complexity"]

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
-from phimask.cli.show import answer, say
+from phimask.cli.show import PersonConsole, answer, say
 from phimask.errors import UsageError
 from phimask.plugins.class_check import KINDS
 from phimask.plugins.loading import disabled_plugins, load_registry
@@ -54,7 +53,7 @@ def plugins_list(kind: str | None, plugins: tuple[str, ...], as_json: bool) -> N
     table = Table("kind", "name", "does", "provider", box=None, pad_edge=False)
     for row in rows:
         table.add_row(row["kind"], row["name"], row["does"], row["provider"])
-    Console(stderr=True).print(table)
+    PersonConsole().print(table)
     for name in registry.disabled:
         say(f"disabled by PHIMASK_DISABLED_PLUGINS: {name}")
     for name in registry.unknown_disabled:

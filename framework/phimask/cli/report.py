@@ -7,10 +7,9 @@ from pathlib import Path
 
 import click
 import jsonschema
-from rich.console import Console
 
 from phimask.cli.options import as_json_option
-from phimask.cli.show import answer
+from phimask.cli.show import PersonConsole, answer
 from phimask.config.data import shipped_schema
 from phimask.errors import UsageError
 from phimask.observing.text import render
@@ -33,4 +32,4 @@ def report_command(file: Path, as_json: bool) -> None:
     if as_json:
         answer(report)
     else:
-        render(report, Console(stderr=True))
+        render(report, PersonConsole())

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from phimask.cli.options import Flags, as_json_option, run_flags
 from phimask.cli.plan import show_plans
 from phimask.cli.session import open_session
-from phimask.cli.show import answer, say
+from phimask.cli.show import PersonConsole, answer, say
 from phimask.engine.control import StopSignal, stop_on_signals
 from phimask.engine.run import Run
 from phimask.errors import Interrupted, PreflightError, UsageError
@@ -74,7 +73,7 @@ def _run(
             )
     if report_file is not None:
         report_file.write_text(json.dumps(outcome.report, indent=2) + "\n", encoding="utf-8")
-    render(outcome.report, Console(stderr=True))
+    render(outcome.report, PersonConsole())
     if as_json:
         answer(outcome.report)
     for what, path in (("report", report_file), ("log", log_file)):

@@ -119,9 +119,10 @@ class Run:
         except PyMongoError as failure:
             error = terminal_error(failure, "masking")
             reason = str(error)
-        report = self._report.finish(status, reason)
-        self._tell(RunFinished(status, without_ids(report)))
-        self._tell.close()
+        finally:
+            report = self._report.finish(status, reason)
+            self._tell(RunFinished(status, without_ids(report)))
+            self._tell.close()
         return Outcome(report, error)
 
     def _collections(self, plans: Sequence[CollectionPlan]) -> None:

@@ -48,6 +48,8 @@ class CollectionSource:
         def ask() -> list[DocumentId]:
             pipeline: list[Mapping[str, Any]] = [
                 {"$sample": {"size": size}},
+                # Behind $sample, not before: a $match in front would make it read the whole collection.
+                {"$match": within(None, self._last)},
                 {"$project": {"_id": 1}},
                 {"$group": {"_id": "$_id"}},
                 {"$sort": {"_id": 1}},
@@ -61,7 +63,7 @@ class CollectionSource:
 
         def ask() -> DocumentId | None:
             found = self._collection.find_one(
-                within(after, None), {"_id": 1}, sort=ID_ORDER, hint=ID_ORDER, skip=skip - 1
+                within(after, self._last), {"_id": 1}, sort=ID_ORDER, hint=ID_ORDER, skip=skip - 1
             )
             return None if found is None else identity(found.raw)
 

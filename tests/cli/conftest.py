@@ -1,0 +1,71 @@
+"""A command line as a user has it: a folder of their own, a deployment in the environment, synthetic people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from phimask.cli.main import run
+from phimask.log import close_log
+from phimask.masking.keys import MaskingKey
+
+RULES = """\
+version: 1
+collection: people
+subject: PatientId
+rules:
+  - {path: Name, masker: {name: fake, options: {kind: full_name}}}
+  - {path: Born, masker: {name: date_shift, options: {max_days: 30}}}
+  - {path: Visits.Note, masker: redact}
+"""
+
+
+@dataclass
+class Answer:
+    """What a command ended with."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder that is the current one, with no setting of phimask's in the environment."""
+    for name in ("PHIMASK_URI", "PHIMASK_TARGET_URI", "PHIMASK_KEY", "PHIMASK_DISABLED_PLUGINS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    close_log()
+
+
+@pytest.fixture
+def deployed(project: Path, mongo_uri: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder with `people.yaml` in it, and the test deployment and a key in the environment."""
+    monkeypatch.setenv("PHIMASK_URI", mongo_uri)
+    monkeypatch.setenv("PHIMASK_KEY", MaskingKey.generate().text())
+    (project / "collections").mkdir()
+    (project / "collections" / "people.yaml").write_text(RULES, encoding="utf-8")
+    return project
+
+
+@pytest.fixture
+def phimask(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """The command line, called."""
+
+    def call(*arguments: str) -> Answer:
+        capsys.readouterr()
+        code = run(arguments)
+        captured = capsys.readouterr()
+        return Answer(code, captured.out, captured.err)
+
+    return call
