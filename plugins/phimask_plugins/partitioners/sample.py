@@ -76,6 +76,6 @@ class SamplePartitioner(Partitioner):
                 if len(samples) < max(count, wanted // 2):
                     reason = f"only {len(samples)} of {wanted} samples came back"
         if reason:
-            _LOG.warning("partitions are cut by walking the _id index: %s", reason)
+            _LOG.info("partitions are cut by walking the _id index: %s", reason)
             return None
         return [samples[number * len(samples) // count] for number in range(1, count)]
