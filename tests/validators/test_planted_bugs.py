@@ -151,6 +151,13 @@ def test_a_null_that_was_filled() -> None:
     assert ("structure", "the type changed from null to string", "Patient.Nick") in whats(after)
 
 
+@pytest.mark.parametrize("kinds", [(0x0A, 0x06), (0x06, 0x0A)])
+def test_null_and_undefined_stay_what_they_are_under_a_rule(kinds: tuple[int, int]) -> None:
+    before, after = (build([(kind, b"Patient", b"")]) for kind in kinds)
+    assert whats(before, before) == set()
+    assert {name for name, _, _ in whats(after, before)} == {"structure", "untouched"}
+
+
 def test_a_document_lost_and_one_made_up() -> None:
     facts = told(RULES)
     raw = bson.encode(document())
@@ -245,6 +252,14 @@ def test_the_second_value_of_a_duplicate_key_not_removed() -> None:
     }
 
 
+def test_a_duplicate_key_with_a_value_that_goes_and_a_null_that_stays() -> None:
+    regex: Node = (0x0B, b"Secret", b"x\0\0")
+    null: Node = (0x0A, b"Secret", b"")
+    assert whats(build([null]), build([regex, null])) == set()
+    assert whats(build([null]), build([null, regex])) == set()
+    assert whats(build([]), build([regex, null])) == {("structure", "a field is lost", "Secret")}
+
+
 def test_an_int32_turned_int64_outside_of_masked_paths() -> None:
     after = masked()
     after["Visits"][1]["Room"] = Int64(4)
@@ -282,6 +297,29 @@ def test_the_index_keys_of_an_array_changed() -> None:
     assert whats(after, before) == {("untouched", "the index keys of an array changed", "Odd")}
     visits, strange_visits = build([(0x04, b"Visits", nodes)]), build([(0x04, b"Visits", strange)])
     assert whats(strange_visits, visits) == {("untouched", "the index keys of an array changed", "Visits")}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "names"),
+    [
+        ((0x12, struct.pack("<q", 5)), (0x12, struct.pack("<q", 6)), {"untouched"}),
+        ((0x12, struct.pack("<q", 5)), (0x09, struct.pack("<q", 5)), {"untouched", "structure"}),
+        ((0x03, build([])), (0x04, build([])), {"untouched", "structure"}),
+        ((0x0A, b""), (0x06, b""), {"untouched", "structure"}),
+        ((0x06, b""), (0x0A, b""), {"untouched", "structure"}),
+    ],
+)
+def test_a_stray_element_among_sub_documents_changed(
+    old: tuple[int, bytes], new: tuple[int, bytes], names: set[str]
+) -> None:
+    def visits(kind: int, value: bytes) -> bytes:
+        array = build([(0x03, b"0", build([])), (kind, b"1", value)])
+        return build([(0x04, b"Visits", array)])
+
+    assert whats(visits(*old), visits(*old)) == set()
+    found = whats(visits(*new), visits(*old))
+    assert {name for name, _, _ in found} == names
+    assert {path for _, _, path in found} == {"Visits"}
 
 
 def test_redactions_of_what_could_not_be_masked_are_no_finding() -> None:
