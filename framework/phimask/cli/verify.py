@@ -13,7 +13,6 @@ from phimask.engine.checking import Checked, Checks
 from phimask.engine.control import StopSignal, stop_on_signals
 from phimask.engine.verification import verify_copy, verify_in_place
 from phimask.errors import FindingsError, PreflightError
-from phimask.planning.binding import facts
 from phimask.planning.plan import CollectionPlan
 from phimask.plugins.events import Event
 from phimask.store.connect import raw_collection
@@ -55,7 +54,7 @@ def _verify(plan: CollectionPlan, session: Session, stop: StopSignal) -> list[Ch
     else:
         target = raw_collection(plan.target.client, plan.target.database, plan.target.collection)
         validators = [
-            session.registry.create("validator", name, {}, rules=facts(plan.rules))
+            session.registry.create("validator", name, {}, rules=plan.facts)
             for name in session.registry.names("validator")
         ]
         checked = verify_copy(plan, source, target, Checks("after", validators), (), progress, stop)

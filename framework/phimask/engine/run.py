@@ -23,7 +23,7 @@ from phimask.engine.partition import Means, PartitionLoop
 from phimask.engine.verification import count_in_place, verify_copy
 from phimask.errors import FindingsError, Interrupted, PhimaskError, SafeStop
 from phimask.observing.report import ReportBuilder, Status, without_ids
-from phimask.planning.binding import core, facts
+from phimask.planning.binding import core
 from phimask.planning.plan import CollectionPlan
 from phimask.plugins.events import (
     BatchFinished,
@@ -146,7 +146,7 @@ class Run:
             self._tell(Warned(warning))
         counts = Counts()
         validators = [
-            self._registry.create("validator", one.name, one.options, rules=facts(plan.rules))
+            self._registry.create("validator", one.name, one.options, rules=plan.facts)
             for one in self._profile.validators
         ]
         during = Checks("during", validators)

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, TypeAlias
 import bson
 
 from phimask.masking.automaton import automaton
-from phimask.masking.bson_types import LOSSLESS, redaction
+from phimask.masking.bson_types import LOSSLESS
 from phimask.masking.columns import BoundRule, Gathered, MaskedColumn, OnError, mask_column, subject_bytes
 from phimask.masking.decoded import DecodedWalk, NeedsSplice
 from phimask.masking.splice import (
@@ -108,7 +108,7 @@ class MaskingCore:
             target = batch.targets[number] = {} if mode == "update" else document
             try:
                 decoded.gather(number, document, self._subject_of(document), target)
-            except NeedsSplice:
+            except (NeedsSplice, RecursionError):
                 decoded.kept[:] = kept
                 batch.spliced.append(number)
         batch.distribute(decoded.gathered, decoded.kept)
@@ -128,15 +128,20 @@ class MaskingCore:
         kept = [0] * len(self._rules)
         for number in batch.spliced:
             raw = batch.documents[number]
+            marks, counts = [len(column.values) for column in gathered], kept[:]
             try:
                 self._raw.gather(number, raw, self._raw_subject(raw), gathered, kept)
-            except (MalformedBsonError, RecursionError):
-                batch.outcomes[number] = Quarantined("malformed BSON")
+            except (MalformedBsonError, RecursionError) as error:
+                too_deep = isinstance(error, RecursionError)
+                batch.outcomes[number] = Quarantined("nested too deep" if too_deep else "malformed BSON")
+                kept[:] = counts
+                for column, mark in zip(gathered, marks, strict=True):
+                    column.cut(mark)
         batch.distribute_spots(gathered, kept)
 
     def _raw_subject(self, raw: bytes) -> bytes:
         start = 0
-        identity = b""
+        identity = b"\x0a\0"
         for depth, key in enumerate(self._subject or ("_id",)):
             found = None
             for element in elements(raw, start):
@@ -147,7 +152,7 @@ class MaskingCore:
             if found is None or (found.kind != 0x03 and self._subject and depth < len(self._subject) - 1):
                 return _without_subject(wrap(identity))
             start = found.value
-        value = subject_bytes(decode_value(raw, found)) if self._subject and found else None
+        value = subject_bytes(decode_value(found.kind, raw[found.value : found.end])) if self._subject and found else None
         return value if value is not None else _without_subject(wrap(identity))
 
 
@@ -212,8 +217,6 @@ class _Batch:
                 number, spot = place[2], place[0]
                 edits.setdefault(number, []).append(_edit(spot, value, failed=position in result.failed))
         for number, changes in edits.items():
-            if isinstance(self.outcomes[number], Quarantined):
-                continue
             if self._mode == "whole":
                 self.outcomes[number] = Masked(apply(self.documents[number], changes))
             else:
@@ -257,20 +260,14 @@ class _Batch:
 
 def _edit(spot: Spot, value: Any, *, failed: bool) -> Edit:
     """The edit for a masked value; types that no Python value stands for are spelt in bytes."""
-    if failed:
-        raw = redacted_bytes(spot.element.kind)
-        if raw is not None:
-            return Edit(spot, raw)
-    try:
-        return edit(spot, value)
-    except Exception:  # noqa: BLE001  (a masker's text that is not UTF-8; the message holds it)
-        return edit(spot, redaction(value))
+    raw = redacted_bytes(spot.element.kind) if failed else None
+    return edit(spot, value) if raw is None else Edit(spot, raw)
 
 
 def _encoded(document: dict[str, Any]) -> Outcome:
     try:
         return Masked(bson.encode(document, codec_options=LOSSLESS))
-    except Exception:  # noqa: BLE001  (as above)
+    except Exception:  # noqa: BLE001  (PyMongo raises several, and their messages hold values)
         return Quarantined("a masked value cannot be encoded as BSON")
 
 

@@ -101,7 +101,7 @@ class RawWalk:
             self._kept[index] += 1
             return
         column = self._gathered[index]
-        column.values.append(decode_value(self._raw, element))
+        column.values.append(decode_value(element.kind, self._raw[element.value : element.end]))
         column.places.append((Spot(element, around, path, in_array), None, self._number, not in_array))
         if masker.needs_subject:
             column.subjects.append(self._subject)
@@ -115,15 +115,15 @@ def _is_utf8(key: bytes) -> bool:
     return True
 
 
-def decode_value(raw: bytes, element: Element) -> Any:
-    """The element's value as PyMongo decodes it, or Unreadable where that would lose or fail."""
-    if element.kind in (SYMBOL, 0x0C, 0x0F):
-        return Unreadable(ALIASES[element.kind])
-    body = bytes((element.kind,)) + b"v\0" + raw[element.value : element.end] + b"\0"
+def decode_value(kind: int, encoded: bytes) -> Any:
+    """A value as PyMongo decodes it, or Unreadable where that would lose or fail."""
+    if kind in (SYMBOL, 0x0C, 0x0F):
+        return Unreadable(ALIASES[kind])
+    body = bytes((kind,)) + b"v\0" + encoded
     try:
-        value = bson.decode(LENGTH.pack(len(body) + 4) + body, LOSSLESS)["v"]
+        value = bson.decode(wrap(body), LOSSLESS)["v"]
     except Exception:  # noqa: BLE001  (PyMongo raises several, and their messages hold bytes of the value)
-        return Unreadable(ALIASES[element.kind])
+        return Unreadable(ALIASES[kind])
     return {} if isinstance(value, DBRef) else value
 
 

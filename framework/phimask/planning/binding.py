@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from phimask.config.model import CollectionFile, Rule
 from phimask.errors import ConfigError, Fault, KeyMaterialError
+from phimask.masking.bson_types import PYTHON_ALIASES
 from phimask.masking.columns import BoundRule
 from phimask.masking.core import MaskingCore
 from phimask.masking.keys import MaskingKey
+from phimask.masking.splice import decode_value
 from phimask.plugins.interfaces import Masker
 from phimask.plugins.registry import Registry
-from phimask.plugins.values import RuleFacts
+from phimask.plugins.values import Column, RuleFacts
 
 
 def bind(file: CollectionFile, registry: Registry, key: MaskingKey | None) -> tuple[BoundRule, ...]:
@@ -62,7 +64,8 @@ def _masker(rule: Rule, registry: Registry, key: MaskingKey | None) -> Masker:
 
 
 def facts(rules: Sequence[BoundRule]) -> tuple[RuleFacts, ...]:
-    """What validators may know of the rules."""
+    """What validators may know of the rules. Their maskers may be asked while a batch is masked, so these must not
+    be the rules that mask."""
     return tuple(
         RuleFacts(
             path=rule.path,
@@ -73,9 +76,28 @@ def facts(rules: Sequence[BoundRule]) -> tuple[RuleFacts, ...]:
             produces=rule.masker.produces,
             containers=rule.masker.containers,
             removes=rule.masker.removes,
+            stays=_stays(rule),
         )
         for rule in rules
     )
+
+
+def _stays(rule: BoundRule) -> Callable[[int, bytes], bool] | None:
+    masker = rule.masker
+    if masker.changes != "maybe" or masker.needs_subject or masker.containers:
+        return None
+
+    def stays(bson_type: int, encoded: bytes) -> bool:
+        value = decode_value(bson_type, encoded)
+        if PYTHON_ALIASES.get(type(value)) not in masker.types:
+            return False
+        try:
+            (again,) = masker.mask(Column(rule.path, [value], []))
+        except Exception:  # noqa: BLE001  (a plugin may raise anything; what it cannot mask is redacted, and so differs)
+            return False
+        return bool(again == value)
+
+    return stays
 
 
 def core(file: CollectionFile, rules: Sequence[BoundRule]) -> MaskingCore:

@@ -19,7 +19,7 @@ from phimask.planning.preflight import Namespace, Preflight, examine
 from phimask.planning.prescan import Prescan, prescan
 from phimask.plugins.interfaces import Partitioner
 from phimask.plugins.registry import Registry
-from phimask.plugins.values import CollectionFacts, Partition
+from phimask.plugins.values import CollectionFacts, Partition, RuleFacts
 from phimask.store.connect import raw_collection
 from phimask.store.reading import first_documents, sampled_documents
 from phimask.store.retry import terminal_error
@@ -47,6 +47,7 @@ class CollectionPlan:
     target: Namespace | None
     scope: Scope
     rules: tuple[BoundRule, ...]
+    facts: tuple[RuleFacts, ...]
     preflight: Preflight
     scan: Prescan
     documents: int
@@ -82,9 +83,10 @@ def plan_collection(
     """Find out all there is to know. Raises ConfigError, KeyMaterialError, PreflightError or StoreError; what
     does not keep the plan from being made is in its hazards and warnings."""
     rules = bind(file, registry, key)
+    judged = facts(bind(file, registry, key))
     preflight = examine(source, target, rules)
     plan = CollectionPlan(
-        file, source, target, scope, rules, preflight, Prescan(matched=[0] * len(rules)), 0, 0,
+        file, source, target, scope, rules, judged, preflight, Prescan(matched=[0] * len(rules)), 0, 0,
         hazards=list(preflight.hazards), warnings=list(preflight.warnings),
     )  # fmt: skip
     if preflight.hazards:
@@ -187,7 +189,7 @@ def _judge(plan: CollectionPlan, profile: Profile, registry: Registry) -> None:
         tuple(dict(index) for index in plan.preflight.indexes),
     )  # fmt: skip
     for choice in profile.validators:
-        validator = registry.create("validator", choice.name, choice.options, rules=facts(plan.rules))
+        validator = registry.create("validator", choice.name, choice.options, rules=plan.facts)
         if "before" in validator.phases:
             plan.hazards += [
                 f"{plan.namespace}: {choice.name}: {finding.what}"

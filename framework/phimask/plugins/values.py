@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
@@ -113,7 +113,9 @@ class RuleFacts:
     `segments` is the path in parts: keys, and wildcards between them; array indices are no part of a path.
     Of several rules that match a value's path or the path of anything around it, the last in the order
     of rules wins.
-    `produces` names the BSON types a masked value may have; None means the value's own type.
+    `produces` names the BSON types a masked value may have; None means the value's own type. `stays`, where
+    `changes` is `maybe`, answers for a BSON type and value bytes whether that value is its own mask, as an age of
+    40 is under a cap of 89; None: nobody can tell.
     """
 
     path: str
@@ -124,6 +126,7 @@ class RuleFacts:
     produces: frozenset[str] | None
     containers: bool
     removes: bool
+    stays: Callable[[int, bytes], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
