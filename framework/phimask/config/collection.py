@@ -30,17 +30,17 @@ def load_collection(
     environ: Mapping[str, str],
     components: ComponentCatalog,
     said: Origin | None = None,
-    beside: Path | None = None,
+    by: Path | None = None,
 ) -> CollectionFile:
     """The collection file called `name` (or in that file), after the packs that it extends.
 
     The packs' rules come first, in order, each pack once even where two others extend it; its subject and its
     answers to errors hold where the file has none of its own. In safe mode an error halts. With `pack`, a file
-    without `collection` is accepted: a rule pack, looked at by itself. `said` and `beside` are as in `lookup`.
+    without `collection` is accepted: a rule pack, looked at by itself. `said` and `by` are as in `lookup`.
     Raises ConfigError with all faults.
     """
     faults: list[Fault] = []
-    files = lineage("collection", name, directory, environ, faults, said=said, beside=beside)
+    files = lineage("collection", name, directory, environ, faults, said=said, by=by)
     path, _ = files[-1]
     tree = checked(
         substitute(_merged([tree for _, tree in files]), environ, faults),

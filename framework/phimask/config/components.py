@@ -66,8 +66,8 @@ def choose(kind: str, node: Node, catalog: ComponentCatalog, faults: list[Fault]
     schema = catalog.options_schema(kind, name)
     before = len(faults)
     options = checked(given, schema, faults)
-    for path in sorted(secret_paths(options, schema), key=str):
-        secret = at(options, path)
+    for path in sorted(secret_paths(given, schema), key=str):
+        secret = at(given, path)
         if secret.origin.file == FROM_FLAG:
             wrong = "a secret stands on the command line, where every process can read it"
             faults.append(

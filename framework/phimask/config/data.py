@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from phimask.config.model import Origin
-from phimask.config.wording import closest, fault_at, quoted
+from phimask.config.wording import closest, fault_at, listed, quoted
 from phimask.errors import ConfigError
 
 DataKind = Literal["profiles", "schemas"]
@@ -39,9 +39,9 @@ def shipped_schema(kind: str) -> Mapping[str, Any]:
 def shown(path: Path) -> str:
     """What messages call a file: relative to the current folder where it lies below it."""
     try:
-        return str(path.resolve().relative_to(Path.cwd()))
+        return path.resolve().relative_to(Path.cwd()).as_posix()
     except (ValueError, OSError):
-        return str(path)
+        return path.as_posix()
 
 
 def shipped(kind: FileKind) -> dict[str, Path]:
@@ -61,38 +61,45 @@ def lookup(
     project_dir: Path,
     *,
     said: Origin | None = None,
-    beside: Path | None = None,
+    by: Path | None = None,
 ) -> Path:
     """The file that `name` stands for. Raises ConfigError with every place that was tried.
 
-    A name with a suffix (.yaml, .yml) or a separator is a path: relative to `beside`, the folder of the file that
-    said it, or to the current folder where the command line did, then to the project. Any other name is
-    looked up in the project, then among the shipped. `said` is where the name stands.
+    A name with a suffix (.yaml, .yml) or a separator is a path: relative to the file `by` that says it, or to the
+    current folder where no file does, then to the project. Any other name is looked up in the project, then
+    among the shipped; what a shipped file extends is shipped, and a file that extends its own name extends the
+    next of that name, so that a project's `production` may extend the shipped one. `said` is where the name stands.
     """
     origin = said or Origin(f"--{kind}", None, "$")
     tried: list[Path] = []
-    for candidate in _candidates(kind, name, project_dir, beside):
+    itself: Path | None = None
+    for candidate in _candidates(kind, name, project_dir, by):
         if candidate in tried:
             continue
         if candidate.is_file():
-            return candidate
+            if by is None or candidate.resolve() != by.resolve():
+                return candidate
+            itself = candidate
         tried.append(candidate)
-    places = ", ".join(shown(path) for path in tried)
+    if itself is not None:
+        return itself
+    places = ", ".join(dict.fromkeys(shown(path) for path in tried))
     known = list(available(kind, project_dir))
     guess = closest(Path(name).stem, known)
-    right = f"did you mean '{guess}'?" if guess else f"there are {', '.join(known) or 'none'}"
+    right = f"did you mean '{guess}'?" if guess else f"there are {listed(known, 'and') or 'none'}"
     wrong = f"there is no {_WORDS[kind]} {quoted(name)} (looked for {places})"
     raise ConfigError([fault_at(origin, wrong, right)])
 
 
-def _candidates(kind: FileKind, name: str, project_dir: Path, beside: Path | None) -> Iterator[Path]:
+def _candidates(kind: FileKind, name: str, project_dir: Path, by: Path | None) -> Iterator[Path]:
     if name.endswith(_SUFFIXES) or "/" in name or "\\" in name:
-        yield (beside or Path()) / name
+        yield (by.parent if by is not None else Path()) / name
         yield project_dir / name
         return
-    yield project_dir / f"{kind}s" / f"{name}.yaml"
-    if kind == "profile":
-        yield project_dir / f"{name}.yaml"
+    if by is None or by.resolve().parent != _shipped_dir(kind):
+        yield project_dir / f"{kind}s" / f"{name}.yaml"
+        if kind == "profile":
+            yield project_dir / f"{name}.yaml"
     yield _shipped_dir(kind) / f"{name}.yaml"
 
 

@@ -24,7 +24,7 @@ def lineage(
     faults: list[Fault],
     *,
     said: Origin | None = None,
-    beside: Path | None = None,
+    by: Path | None = None,
 ) -> list[tuple[Path, Node]]:
     """The file and all that it extends, each once, in the order in which they go over one another.
 
@@ -49,16 +49,17 @@ def lineage(
             return
         tree = read_yaml(path, shown(path))
         reading.append(resolved)
+        _judge_version(kind, tree, faults)
         for parent in _parents(kind, tree, environ, faults):
             try:
-                at = lookup(kind, str(parent.value), project_dir, said=parent.origin, beside=path.parent)
+                at = lookup(kind, str(parent.value), project_dir, said=parent.origin, by=path)
                 visit(at, parent.origin)
             except ConfigError as error:
                 faults.extend(error.faults)
         reading.pop()
         found[resolved] = (path, tree)
 
-    visit(lookup(kind, name, project_dir, said=said, beside=beside), None)
+    visit(lookup(kind, name, project_dir, said=said, by=by), None)
     files = list(found.values())
     if len(faults) > before:
         return files
@@ -67,6 +68,15 @@ def lineage(
 
 def _without_extends(tree: Node) -> Node:
     return replace(tree, value={key: child for key, child in mapping(tree).items() if key != "extends"})
+
+
+def _judge_version(kind: FileKind, tree: Node, faults: list[Fault]) -> None:
+    """Every file has a version of its own: a parent's says nothing about its child's format."""
+    version = {
+        "properties": {"version": shipped_schema(kind)["properties"]["version"]},
+        "required": ["version"],
+    }
+    checked(tree, version, faults)
 
 
 def _parents(kind: FileKind, tree: Node, environ: Mapping[str, str], faults: list[Fault]) -> list[Node]:

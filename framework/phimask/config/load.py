@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import reduce
 from typing import Any, Final
 
 from phimask.config.collection import load_collection
@@ -13,6 +14,7 @@ from phimask.config.components import ComponentCatalog, public_options
 from phimask.config.model import CollectionFile, ComponentChoice, Configuration, Origin, Profile, Project
 from phimask.config.nodes import below
 from phimask.config.profile import load_profile
+from phimask.config.project import PROJECT_FILE
 from phimask.config.wording import fault_at, in_order, quoted
 from phimask.errors import ConfigError, Fault
 
@@ -36,6 +38,7 @@ def load_configuration(
     """
     faults: list[Fault] = []
     chosen: Profile | None = None
+    written_in = project.directory / PROJECT_FILE
     name = profile or project.profile or DEFAULT_PROFILE
     try:
         chosen = load_profile(
@@ -46,7 +49,7 @@ def load_configuration(
             environ=environ,
             components=components,
             said=Origin("--profile", None, "$") if profile else _said(project, "profile"),
-            beside=None if profile else project.directory,
+            by=None if profile else written_in,
         )
     except ConfigError as error:
         faults.extend(error.faults)
@@ -71,7 +74,7 @@ def load_configuration(
                 environ=environ,
                 components=components,
                 said=said,
-                beside=None if collections else project.directory,
+                by=None if collections else written_in,
             )
         except ConfigError as error:
             faults.extend(error.faults)
@@ -94,11 +97,8 @@ def load_configuration(
 
 
 def _said(project: Project, *steps: str | int) -> Origin:
-    origin = project.origin
-    path = origin.path
-    for step in steps:
-        path = below(path, step)
-    return replace(origin, path=path)
+    path = reduce(below, steps, "$")
+    return project.places.get(path) or replace(project.origin, path=path)
 
 
 def _digest(

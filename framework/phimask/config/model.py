@@ -165,7 +165,8 @@ class Target:
 class Project:
     """phimask.yaml with the command line's settings over it: where.
 
-    `directory` is the folder of phimask.yaml (or the current one): names are looked up there first.
+    `directory` is the folder of phimask.yaml (or the current one): names are looked up there first. `places` says,
+    by JSONPath, where each profile, collection file and plugin is named.
     """
 
     directory: Path
@@ -177,6 +178,7 @@ class Project:
     collections: tuple[str, ...]
     plugins: tuple[str, ...]
     origin: Origin
+    places: Mapping[str, Origin] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

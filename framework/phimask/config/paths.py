@@ -105,9 +105,8 @@ def _bare_key(key: str, start: int) -> str | Wildcard:
         ("\\", "a backslash stands inside a key"),
     ):
         if sign in key:
-            raise PathSyntaxError(
-                start + key.index(sign) + 1, meaning, f"put such a key in quotes: {_formatted_key(key)}"
-            )
+            right = 'put a key that holds one, or a dot, in quotes, as in Patient."first.name"'
+            raise PathSyntaxError(start + key.index(sign) + 1, meaning, right)
     if key.isascii() and key.isdigit():
         right = f'leave it out; a key that is a number is written in quotes: "{key}"'
         raise PathSyntaxError(

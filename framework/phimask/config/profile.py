@@ -38,15 +38,15 @@ def load_profile(
     environ: Mapping[str, str],
     components: ComponentCatalog,
     said: Origin | None = None,
-    beside: Path | None = None,
+    by: Path | None = None,
 ) -> Profile:
     """The profile called `name` (or in that file), over what it extends.
 
     `settings` are texts `key.path=value`, which go over everything; safe mode goes over the files only. `said` and
-    `beside` are as in `lookup`. Raises ConfigError with all faults.
+    `by` are as in `lookup`. Raises ConfigError with all faults.
     """
     faults: list[Fault] = []
-    files = lineage("profile", name, directory, environ, faults, said=said, beside=beside)
+    files = lineage("profile", name, directory, environ, faults, said=said, by=by)
     path, own = files[-1]
     trees = [tree for _, tree in files]
     if safe_mode:
@@ -132,19 +132,19 @@ def _refuse_contradictions(tree: Node, faults: list[Fault]) -> None:
         (
             ("retry", "initial"),
             ("retry", "longest"),
-            "the first wait is longer than the longest ({})",
+            "the first wait ({}) is longer than the longest ({})",
             "make initial the shorter one",
         ),
         (
             ("canary", "max_memory"),
             ("breaker", "memory"),
-            "the canary allows more memory than the breaker does ({})",
+            "the canary allows more memory ({}) than the breaker does ({})",
             "make it that or less: beyond it the breaker opens first",
         ),
         (
             ("canary", "max_batch"),
             ("breaker", "slow_batch"),
-            "the canary allows longer batches than the breaker does ({})",
+            "the canary allows longer batches ({}) than the breaker does ({})",
             "make it that or less: beyond it the breaker opens first",
         ),
     ):
@@ -152,9 +152,7 @@ def _refuse_contradictions(tree: Node, faults: list[Fault]) -> None:
         if first.broken or second.broken or not _is_number(first) or not _is_number(second):
             continue
         if plain(first) > plain(second):
-            faults.append(
-                fault_at(first.origin, f"{quoted(first.written)}: {wrong.format(second.written)}", right)
-            )
+            faults.append(fault_at(first.origin, wrong.format(first.written, second.written), right))
 
 
 def _is_number(node: Node) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -50,7 +50,8 @@ def load_project(
     tree = checked(
         substitute(_with_variables(tree, environ), environ, faults), shipped_schema("project"), faults
     )
-    _refuse_itself_as_target(tree, faults)
+    if not faults:
+        _refuse_itself_as_target(tree, faults)
     if faults:
         raise ConfigError(in_order(faults))
     folder = file.parent if written else directory
@@ -70,6 +71,7 @@ def load_project(
         collections=_texts(keys.get("collections")),
         plugins=_texts(keys.get("plugins")),
         origin=tree.origin,
+        places=dict(_places(keys)),
     )
 
 
@@ -80,6 +82,13 @@ def _secret(node: Node | None) -> Secret | None:
 
 def _texts(node: Node | None) -> tuple[str, ...]:
     return tuple(str(item.value) for item in sequence(node)) if node is not None else ()
+
+
+def _places(keys: Mapping[str, Node]) -> Iterator[tuple[str, Origin]]:
+    for name in ("profile", "collections", "plugins"):
+        if name in keys:
+            for node in (keys[name], *sequence(keys[name])):
+                yield node.origin.path, node.origin
 
 
 def _refuse_credentials(tree: Node, faults: list[Fault]) -> None:
@@ -143,7 +152,7 @@ def _refuse_itself_as_target(tree: Node, faults: list[Fault]) -> None:
     """A target that is the source would be masked in place by somebody who asked for a copy."""
     keys = mapping(tree)
     target = mapping(keys.get("target", tree)) if "target" in keys else {}
-    if not target or any(node.broken for node in target.values()):
+    if not target:
         return
     same_deployment = "uri" not in target or text_of(target["uri"]) == text_of(keys.get("uri"))
     database = text_of(target.get("database"))

@@ -29,6 +29,7 @@ from phimask.config.schema_walk import (
 from phimask.config.wording import closest, fault_at, guess_or_list, listed, quoted
 from phimask.errors import Fault
 
+_NOTHING: Final = "nothing is written here"
 _NOUNS: Final = {
     "string": "a text",
     "integer": "a whole number",
@@ -109,7 +110,7 @@ class _Judge:
         if wording is not None:
             yield from wording(error, node)
         else:
-            yield fault_at(node.origin, self._wrong(error, node), self._right(error))
+            yield fault_at(node.origin, self._wrong(error, node), self._right(error, node))
 
     def _unknown_keys(self, error: _Violation, node: Node) -> Iterator[Fault]:
         known = _own_keys(error)
@@ -122,7 +123,9 @@ class _Judge:
                     node.origin, "there is an unknown key", f"the keys here are {listed(known, 'and')}"
                 )
                 continue
-            right = guess_or_list(key, known, "the keys here are")
+            right = (
+                guess_or_list(key, known, "the keys here are") if known else "remove it: no keys belong here"
+            )
             yield fault_at(_place_of_key(node, key, child), f"unknown key {quoted(key)}", right)
 
     def _missing_keys(self, error: _Violation, node: Node) -> Iterator[Fault]:
@@ -132,6 +135,13 @@ class _Judge:
                 continue
             # a misspelt key is one mistake: the unknown key's own fault says what it should have been
             if any(closest(word, known) == key for word in present if word not in known):
+                continue
+            if "const" in known.get(key, {}):
+                yield fault_at(
+                    node.origin,
+                    f"the key {quoted(key)} is missing",
+                    f"add `{key}: {_literal(known[key]['const'])}`",
+                )
                 continue
             meaning = str(known.get(key, {}).get("description", "")).split(". ")[0].rstrip(".")
             right = f"add `{key}:`" + (f" ({meaning[0].lower()}{meaning[1:]})" if meaning else "")
@@ -152,7 +162,8 @@ class _Judge:
         right = error.schema.get("x-right") or "write " + listed(
             [_expected(resolved(branch, self._schema)) for branch in error.limit], "or"
         )
-        yield fault_at(node.origin, f"{self._shown(error, node)} does not belong here", str(right))
+        wrong = f"{self._shown(error, node)} does not belong here" if node.value is not None else _NOTHING
+        yield fault_at(node.origin, wrong, str(right))
 
     def _repeated(self, error: _Violation, node: Node) -> Iterator[Fault]:
         items = node.value if isinstance(node.value, list) else []
@@ -166,14 +177,14 @@ class _Judge:
     def _wrong(self, error: _Violation, node: Node) -> str:
         shown = self._shown(error, node)
         limit = error.limit
-        unit = {"size": " bytes", "duration": " s"}.get(error.schema.get("format", ""), "")
+        unit = _unit(error)
         match error.keyword:
             case "type":
                 wanted = [limit] if isinstance(limit, str) else [kind for kind in limit if kind != "null"]
                 what = error.schema.get("format") or listed([_NOUNS.get(kind, kind) for kind in wanted], "or")
                 if what in RIGHT_OF_FORMAT:
                     what = "a size" if what == "size" else "a time"
-                return "nothing is written here" if node.value is None else f"{shown} is not {what}"
+                return _NOTHING if node.value is None else f"{shown} is not {what}"
             case "enum" | "const":
                 return f"{shown} is not known here"
             case "minimum":
@@ -199,16 +210,24 @@ class _Judge:
             case _:
                 return f"{shown} is not allowed here"
 
-    def _right(self, error: _Violation) -> str:
+    def _right(self, error: _Violation, node: Node) -> str:
         schema, limit = error.schema, error.limit
         if "x-right" in schema:
             return str(schema["x-right"])
+        if error.keyword == "type" and isinstance(node.value, str) and not node.bare and "${" in node.written:
+            return "write the ${...} without quotes, on a line of its own: in quotes it is a text"
         if error.keyword == "enum" and isinstance(error.instance, str) and not self._is_secret(error):
             names = [value for value in limit if isinstance(value, str)]
             guess = closest(error.instance, names)
             if guess is not None:
                 return f"did you mean '{guess}'?"
-        unit = {"size": " bytes", "duration": " seconds"}.get(schema.get("format", ""), "")
+        if error.keyword in {"enum", "const"} and isinstance(error.instance, str):
+            numbers = limit if error.keyword == "enum" else [limit]
+            if error.instance in [_literal(value) for value in numbers if not isinstance(value, str)]:
+                return "write it without quotes"
+        if error.keyword == "type" and limit == "string" and isinstance(error.instance, bool | int | float):
+            return "put it in quotes"
+        unit = _unit(error)
         match error.keyword:
             case "minimum":
                 return f"write {limit}{unit} or more"
@@ -222,6 +241,8 @@ class _Judge:
                 return f"write at least {limit} of them" if limit > 1 else "write at least one"
             case "maxItems":
                 return f"write at most {limit} of them"
+            case "minLength" if limit > 1:
+                return f"write at least {limit} characters"
             case "maxLength":
                 return f"write at most {limit} characters"
             case "pattern":
@@ -250,6 +271,12 @@ def _place_of_key(node: Node, key: str, child: Node) -> Origin:
     return Origin(child.origin.file, child.origin.line, below(node.origin.path, key))
 
 
+def _unit(error: _Violation) -> str:
+    return {"size": " bytes" if error.limit != 1 else " byte", "duration": " s"}.get(
+        error.schema.get("format", ""), ""
+    )
+
+
 def _own_keys(error: _Violation) -> list[str]:
     return list(error.schema.get("properties", {}))
 
@@ -271,6 +298,8 @@ def _expected(schema: Schema) -> str:
     kinds: Sequence[str] = schema.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
     what = listed([_RIGHT_NOUNS.get(kind, kind) for kind in kinds], "or") or "another value"
+    if kinds == ["boolean"]:
+        return what
     example = (schema.get("examples") or [schema.get("default")])[0]
     return (
         what

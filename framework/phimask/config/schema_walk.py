@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from phimask.config.nodes import Node, planted
 from phimask.config.units import RIGHT_DURATION, RIGHT_SIZE, UnitError, parse_duration, parse_size
-from phimask.config.wording import fault_at
+from phimask.config.wording import fault_at, quoted
 from phimask.errors import Fault
 
 Schema = Mapping[str, Any]
@@ -166,9 +166,11 @@ def _converted(node: Node, applying: list[tuple[Schema, bool]], *, secret: bool,
                 )
             except UnitError as error:
                 if certain:
-                    # the unit's own wording shows the value: what came from a variable is shown as written
+                    wrong = error.wrong
                     hidden = secret or node.written != node.value
-                    wrong = f"the value is no {form}" if hidden else error.wrong
+                    if hidden:  # the unit's own wording shows the value; what a variable holds is not shown
+                        what = {"size": "size", "duration": "time"}[form]
+                        wrong = f"{'the value' if secret else quoted(node.written)} is no {what}"
                     faults.append(
                         fault_at(node.origin, wrong, RIGHT_OF_FORMAT[form] if hidden else error.right)
                     )

@@ -49,7 +49,9 @@ def guess_or_list(word: str, names: Sequence[str], of_all: str) -> str:
     guess = closest(word, names)
     if guess is not None:
         return f"did you mean '{guess}'?"
-    return f"{of_all} {listed(names, 'and')}" if names else f"{of_all} none"
+    if len(names) < 2:
+        return f"there is only {names[0]}" if names else "there are none"
+    return f"{of_all} {listed(names, 'and')}"
 
 
 def quoted(text: str) -> str:

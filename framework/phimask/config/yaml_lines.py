@@ -22,7 +22,7 @@ from phimask.errors import ConfigError, Fault
 LONGEST_FILE: Final = 4 * 1024 * 1024
 """Bytes."""
 DEEPEST: Final = 60
-MOST_VALUES: Final = 300_000
+MOST_VALUES: Final = 100_000
 """Aliases unfolded."""
 
 _BARE: Final = "phimask:bare"
@@ -280,4 +280,5 @@ class _Builder:
         return Node(value, origin, written=text, bare=True)
 
     def _refuse(self, origin: Origin, wrong: str, right: str) -> NoReturn:
-        raise ConfigError([fault_at(origin, wrong, right)])
+        # no path: at such a depth it would be longer than the message
+        raise ConfigError([Fault(origin.file, origin.line, "$", wrong, right)])
