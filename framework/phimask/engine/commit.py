@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from phimask.engine.checking import Checks
 from phimask.masking.core import Masked, MaskedBatch, MaskingCore, NeedsWhole, Quarantined
@@ -16,12 +16,15 @@ from phimask.store.raw import identity
 from phimask.store.reading import whole_documents
 from phimask.store.writing import Written, insert, replace_whole, update
 
+_Sent: TypeAlias = dict[DocumentId, bytes]
+
 
 @dataclass(slots=True)
 class Batch:
     """Documents as read, what became of them in the core, and the seconds that took.
 
-    `before` holds the sampled documents whole, as they were read.
+    `before` holds the sampled documents whole, as they were read; `sent` the masked documents that were sent
+    whole because no update could name their paths.
     """
 
     documents: list[bytes]
@@ -30,6 +33,7 @@ class Batch:
     masked: MaskedBatch
     bytes: int
     seconds: float
+    sent: _Sent = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -117,15 +121,15 @@ class Committer:
             elif isinstance(outcome, Quarantined):
                 done.quarantined[found] = outcome.reason
             elif isinstance(outcome, NeedsWhole):
-                self._replace(collection, found, done)
+                self._replace(collection, found, batch, done)
             else:
                 done.unchanged += 1
         if updates:
             written = update(collection, updates)
             self._settle(written, len(updates), done)
 
-    def _replace(self, collection: Any, found: DocumentId, done: Committed) -> None:
-        replaced, reason = replace_whole(collection, found, self._mask_whole)
+    def _replace(self, collection: Any, found: DocumentId, batch: Batch, done: Committed) -> None:
+        replaced, reason = replace_whole(collection, found, self._mask_whole, batch.sent)
         if replaced:
             done.written += 1
         elif reason is None:
@@ -142,15 +146,19 @@ class Committer:
 
     def _copy(self, target: Any, batch: Batch, done: Committed) -> None:
         documents: list[bytes] = []
+        unchanged: set[DocumentId] = set()
         for found, raw, outcome in zip(batch.identities, batch.documents, batch.masked.outcomes, strict=True):
             if isinstance(outcome, Quarantined):
                 done.quarantined[found] = outcome.reason
+            elif isinstance(outcome, Masked):
+                documents.append(outcome.bson)
             else:
-                documents.append(outcome.bson if isinstance(outcome, Masked) else raw)
-                done.unchanged += not isinstance(outcome, Masked)
+                documents.append(raw)
+                unchanged.add(found)
         if documents:
             written = insert(target, documents)
             self._settle(written, len(documents), done)
+            done.unchanged = len(unchanged - written.refused.keys())
             done.written -= done.unchanged
 
     def _settle(self, written: Written, sent: int, done: Committed) -> None:

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from operator import eq
 from typing import Any, Final, Literal, TypeAlias
 
+import bson
+from bson.binary import Binary
+from bson.decimal128 import Decimal128
 from bson.int64 import Int64
 from bson.objectid import ObjectId
 
@@ -51,6 +54,10 @@ class Gathered:
     places: list[Place] = field(default_factory=list)
     subjects: list[bytes] = field(default_factory=list)
 
+    def cut(self, length: int) -> None:
+        """Forget all values behind the first `length`."""
+        del self.values[length:], self.places[length:], self.subjects[length:]
+
 
 @dataclass(slots=True)
 class MaskedColumn:
@@ -63,6 +70,8 @@ class MaskedColumn:
 _SELF_EVIDENT: Final = frozenset({str, datetime.datetime, float, ObjectId})
 """Classes whose results need no look at ranges or widths."""
 _NULL_ONLY: Final = frozenset({"null"})
+_ALWAYS_BSON: Final = frozenset({float, int, bool, ObjectId, Decimal128, Binary, bytes, type(None)})
+"""Classes whose values all have an encoding (an int is within int32 by then)."""
 _NOTHING_FAILED: Final[frozenset[int]] = frozenset()
 
 
@@ -83,6 +92,7 @@ def mask_column(rule: BoundRule, gathered: Gathered, on_error: OnError) -> Maske
             and set(map(type, results)) == kinds
             and (len(kinds) == 1)
             and (masker.changes != "always" or True not in map(eq, values, results))
+            and _sound(results, *kinds)
         ):
             return MaskedColumn(results, _NOTHING_FAILED)
     else:
@@ -97,6 +107,38 @@ def mask_column(rule: BoundRule, gathered: Gathered, on_error: OnError) -> Maske
     return MaskedColumn(checked, frozenset(failed))
 
 
+def _sound(results: Sequence[Any], kind: type) -> bool:
+    """Whether results of one self-evident class can all be encoded and say what they seem to say."""
+    if kind is str:
+        return _is_text("".join(results))
+    return kind is not datetime.datetime or all(result.tzinfo is None for result in results)
+
+
+def _is_text(value: str) -> bool:
+    """Whether UTF-8 can spell it: Python lets a text hold lone surrogates."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_bson(result: Any) -> bool:
+    kind = type(result)
+    if kind in _ALWAYS_BSON:
+        return True
+    if kind is Int64:
+        return INT64_MIN <= int(result) <= INT64_MAX
+    if kind is datetime.datetime and result.tzinfo is not None:
+        # With a time zone it is equal to no original, and may be the original in disguise.
+        return False
+    try:
+        bson.encode({"": result})
+    except Exception:  # noqa: BLE001  (PyMongo raises several, and their messages hold the value)
+        return False
+    return True
+
+
 def type_alias(value: Any) -> str:
     """The BSON type alias of a decoded value."""
     if isinstance(value, Unreadable):
@@ -107,9 +149,9 @@ def type_alias(value: Any) -> str:
 def _call(masker: Masker, column: Column) -> Sequence[Any]:
     """The masker's results; if it raises, value by value, so that one bad value spoils no other."""
     try:
-        results = masker.mask(column)
+        results = list(masker.mask(column))
     except Exception:  # noqa: BLE001  (a plugin may raise anything, and its message may hold the value)
-        results = ()
+        results = []
     if len(results) == len(column.values):
         return results
     return [_call_one(masker, column, position) for position in range(len(column.values))]
@@ -157,7 +199,7 @@ def _check(masker: Masker, values: Sequence[Any], results: Sequence[Any]) -> tup
     for position, (value, result) in enumerate(zip(values, checked, strict=True)):
         kind = type(result)
         if kind is str and type(value) is str and produces is None:
-            if must_differ and result == value and value != "":
+            if (must_differ and result == value and value != "") or not _is_text(result):
                 failed.append(position)
             continue
         if result is REMOVE:
@@ -169,15 +211,14 @@ def _check(masker: Masker, values: Sequence[Any], results: Sequence[Any]) -> tup
             kind = Int64
         alias = PYTHON_ALIASES.get(kind)
         fits = alias is not None and alias in (produces or (PYTHON_ALIASES.get(type(value)),))
-        in_range = kind is not Int64 or INT64_MIN <= result <= INT64_MAX
         same = must_differ and kind is type(value) and result == value and value not in ("", b"")
-        if not fits or not in_range or same:
+        if not fits or same or not _is_bson(result):
             failed.append(position)
     return checked, failed
 
 
 def subject_bytes(value: Any) -> bytes | None:
-    """What stands for a person: the same bytes for "123", int32 123 and int64 123, since collections of one
+    """What stands for a person: the same bytes for "123", 123 and 123.0, since collections of one
     database often disagree on an identifier's type. None for what cannot name a person."""
     if isinstance(value, str):
         return value.encode("utf-8", "surrogatepass") or None
@@ -185,4 +226,6 @@ def subject_bytes(value: Any) -> bytes | None:
         return None
     if isinstance(value, bytes):
         return bytes(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # what JavaScript shells make of an identifier
     return str(value).encode()

@@ -152,7 +152,9 @@ class MaskingCore:
             if found is None or (found.kind != 0x03 and self._subject and depth < len(self._subject) - 1):
                 return _without_subject(wrap(identity))
             start = found.value
-        value = subject_bytes(decode_value(found.kind, raw[found.value : found.end])) if self._subject and found else None
+        value = None
+        if self._subject and found:
+            value = subject_bytes(decode_value(found.kind, raw[found.value : found.end]))
         return value if value is not None else _without_subject(wrap(identity))
 
 

@@ -6,12 +6,16 @@ It serves documents that decode and encode back to the very same bytes; `splice`
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
+from bson.code import Code
 from bson.dbref import DBRef
 
 from phimask.masking.automaton import NO_RULE, State, nameable
 from phimask.masking.columns import BoundRule, Gathered
+
+_RAW_ONLY: Final = frozenset({DBRef, Code})
+"""Classes that stand for several BSON types: a sub-document or dbPointer, JavaScript with a scope or without."""
 
 
 class NeedsSplice(Exception):  # noqa: N818  (a signal within this room, not an error)
@@ -135,7 +139,7 @@ class DecodedWalk:
                     else:
                         self._value(value, index, element, node, inner)
                 return
-        elif kind is DBRef:
+        elif kind in _RAW_ONLY:
             raise NeedsSplice
         append = node.append
         if append is None:

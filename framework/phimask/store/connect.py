@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from bson.codec_options import DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient, ReadPreference
 from pymongo.errors import (
@@ -26,6 +28,8 @@ from phimask.store.retry import error_name
 
 Client = MongoClient[dict[str, Any]]
 
+_SCHEMES = ("mongodb://", "mongodb+srv://")
+
 SELECTION_SECONDS = 10
 """How long to look for a server before saying that there is none."""
 
@@ -38,6 +42,8 @@ def connect(uri: Secret) -> Client:
     text = uri.reveal()
     where = hosts(uri)
     try:
+        if not text.startswith(_SCHEMES):
+            raise InvalidURI  # PyMongo would take it for a host's name
         client = _client(text, retry_writes=True)
     except (InvalidURI, ConfigurationError, ValueError, TypeError):
         raise PreflightError(
@@ -62,7 +68,9 @@ def hosts(uri: Secret) -> str:
     """The hosts a URI names, with nothing secret; `?` where it is malformed."""
     text = uri.reveal()
     if text.startswith("mongodb+srv://"):
-        return text.removeprefix("mongodb+srv://").rpartition("@")[2].partition("/")[0] or "?"
+        # No port belongs here: what stands behind a colon is a password whose @ is missing.
+        host = re.split("[/?]", text.removeprefix("mongodb+srv://").rpartition("@")[2])[0]
+        return host if host and ":" not in host else "?"
     try:
         nodes = parse_uri(text)["nodelist"]
     except (PyMongoError, ValueError):
@@ -101,8 +109,13 @@ MAJORITY_READS = ReadConcern("majority")
 
 
 def raw_collection(client: Client, database: str, name: str) -> Any:
-    """The collection with raw documents and majority concerns, read from the primary."""
-    options = client.codec_options.with_options(document_class=RawBSONDocument)
+    """The collection with raw documents and majority concerns, read from the primary.
+
+    Dates of any year, since a duplicate key's value comes back in the error that PyMongo decodes.
+    """
+    options = client.codec_options.with_options(
+        document_class=RawBSONDocument, datetime_conversion=DatetimeConversion.DATETIME_AUTO
+    )
     return client[database].get_collection(
         name,
         codec_options=options,

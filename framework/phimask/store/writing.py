@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import bson
 from bson.raw_bson import RawBSONDocument
-from bson.timestamp import Timestamp
 from pymongo import InsertOne, ReplaceOne, UpdateOne
 from pymongo.errors import BulkWriteError, OperationFailure
 
 from phimask.plugins.values import DocumentId
 from phimask.rawbson import Element, elements
-from phimask.store.raw import by_id, identity
+from phimask.store.raw import by_id, document, identity
 from phimask.store.reading import whole_documents
 from phimask.store.retry import classify
 
@@ -22,6 +21,19 @@ _TIMESTAMP: Final = 0x11
 _EMPTY_TIMESTAMP: Final = b"\0" * 8
 _DUPLICATE_KEY: Final = 11000
 _GUARD_ATTEMPTS: Final = 3
+_NOT_RESTORABLE: Final = (
+    "holds an empty timestamp, which the server fills in, under a key that no update names"
+)
+
+
+class _Replacement(RawBSONDocument):
+    """Bytes that PyMongo sends unopened. It asks whether a replacement is empty, and a RawBSONDocument decodes
+    itself to answer that, which fails for values that PyMongo cannot decode."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return True
 
 
 @dataclass(slots=True)
@@ -47,35 +59,69 @@ def insert(collection: Any, documents: Sequence[bytes]) -> Written:
     """Insert raw documents; one that is there already (an earlier attempt's) is replaced.
 
     The server puts the current time into a top-level Timestamp(0, 0) of an inserted document; an update
-    that sets the field to it again does not do so, and restores it.
+    that sets the field to it again does not do so, and restores it. A document where no update can name such
+    a field is refused.
     """
-    identities = [identity(raw) for raw in documents]
-    written = _bulk(collection, [InsertOne(RawBSONDocument(raw)) for raw in documents], identities)
-    again = [raw for raw, found in zip(documents, identities, strict=True) if found in written.present]
+    written = Written()
+    sendable: dict[DocumentId, bytes] = {}
+    for raw in documents:
+        if _restorable(raw):
+            sendable[identity(raw)] = raw
+        else:
+            written.refused[identity(raw)] = _NOT_RESTORABLE
+    if not sendable:
+        return written
+    inserts = [InsertOne(RawBSONDocument(raw)) for raw in sendable.values()]
+    _add(written, _bulk(collection, inserts, [*sendable]))
+    again = [found for found in sendable if found in written.present]
     if again:
-        replaced = _bulk(
-            collection,
-            [ReplaceOne(by_id(identity(raw)), RawBSONDocument(raw)) for raw in again],
-            [identity(raw) for raw in again],
-        )
-        written.matched += replaced.matched
-        written.refused.update(replaced.refused)
-    _restore_timestamps(collection, [raw for raw in documents if identity(raw) not in written.refused])
+        replacements: list[Any] = [ReplaceOne(by_id(found), _Replacement(sendable[found])) for found in again]
+        _add(written, _bulk(collection, replacements, again))
+    stored = {found: raw for found, raw in sendable.items() if found not in written.refused}
+    _restore_timestamps(collection, stored, written)
     return written
 
 
-def _restore_timestamps(collection: Any, documents: Sequence[bytes]) -> None:
-    requests = []
-    for raw in documents:
-        if bytes((_TIMESTAMP,)) in raw and (names := empty_timestamps(raw)):
-            fields = {name.key.decode(): Timestamp(0, 0) for name in names}
-            requests.append(UpdateOne(by_id(identity(raw)), {"$set": fields}))
-    if requests:
-        collection.bulk_write(requests, ordered=False)
+def _add(written: Written, more: Written) -> None:
+    written.matched += more.matched
+    written.present |= more.present
+    written.refused.update(more.refused)
+
+
+def _restorable(raw: bytes) -> bool:
+    """Whether an update can name each empty timestamp, and means no other field by it."""
+    names = [one.key for one in empty_timestamps(raw)]
+    if not names:
+        return True
+    keys = [element.key for element in elements(raw)]
+    return all(_nameable(name) and keys.count(name) == 1 for name in names)
+
+
+def _nameable(key: bytes) -> bool:
+    try:
+        name = key.decode()
+    except UnicodeDecodeError:
+        return False
+    return name != "" and "." not in name and not name.startswith("$")
+
+
+def _restore_timestamps(collection: Any, stored: Mapping[DocumentId, bytes], written: Written) -> None:
+    updates: dict[DocumentId, UpdateOne] = {}
+    for found, raw in stored.items():
+        names = empty_timestamps(raw)
+        if names:
+            fields = document(*((one.key.decode(), _TIMESTAMP, _EMPTY_TIMESTAMP) for one in names))
+            updates[found] = UpdateOne(by_id(found), {"$set": fields})
+    if updates:
+        refused = _bulk(collection, [*updates.values()], [*updates]).refused
+        written.refused.update(refused)
+        written.matched -= len(refused)
 
 
 def empty_timestamps(raw: bytes) -> list[Element]:
     """The top-level fields that hold Timestamp(0, 0), `_id` aside."""
+    if _EMPTY_TIMESTAMP not in raw:
+        return []
     return [
         element
         for element in elements(raw)
@@ -86,25 +132,32 @@ def empty_timestamps(raw: bytes) -> list[Element]:
 
 
 def replace_whole(
-    collection: Any, found: DocumentId, mask: Callable[[bytes], bytes | None]
+    collection: Any,
+    found: DocumentId,
+    mask: Callable[[bytes], bytes | None],
+    sent: MutableMapping[DocumentId, bytes],
 ) -> tuple[bool, str | None]:
     """Read a document whole, mask it, and put it back if nobody changed it meanwhile.
 
-    For documents whose masked paths no update can name. `mask` answers None where it will not. Returns
-    whether it was replaced, and otherwise why not; (False, None) is a document that is gone.
+    For documents whose masked paths no update can name. `mask` answers None where it will not. `sent` keeps what
+    was sent for each document: called again with it, because an answer was lost, this masks no document twice.
+    Returns whether it was replaced, and otherwise why not; (False, None) is a document that is gone.
     """
     for _ in range(_GUARD_ATTEMPTS):
         digest = _server_digest(collection, found)
         raw = whole_documents(collection, [found]).get(found)
         if raw is None or digest is None:
             return False, None if raw is None else "the server cannot guard a replacement ($toHashedIndexKey)"
+        if raw == sent.get(found):
+            return True, None
         masked = mask(raw)
         if masked is None:
             return False, "a value could not be masked"
-        if empty_timestamps(raw):
+        if empty_timestamps(masked):
             return False, "holds an empty timestamp beside keys that no update can name"
+        sent[found] = masked
         unchanged = {"$expr": {"$eq": [{"$toHashedIndexKey": "$$ROOT"}, {"$literal": digest}]}}
-        request: Any = ReplaceOne({"$and": [by_id(found), unchanged]}, RawBSONDocument(masked))
+        request: Any = ReplaceOne({"$and": [by_id(found), unchanged]}, _Replacement(masked))
         written = _bulk(collection, [request], [found])
         if written.refused:
             return False, written.refused[found]
@@ -114,7 +167,7 @@ def replace_whole(
 
 
 def _server_digest(collection: Any, found: DocumentId) -> Any:
-    pipeline = [{"$match": by_id(found)}, {"$project": {"digest": {"$toHashedIndexKey": "$$ROOT"}}}]
+    pipeline = [{"$match": by_id(found)}, {"$project": {"_id": 0, "digest": {"$toHashedIndexKey": "$$ROOT"}}}]
     try:
         for one in collection.aggregate(pipeline):
             return bson.decode(one.raw)["digest"]
@@ -129,7 +182,7 @@ def _bulk(collection: Any, requests: Sequence[Any], identities: Sequence[Documen
         result = collection.bulk_write(requests, ordered=False)
     except BulkWriteError as error:
         details: Mapping[str, Any] = error.details
-        if classify(error) == "transient":
+        if classify(error) == "transient" or details.get("writeConcernErrors"):
             raise
         written = Written(matched=details.get("nMatched", 0) + details.get("nInserted", 0))
         for one in details["writeErrors"]:
