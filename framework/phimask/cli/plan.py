@@ -44,7 +44,8 @@ def _show(console: PersonConsole, plan: Mapping[str, Any]) -> None:
     mix = plan["complexity"]
     predicted = plan["predicted"]
     say(
-        f"  documents   about {plan['documents']:,} ({plan['bytes'] / 1e6:,.1f} MB), {plan['partitions']} partition(s)\n"
+        f"  documents   about {plan['documents']:,} ({plan['bytes'] / 1e6:,.1f} MB)\n"
+        f"  partitions  {plan['partitions']:,}\n"
         f"  complexity  {mix['simple']} simple, {mix['medium']} medium, {mix['complex']} complex of "
         f"{plan['sampled']} sampled; largest {plan['largest_bytes'] / 1e3:,.1f} kB\n"
         f"  reads       {plan['reads']}\n"

@@ -10,11 +10,11 @@ from phimask_plugins.validators.compare import comparer_for
 
 
 class NoOriginal(Validator):
-    """Where a masker promises to change every value, no value is what it was, byte by byte.
+    """No value that a masker would have changed is what it was, byte by byte.
 
     Empty strings and sub-documents have nothing to hide, and a value that equals its type's blank (0, false,
-    "[REDACTED]") may have been redacted: neither is a finding. Maskers that keep, or that change some values
-    only, are not judged.
+    "[REDACTED]") may have been redacted: neither is a finding. Of a masker that changes some values only, such as
+    age_cap, those that it would leave alone may stay. Maskers that keep are not judged.
     """
 
     name = "no_original"

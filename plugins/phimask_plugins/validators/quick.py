@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from phimask_plugins.validators.matcher import DOCUMENT, IDENTICAL, VALUE, State
-from phimask_plugins.validators.verdict import still_original
+from phimask_plugins.validators.verdict import judges_originals, still_original
 from phimask_plugins.validators.walk import (
     ALIASES,
     FIXED_SIZES,
@@ -39,11 +39,11 @@ NUL."""
 class _Place:
     """A state of the matcher, with what was planned there for the keys and types met so far."""
 
-    __slots__ = ("always", "in_array", "in_document", "plans", "state", "treatments")
+    __slots__ = ("in_array", "in_document", "judged", "plans", "state", "treatments")
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self.always = state.rule is not None and state.rule.changes == "always"
+        self.judged = state.rule is not None and judges_originals(state.rule)
         self.treatments = {kind: state.treatment(kind) for kind in ALIASES}
         self.plans: dict[bytes, _Plan] = {}
         self.in_document: dict[int, frozenset[int]] = {}
@@ -205,6 +205,6 @@ class _SideBySide:
         allowed = (place.in_array if in_array else place.in_document)[kind]
         if new_kind not in allowed and (new_kind, new) != blank(kind, old):
             return -1
-        if place.always and new == old and still_original(place.state, kind, old, new_kind, new):
+        if place.judged and new == old and still_original(place.state, kind, old, new_kind, new):
             return -1
         return a_end

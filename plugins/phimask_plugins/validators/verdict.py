@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from phimask import RuleFacts
 from phimask_plugins.validators.matcher import State
 from phimask_plugins.validators.walk import OBJECT, STRING, blank
 
@@ -15,12 +16,21 @@ def type_fits(state: State, kind: int, value: bytes, new_kind: int, new: bytes, 
 
 
 def still_original(state: State, kind: int, value: bytes, new_kind: int, new: bytes) -> bool:
-    """Whether the value is what it was although its rule's masker always changes values.
+    """Whether the value is what it was although its rule's masker would have changed it.
 
-    An empty value has nothing to hide, and a blank tells nothing: a `false` that no masker took is `false`.
+    An empty value has nothing to hide, and a blank tells nothing: a `false` that no masker took is `false`. Where
+    a masker changes some values only, it is asked whether this one may stay.
     """
-    if new_kind != kind or new != value or state.rule is None or state.rule.changes != "always":
+    rule = state.rule
+    if new_kind != kind or new != value or rule is None or not judges_originals(rule):
         return False
     if (kind == STRING and value == _EMPTY_STRING) or (kind == OBJECT and value == _EMPTY_DOCUMENT):
         return False
-    return blank(kind, value) != (kind, value)
+    if blank(kind, value) == (kind, value):
+        return False
+    return rule.stays is None or not rule.stays(kind, value)
+
+
+def judges_originals(rule: RuleFacts) -> bool:
+    """Whether a value under the rule that stayed the same can be an original left behind."""
+    return rule.changes == "always" or (rule.changes == "maybe" and rule.stays is not None)
