@@ -38,10 +38,12 @@ class AdaptiveBatchSizer(BatchSizer):
     is believed at once. Batches far smaller than the budget, as at a partition's end, count for little: what
     they take is mostly fixed.
 
-    No limit grows more than twofold from one batch to the next. Neither may cost more than `longest` even if all
-    the time of the cheapest batch seen was its doing, so that the first large document after many small ones, or
-    the other way round, finds no budget that rests on a guess alone. A batch over `longest` cuts both limits to
-    half of what it held, or less. `shrink` cuts both at once; a tenth of what is left comes back with every batch.
+    From one batch to the next no limit grows more than twofold, unless the last batch was so quick that, scaled up in
+    documents and bytes alike, it would still take no more than half of `part`. Neither limit may cost more than
+    `longest` even if all the time of the cheapest batch seen was its doing, so that the first large document
+    after many small ones, or the other way round, finds no budget that rests on a guess alone. A batch over
+    `longest` cuts both limits to half of what it held, or less. `shrink` cuts both at once; a tenth of what is
+    left comes back with every batch.
     """
 
     name: ClassVar[str] = "adaptive"
@@ -128,8 +130,9 @@ class AdaptiveBatchSizer(BatchSizer):
             self._most_documents, part / self._per_document, spare / self._document_at_most
         )
         size = self._relief * min(self._most_bytes, part / self._per_byte, spare / self._byte_at_most)
-        self._documents = min(documents, self._documents * _GROWTH)
-        self._bytes = min(size, self._bytes * _GROWTH)
+        scale = part / 2 / seconds
+        self._documents = min(documents, max(self._documents * _GROWTH, cost.documents * scale))
+        self._bytes = min(size, max(self._bytes * _GROWTH, cost.bytes * scale))
         # One document alone cannot be halved: its time is its own.
         if seconds > self._longest and cost.documents > 1:
             cut = min(0.5, self._target / seconds)
