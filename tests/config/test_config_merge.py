@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -69,9 +70,23 @@ values = st.recursive(
 trees = st.dictionaries(st.sampled_from("abc"), values, max_size=3)
 
 
-@given(trees, trees, trees)
-def test_merging_is_associative_and_takes_itself_back(one: Any, two: Any, three: Any) -> None:
-    a, b, c = (planted(tree, Origin("f", 1, "$")) for tree in (one, two, three))
-    assert plain(merge(merge(a, b), c)) == plain(merge(a, merge(b, c)))
-    assert plain(merge(a, a)) == one
-    assert plain(merge(planted({}, a.origin), a)) == one
+def leaves(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for key, child in tree.items():
+        if isinstance(child, dict):
+            yield from leaves(child, (*path, key))
+        else:
+            yield (*path, key), child
+
+
+@given(trees, trees)
+def test_all_that_is_said_over_holds_and_nothing_else_changes(base: Any, over: Any) -> None:
+    lower, upper = planted(base, Origin("base", 1, "$")), planted(over, Origin("over", 1, "$"))
+    found = merge(lower, upper)
+    for path, value in leaves(over):
+        assert plain(at(found, path)) == value
+        assert at(found, path).origin.file == "over"
+    for path, value in leaves(plain(found)):
+        if at(found, path).origin.file == "base":
+            assert plain(at(lower, path)) == value
+    assert plain(merge(found, upper)) == plain(found)
+    assert plain(merge(lower, lower)) == base

@@ -64,6 +64,7 @@ def test_all_faults_of_all_files_at_once(folder: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         configuration(folder, settings=["breaker.trips"])
     assert [(fault.file, fault.line, fault.path) for fault in caught.value.faults] == [
+        ("--set", None, "$"),
         ("collections/patients.yaml", 5, "$.rule"),
         ("phimask.yaml", 2, "$.profile"),
         ("phimask.yaml", 4, "$.collections[0]"),

@@ -131,6 +131,7 @@ def test_a_setting_of_another_component_drops_the_old_one_s_options() -> None:
     ("setting", "said"),
     [
         ("breaker.trips", "--set: $: 'breaker.trips' is no setting; write key.path=value, such as breaker.trips=1"),
+        ("token: hunter2", "--set: $: 'token' is no setting; write key.path=value, such as breaker.trips=1"),
         ("=5", "--set: $: '' is no setting; write key.path=value, such as breaker.trips=1"),
         ("breaker..trips=5", "--set: $: 'breaker..trips' is no setting; write key.path=value, such as breaker.trips=1"),
         ("breaker.trips=", "--set: $.breaker.trips: no value is given; write key.path=value, or =null for none"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
@@ -46,14 +47,17 @@ def load_profile(
     `by` are as in `lookup`. Raises ConfigError with all faults.
     """
     faults: list[Fault] = []
-    files = lineage("profile", name, directory, environ, faults, said=said, by=by)
+    laid_over = [tree for text in settings if (tree := _setting(text, faults)) is not None]
+    try:
+        files = lineage("profile", name, directory, environ, faults, said=said, by=by)
+    except ConfigError as error:
+        raise ConfigError(in_order([*faults, *error.faults])) from None
     path, own = files[-1]
     trees = [tree for _, tree in files]
     if safe_mode:
         overlay = data_dir("profiles") / "overlays" / SAFE_MODE_FILE
         trees.append(read_yaml(overlay, shown(overlay)))
-    trees += [tree for text in settings if (tree := _setting(text, faults)) is not None]
-    merged = replace(reduce(merge_profiles, trees), origin=own.origin)
+    merged = replace(reduce(merge_profiles, trees + laid_over), origin=own.origin)
     tree = checked(substitute(merged, environ, faults), shipped_schema("profile"), faults)
     return _profile(path.stem, tree, components, faults)
 
@@ -64,6 +68,8 @@ def _setting(text: str, faults: list[Fault]) -> Node | None:
     keys = path.strip().split(".")
     origin = Origin(FROM_FLAG, None, reduce(below, keys, "$"))
     if not equals or not all(keys):
+        # up to where it stops looking like keys: after a mistyped = may stand a secret
+        path = re.split(r"[^\w.-]", path, maxsplit=1)[0]
         place = Origin(FROM_FLAG, None, "$")
         faults.append(
             fault_at(place, f"{quoted(path)} is no setting", "write key.path=value, such as breaker.trips=1")

@@ -225,7 +225,11 @@ class _Judge:
             numbers = limit if error.keyword == "enum" else [limit]
             if error.instance in [_literal(value) for value in numbers if not isinstance(value, str)]:
                 return "write it without quotes"
-        if error.keyword == "type" and limit == "string" and isinstance(error.instance, bool | int | float):
+        if (
+            error.keyword == "type"
+            and error.limit == "string"
+            and isinstance(error.instance, bool | int | float)
+        ):
             return "put it in quotes"
         unit = _unit(error)
         match error.keyword:
