@@ -95,6 +95,7 @@ class PartitionLoop:
         """The next batch, masked; None at the partition's end or the run's limit."""
         means = self._means
         self._mind_memory()
+        self._mind_breaker()  # before the budget: what is tried after a pause is to be small
         budget = self._budget()
         if budget.documents == 0:
             return None
@@ -189,15 +190,19 @@ class PartitionLoop:
         if paused >= _MEMORY_PAUSE:
             means.emit(Paused("memory", paused))
 
+    def _mind_breaker(self) -> None:
+        """Stand still while the breaker is open."""
+        means = self._means
+        waited = means.breaker.wait(means.stop)
+        if waited:
+            means.emit(Paused("circuit breaker", waited))
+        if means.stop.stopping and means.breaker.open:
+            raise Interrupted("stopped while the circuit breaker was open")
+
     def _persist(self, ask: Callable[[], _Answer]) -> _Answer:
         """Ask until it is answered: retries first, then the breaker. Terminal errors and stops come out."""
-        means = self._means
         while True:
-            waited = means.breaker.wait(means.stop)
-            if waited:
-                means.emit(Paused("circuit breaker", waited))
-            if means.stop.stopping and means.breaker.open:
-                raise Interrupted("stopped while the circuit breaker was open")
+            self._mind_breaker()
             try:
                 return self._retry(ask)
             except PyMongoError as error:
