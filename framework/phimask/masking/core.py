@@ -112,6 +112,7 @@ class MaskingCore:
                 decoded.kept[:] = kept
                 batch.spliced.append(number)
         batch.distribute(decoded.gathered, decoded.kept)
+        decoded.clear()
         if batch.spliced:
             self._splice(batch)
         return batch.result()
@@ -262,7 +263,7 @@ class _Batch:
 
 def _edit(spot: Spot, value: Any, *, failed: bool) -> Edit:
     """The edit for a masked value; types that no Python value stands for are spelt in bytes."""
-    raw = redacted_bytes(spot.element.kind) if failed else None
+    raw = redacted_bytes(spot.element.kind, value) if failed else None
     return edit(spot, value) if raw is None else Edit(spot, raw)
 
 

@@ -12,10 +12,14 @@ from bson.code import Code
 from bson.dbref import DBRef
 
 from phimask.masking.automaton import NO_RULE, State, nameable
+from phimask.masking.bson_types import PYTHON_ALIASES
 from phimask.masking.columns import BoundRule, Gathered
 
 _RAW_ONLY: Final = frozenset({DBRef, Code})
 """Classes that stand for several BSON types: a sub-document or dbPointer, JavaScript with a scope or without."""
+
+_PLAIN: Final = frozenset(PYTHON_ALIASES) - _RAW_ONLY - {dict, list}
+"""Classes of values that nothing can be inside of."""
 
 
 class NeedsSplice(Exception):  # noqa: N818  (a signal within this room, not an error)
@@ -83,11 +87,15 @@ class DecodedWalk:
     def reset(self, *, paths: bool) -> None:
         """Begin a new batch."""
         self._paths = paths
+        self.clear()
+        self.kept[:] = [0] * len(self._rules)
+
+    def clear(self) -> None:
+        """Let go of the last batch's values."""
         for column in self.gathered:
             column.values.clear()
             column.places.clear()
             column.subjects.clear()
-        self.kept[:] = [0] * len(self._rules)
 
     def gather(self, number: int, document: dict[str, Any], subject: bytes, fields: dict[str, Any]) -> None:
         """Add the values of document `number`. Raises NeedsSplice, then with some values already added."""
@@ -101,46 +109,35 @@ class DecodedWalk:
             get = document.get
             for key, child, named in node.item_list:
                 value = get(key)
-                if value is not None:
-                    if not named:
-                        raise NeedsSplice
-                    self._value(document, key, value, child, prefix)
+                if value is None or (child.append is None and type(value) in _PLAIN):
+                    continue
+                if not named:
+                    raise NeedsSplice
+                self._value(document, key, value, child, prefix)
             return
         find, other = node.named.get, node.other
         for key, value in document.items():
-            if value is None:
-                continue
             found = find(key)
-            if found is None:
-                if not nameable(key):
-                    raise NeedsSplice
-                self._value(document, key, value, other, prefix)
+            below = other if found is None else found[0]
+            if below is None or value is None or (below.append is None and type(value) in _PLAIN):
                 continue
-            below, named = found
-            if below is not None:
-                if not named:
-                    raise NeedsSplice
-                self._value(document, key, value, below, prefix)
+            if not (nameable(key) if found is None else found[1]):
+                raise NeedsSplice
+            self._value(document, key, value, below, prefix)
 
     def _value(self, container: Any, key: Any, value: Any, node: _Node, prefix: str) -> None:
         kind = type(value)
-        if kind is dict:
-            if not node.unit_document:
-                self._document(value, node, f"{prefix}{key}." if self._paths else "")
-                return
-        elif kind is list:
-            if not node.unit_array:
-                inner = f"{prefix}{key}." if self._paths else ""
-                for index, element in enumerate(value):
-                    if element is None:
-                        continue
-                    if type(element) is dict and not node.unit_document:
-                        self._document(element, node, f"{inner}{index}." if self._paths else "")
-                    else:
-                        self._value(value, index, element, node, inner)
-                return
-        elif kind in _RAW_ONLY:
-            raise NeedsSplice
+        if kind not in _PLAIN:
+            if kind is dict:
+                if not node.unit_document:
+                    self._document(value, node, f"{prefix}{key}." if self._paths else "")
+                    return
+            elif kind is list:
+                if not node.unit_array:
+                    self._array(value, node, f"{prefix}{key}." if self._paths else "")
+                    return
+            elif kind in _RAW_ONLY:
+                raise NeedsSplice
         append = node.append
         if append is None:
             return
@@ -154,3 +151,14 @@ class DecodedWalk:
             node.place((container, key, self._number, type(container) is dict))
         if node.subject is not None:
             node.subject(self._subject)
+
+    def _array(self, array: list[Any], node: _Node, prefix: str) -> None:
+        if node.append is None and _PLAIN.issuperset(map(type, array)):
+            return  # nothing here that a rule covers, and nothing to go down into
+        for index, element in enumerate(array):
+            if element is None:
+                continue
+            if type(element) is dict and not node.unit_document:
+                self._document(element, node, f"{prefix}{index}." if self._paths else "")
+            else:
+                self._value(array, index, element, node, prefix)
