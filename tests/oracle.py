@@ -50,7 +50,7 @@ def redacted(bson_type: int, value: bytes) -> Value:
     blanks = {
         0x01: struct.pack("<d", 0.0),
         0x02: text,
-        0x05: struct.pack("<i", 0) + value[4:5],
+        0x05: _redacted_binary(value[4:5]),
         0x07: b"\0" * 12,
         0x08: b"\0",
         0x09: struct.pack("<q", 0),
@@ -62,6 +62,12 @@ def redacted(bson_type: int, value: bytes) -> Value:
     if bson_type in blanks:
         return bson_type, blanks[bson_type]
     return 0x0A, b""
+
+
+def _redacted_binary(subtype: bytes) -> bytes:
+    """Empty, but for a UUID (subtypes 3 and 4), all zeros, and subtype 2, which holds its length twice."""
+    content = {b"\2": struct.pack("<i", 0), b"\3": b"\0" * 16, b"\4": b"\0" * 16}.get(subtype, b"")
+    return struct.pack("<i", len(content)) + subtype + content
 
 
 def for_types(types: Sequence[int], mask: Mask) -> Mask:

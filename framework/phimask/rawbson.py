@@ -27,6 +27,7 @@ _FIXED: Final[dict[int, int]] = {
 }
 DOCUMENT: Final = 0x03
 ARRAY: Final = 0x04
+BINARY: Final = 0x05
 UNDEFINED: Final = 0x06
 NULL: Final = 0x0A
 SYMBOL: Final = 0x0E

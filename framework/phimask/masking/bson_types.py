@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 from typing import Any, Final
 
-from bson.binary import Binary
+from bson.binary import ALL_UUID_SUBTYPES, BINARY_SUBTYPE, Binary
 from bson.code import Code
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.datetime_ms import DatetimeMS
@@ -85,7 +85,9 @@ def redaction(value: Any) -> Any:
     """What stands for a value that could not be masked: the same type's blank, or None where it has none."""
     alias = PYTHON_ALIASES.get(type(value))
     if alias == "binData":
-        return Binary(b"", value.subtype) if isinstance(value, Binary) else b""
+        subtype = value.subtype if isinstance(value, Binary) else BINARY_SUBTYPE
+        # Drivers refuse to decode a UUID of another length.
+        return Binary(b"\0" * 16 if subtype in ALL_UUID_SUBTYPES else b"", subtype)
     return _BLANKS.get(alias) if alias else None
 
 

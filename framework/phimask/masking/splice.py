@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import bson
 from bson.dbref import DBRef
@@ -18,7 +18,10 @@ from phimask.masking.automaton import NO_RULE, State, nameable
 from phimask.masking.bson_types import ALIASES, LOSSLESS, REDACTED_TEXT
 from phimask.masking.columns import BoundRule, Gathered, Unreadable
 from phimask.plugins.values import REMOVE
-from phimask.rawbson import ARRAY, DOCUMENT, LENGTH, NULL, SYMBOL, UNDEFINED, Element, elements, wrap
+from phimask.rawbson import ARRAY, BINARY, DOCUMENT, LENGTH, NULL, SYMBOL, UNDEFINED, Element, elements, wrap
+
+_EMPTY_OLD_BINARY: Final = b"\4\0\0\0\2\0\0\0\0"
+"""Subtype 2 holds its length twice; only where these disagree is a binary unreadable (BSON 1.1, "binary")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +136,16 @@ def encode_value(value: Any) -> tuple[int, bytes]:
     return encoded[4], encoded[6:-1]
 
 
-def redacted_bytes(kind: int) -> tuple[int, bytes] | None:
-    """A redaction that only raw bytes can spell: a symbol's and an unreadable string's."""
+def redacted_bytes(kind: int, found: Any) -> tuple[int, bytes] | None:
+    """A redaction that only raw bytes can spell: a symbol's, an unreadable string's and an unreadable binary's.
+
+    `found` is the redaction that Python has for the value, None where it has none.
+    """
     if kind in (0x02, SYMBOL):
         text = REDACTED_TEXT.encode() + b"\0"
         return kind, LENGTH.pack(len(text)) + text
+    if kind == BINARY and found is None:
+        return kind, _EMPTY_OLD_BINARY
     return None
 
 

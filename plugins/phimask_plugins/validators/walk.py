@@ -144,12 +144,15 @@ def blank(kind: int, value: bytes) -> tuple[int, bytes]:
     A blank of the same type where the type has one, else null.
     """
     if kind == BINARY:
-        return kind, b"\0\0\0\0" + value[4:5]
+        content = _BINARY_CONTENTS.get(value[4:5], b"")
+        return kind, bytes([len(content), 0, 0, 0]) + value[4:5] + content
     known = _BLANKS.get(kind)
     return (NULL, b"") if known is None else (kind, known)
 
 
 _REDACTED_TEXT: Final = b"\x0b\0\0\0[REDACTED]\0"
+_BINARY_CONTENTS: Final = {b"\2": bytes(4), b"\3": bytes(16), b"\4": bytes(16)}
+"""By subtype, where a driver cannot read an empty binary: subtype 2 holds its length twice, UUIDs have 16 bytes."""
 _BLANKS: Final[dict[int, bytes]] = {
     STRING: _REDACTED_TEXT,
     SYMBOL: _REDACTED_TEXT,
