@@ -37,7 +37,7 @@ class MalformedBsonError(ValueError):
     """These bytes are no BSON document."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Element:
     """One element within `raw`: [start, end) whole, its value at [value, end)."""
 

@@ -69,7 +69,7 @@ def _run(
             _confirm(plans)
         with stop_on_signals(stop):
             outcome = Run(session.configuration, session.registry, stop).mask(
-                plans, run_id, session.key.fingerprint if session.key else None
+                plans, run_id, session.keys[0].fingerprint if session.keys else None
             )
     if report_file is not None:
         report_file.write_text(json.dumps(outcome.report, indent=2) + "\n", encoding="utf-8")

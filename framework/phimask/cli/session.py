@@ -38,7 +38,7 @@ class Session:
 
     configuration: Configuration
     registry: Registry
-    key: MaskingKey | None
+    keys: tuple[MaskingKey, ...]
     source: Client
     target: Client | None
     scope: Scope
@@ -51,7 +51,7 @@ class Session:
                 file,
                 self.configuration.profile,
                 self.registry,
-                self.key,
+                self.keys,
                 self._namespace(self.source, self.configuration.project.database, file),
                 self._target(file),
                 self.scope,
@@ -101,7 +101,7 @@ def open_session(flags: Flags, *, demo_allowed: bool) -> Iterator[Session]:
         environ=environ,
         components=registry,
     )
-    key = _key(configuration, registry, environ, demo=demo)
+    keys = _keys(configuration, registry, environ, demo=demo)
     with ExitStack() as stack:
         uri = _demo_deployment(stack, environ) if demo else required_uri(project)
         source = stack.enter_context(connect(uri))
@@ -111,7 +111,7 @@ def open_session(flags: Flags, *, demo_allowed: bool) -> Iterator[Session]:
         if project.target is not None:
             same = project.target.uri is None
             target = source if same else stack.enter_context(connect(project.target.uri or uri))
-        yield Session(configuration, registry, key, source, target, scope, demo)
+        yield Session(configuration, registry, keys, source, target, scope, demo)
 
 
 def _demo_deployment(stack: ExitStack, environ: Mapping[str, str]) -> Secret:
@@ -125,18 +125,21 @@ def _fill(client: Client, database: str) -> None:
     load_samples(client[database][_DEMO_COLLECTION], DEMO_DOCUMENTS, seed=1)
 
 
-def _key(
+def _keys(
     configuration: Configuration, registry: Registry, environ: Mapping[str, str], *, demo: bool
-) -> MaskingKey | None:
-    """The masking key, if any rule's masker asks for one."""
-    rules = [rule for file in configuration.collections for rule in file.rules]
-    if not any(registry.needs_key(rule.masker.name) for rule in rules):
-        return None
-    source = configuration.project.key
+) -> tuple[MaskingKey, ...]:
+    """The masking key and older ones, if there is one or a rule's masker asks for it."""
+    maskers = [registry.masker(rule.masker.name) for file in configuration.collections for rule in file.rules]
+    project = configuration.project
+    source = project.key
+    there = source.file is not None or source.env in environ
+    # A masker of maskers may or may not come to need one: a key that is there is loaded for it.
+    if not any(masker.needs_key or (masker.needs_make and there) for masker in maskers):
+        return ()
     if demo and source.env is not None and source.env not in environ:
         say("no masking key is set: using one made for this demonstration, which is forgotten when it ends")
-        return MaskingKey.generate()
-    return MaskingKey.load(source, environ)
+        return (MaskingKey.generate(),)
+    return tuple(MaskingKey.load(one, environ) for one in (source, *project.older_keys))
 
 
 def _query(text: str | None) -> Mapping[str, Any] | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from phimask.config.merge import as_choice
-from phimask.config.model import ComponentChoice
+from phimask.config.model import ComponentChoice, Origin
 from phimask.config.nodes import Node, at, mapping, plain, planted, text_of
 from phimask.config.schema_check import checked
 from phimask.config.schema_walk import Path, Schema, secret_paths
@@ -76,6 +76,18 @@ def choose(kind: str, node: Node, catalog: ComponentCatalog, faults: list[Fault]
     if len(faults) > before:
         return None
     return ComponentChoice(name, plain(options), node.origin)
+
+
+def complete_options(
+    kind: str, name: str, options: Mapping[str, Any], catalog: ComponentCatalog
+) -> Mapping[str, Any]:
+    """Options as somebody wrote them, checked, with defaults filled in. Raises ValueError, faults and all."""
+    faults: list[Fault] = []
+    origin = Origin("options", None, "$")
+    choice = choose(kind, planted({"name": name, "options": options}, origin), catalog, faults)
+    if choice is None:
+        raise ValueError("; ".join(f"{fault.path}: {fault.wrong}; {fault.right}" for fault in faults))
+    return choice.options
 
 
 def choose_all(

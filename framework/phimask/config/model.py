@@ -174,6 +174,7 @@ class Project:
     database: str | None
     target: Target | None
     key: KeySource
+    older_keys: tuple[KeySource, ...]
     profile: str | None
     collections: tuple[str, ...]
     plugins: tuple[str, ...]

@@ -56,8 +56,8 @@ def load_project(
         raise ConfigError(in_order(faults))
     folder = file.parent if written else directory
     keys = mapping(tree)
-    key = mapping(keys["key"])
-    key_file = text_of(key.get("file"))
+    key_nodes = sequence(keys["key"]) if isinstance(keys["key"].value, list) else [keys["key"]]
+    key, *older_keys = (_key_source(node, folder) for node in key_nodes)
     target = mapping(keys["target"]) if "target" in keys else None
     return Project(
         directory=folder,
@@ -66,13 +66,20 @@ def load_project(
         target=None
         if target is None
         else Target(_secret(target.get("uri")), text_of(target.get("database"))),
-        key=KeySource(env=text_of(key.get("env")), file=None if key_file is None else folder / key_file),
+        key=key,
+        older_keys=tuple(older_keys),
         profile=text_of(keys.get("profile")),
         collections=_texts(keys.get("collections")),
         plugins=_texts(keys.get("plugins")),
         origin=tree.origin,
         places=dict(_places(keys)),
     )
+
+
+def _key_source(node: Node, folder: Path) -> KeySource:
+    parts = mapping(node)
+    file = text_of(parts.get("file"))
+    return KeySource(env=text_of(parts.get("env")), file=None if file is None else folder / file)
 
 
 def _secret(node: Node | None) -> Secret | None:

@@ -19,7 +19,7 @@ from phimask.store.writing import Written, insert, replace_whole, update
 _Sent: TypeAlias = dict[DocumentId, bytes]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Batch:
     """Documents as read, what became of them in the core, and the seconds that took.
 

@@ -8,6 +8,7 @@ indices are no part of a path: an array's elements stand in the array's own stat
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Final
 
 from phimask.plugins.values import Wildcard
@@ -26,12 +27,10 @@ def nameable(key: str) -> bool:
 class State:
     """Where a walk stands after some keys.
 
-    `winner` is the index of the rule that covers this place, or NO_RULE. `final`: no other rule can win
-    below. `named` maps the keys that some rule mentions here to (state or None, nameable); every other key
-    leads to `other` (None: nothing to mask there).
+    `winner` is the index of the rule that covers this place, or NO_RULE. `final`: no other rule can win below.
+    What lies one key further is found out when a walk first asks: with several `**` there are more states than
+    any document reaches.
     """
-
-    __slots__ = ("_items", "_rules", "_states", "final", "named", "named_items", "other", "winner")
 
     def __init__(
         self,
@@ -45,22 +44,23 @@ class State:
         self._items = items
         self.winner = winner
         self.final = not items
-        self.named: dict[str, tuple[State | None, bool]] = {}
-        self.named_items: tuple[tuple[str, State | None, bool], ...] = ()
-        self.other: State | None = None
 
-    def expand(self) -> None:
-        """Build the states one key further; done once, when the state itself is made."""
-        keys = sorted(
-            {
-                segment
-                for rule, position in self._items
-                if isinstance(segment := self._rules[rule][position], str)
-            }
-        )
-        self.other = self._after(None)
-        self.named = {key: (self._after(key), nameable(key)) for key in keys}
-        self.named_items = tuple((key, state, named) for key, (state, named) in self.named.items())
+    @cached_property
+    def other(self) -> State | None:
+        """Where every key leads that `named` does not hold; None: nothing to mask there."""
+        return self._after(None)
+
+    @cached_property
+    def named(self) -> dict[str, tuple[State | None, bool]]:
+        """The keys that some rule mentions here: the state behind each (or None), and whether it is nameable."""
+        segments = {self._rules[rule][position] for rule, position in self._items}
+        keys = sorted(segment for segment in segments if isinstance(segment, str))
+        return {key: (self._after(key), nameable(key)) for key in keys}
+
+    @cached_property
+    def named_items(self) -> tuple[tuple[str, State | None, bool], ...]:
+        """`named`, flat."""
+        return tuple((key, state, named) for key, (state, named) in self.named.items())
 
     def _after(self, key: str | None) -> State | None:
         """The state after `key`; None stands for any key that no rule mentions here."""
@@ -82,9 +82,7 @@ def automaton(rules: Sequence[Segments]) -> State:
         root = State(rules, states, frozenset(), NO_RULE)
     # A root of its own, since `_id` is special at the top only and states are shared.
     top = State(rules, states, root._items, root.winner)
-    top.named = {**root.named, "_id": (None, True)}
-    top.named_items = tuple((key, state, named) for key, (state, named) in top.named.items() if state)
-    top.other = root.other
+    top.named["_id"] = (None, True)
     top.final = False
     return top
 
@@ -111,5 +109,4 @@ def _state(
     state = states.get((live, winner))
     if state is None:
         state = states[live, winner] = State(rules, states, live, winner)
-        state.expand()
     return state

@@ -46,7 +46,7 @@ Place: TypeAlias = tuple[Any, Any, int, bool]
 whether the value is a field (an array's element is not, and can only become null)."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Gathered:
     """One rule's values of a batch, with their places and, if its masker asks for them, their subjects."""
 
@@ -59,7 +59,7 @@ class Gathered:
         del self.values[length:], self.places[length:], self.subjects[length:]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class MaskedColumn:
     """The results, in order, and where a value failed (its redaction stands in `values`)."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 import bson
@@ -35,7 +35,7 @@ MAX_DOCUMENT_BYTES: Final = 16 * 1024 * 1024
 class Masked:
     """A document's outcome: the raw update (mode update) or the raw masked document (mode whole)."""
 
-    bson: bytes
+    bson: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

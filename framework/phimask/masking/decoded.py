@@ -22,16 +22,17 @@ _PLAIN: Final = frozenset(PYTHON_ALIASES) - _RAW_ONLY - {dict, list}
 """Classes of values that nothing can be inside of."""
 
 
-class NeedsSplice(Exception):  # noqa: N818  (a signal within this room, not an error)
+class NeedsSplice(Exception):
     """This document holds something that only the raw walk can treat exactly."""
 
 
 class _Node:
     """A state of the automaton with what the walk does there, bound to the columns once for all batches."""
 
-    __slots__ = ("append", "item_list", "keeps", "named", "other", "place", "rule", "subject", "unit_array",
-                 "unit_document")  # fmt: skip
+    __slots__ = ("append", "item_list", "keeps", "named", "other", "place", "rule", "subject", "unexpanded",
+                 "unit_array", "unit_document")  # fmt: skip
 
+    unexpanded: State | None
     rule: int
     append: Callable[[Any], None] | None
     place: Callable[[Any], None]
@@ -55,14 +56,15 @@ class DecodedWalk:
         self._rules = rules
         self.gathered = [Gathered() for _ in rules]
         self.kept = [0] * len(rules)
-        self._nodes: dict[int, _Node] = {}
+        self._nodes: dict[State, _Node] = {}
         self._root = self._node(root)
 
     def _node(self, state: State) -> _Node:
-        node = self._nodes.get(id(state))
+        node = self._nodes.get(state)
         if node is not None:
             return node
-        node = self._nodes[id(state)] = _Node()
+        node = self._nodes[state] = _Node()
+        node.unexpanded = state
         node.rule = state.winner
         node.append = node.subject = None
         node.keeps = node.unit_document = node.unit_array = False
@@ -74,6 +76,11 @@ class DecodedWalk:
             node.keeps = masker.changes == "never"
             node.unit_document = (masker.containers or masker.removes) and state.final
             node.unit_array = masker.removes and state.final
+        return node
+
+    def _expand(self, node: _Node, state: State) -> None:
+        """Make the nodes one key further; done when the first document gets there."""
+        node.unexpanded = None
         node.named = {
             key: (None if child is None else self._node(child), named)
             for key, (child, named) in state.named.items()
@@ -82,7 +89,6 @@ class DecodedWalk:
             (key, child, named) for key, (child, named) in node.named.items() if child is not None
         )
         node.other = None if state.other is None else self._node(state.other)
-        return node
 
     def reset(self, *, paths: bool) -> None:
         """Begin a new batch."""
@@ -105,6 +111,8 @@ class DecodedWalk:
         self._document(document, self._root, "")
 
     def _document(self, document: dict[str, Any], node: _Node, prefix: str) -> None:
+        if node.unexpanded is not None:
+            self._expand(node, node.unexpanded)
         if node.other is None:
             get = document.get
             for key, child, named in node.item_list:

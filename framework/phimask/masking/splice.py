@@ -24,7 +24,7 @@ _EMPTY_OLD_BINARY: Final = b"\4\0\0\0\2\0\0\0\0"
 """Subtype 2 holds its length twice; only where these disagree is a binary unreadable (BSON 1.1, "binary")."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Spot:
     """A masked value's place: its element, the starts of the documents around it, its dotted path.
 
@@ -37,7 +37,7 @@ class Spot:
     in_array: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Edit:
     """A change of one element: the new type and value bytes, or None to take the field out."""
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from phimask.config.model import CollectionFile, Rule
+from phimask.config.components import complete_options
+from phimask.config.model import CollectionFile, Origin
 from phimask.errors import ConfigError, Fault, KeyMaterialError
 from phimask.masking.bson_types import PYTHON_ALIASES
 from phimask.masking.columns import BoundRule
@@ -13,54 +16,96 @@ from phimask.masking.core import MaskingCore
 from phimask.masking.keys import MaskingKey
 from phimask.masking.splice import decode_value
 from phimask.plugins.interfaces import Masker
-from phimask.plugins.registry import Registry
+from phimask.plugins.registry import KEY_OPTIONS, Registry
 from phimask.plugins.values import Column, RuleFacts
 
 
-def bind(file: CollectionFile, registry: Registry, key: MaskingKey | None) -> tuple[BoundRule, ...]:
+def bind(file: CollectionFile, registry: Registry, keys: Sequence[MaskingKey]) -> tuple[BoundRule, ...]:
     """Each rule with its masker; rules with the same masker and options share one, and so its cache.
 
-    Raises ConfigError with every fault, KeyMaterialError for a missing key.
+    `keys`: the masking key, then older ones; none is a KeyMaterialError where a masker needs one. Raises
+    ConfigError with every other fault.
     """
+    maker = _Maker(registry, keys)
     bound: list[BoundRule] = []
     faults: list[Fault] = []
-    made: dict[str, Masker] = {}
     for index, rule in enumerate(file.rules):
-        choice = rule.masker
-        identity = json.dumps([choice.name, choice.options], sort_keys=True, default=str)
         try:
-            if identity not in made:
-                made[identity] = _masker(rule, registry, key)
-            bound.append(BoundRule(index, rule.path, rule.segments, made[identity]))
+            masker = maker.shared(rule.masker.name, rule.masker.options)
+            bound.append(BoundRule(index, rule.path, rule.segments, masker))
+        except _NoKeyError as error:
+            raise KeyMaterialError(
+                f"{rule.origin.file}:{rule.origin.line}: the masker {error} needs a masking key, and there is none; "
+                "make one with `phimask keygen` and set PHIMASK_KEY, or `key:` in phimask.yaml"
+            ) from None
         except ValueError as error:
-            place = choice.origin
-            right = f"`phimask plugins show {choice.name}` lists its options"
-            faults.append(Fault(place.file, place.line, place.path, str(error), right))
+            right = f"`phimask plugins show {rule.masker.name}` lists its options"
+            faults.append(_fault(rule.masker.origin, str(error), right))
+            continue
+        if masker.needs_subject and file.subject is None:
+            right = "name the person a document is about: `subject: PATH`"
+            faults.append(_fault(rule.origin, f"the masker {rule.masker.name} masks per subject", right))
         if rule.segments[:1] == ("_id",):
+            wrong = "a document's _id cannot be masked: it is what finds the document"
             faults.append(
-                Fault(
-                    rule.origin.file,
-                    rule.origin.line,
-                    f"{rule.origin.path}.path",
-                    "a document's _id cannot be masked: it is what finds the document",
-                    "leave the rule out, or copy the documents under new _ids first",
-                )
+                _fault(rule.origin, wrong, "leave the rule out, or copy the documents under new _ids first")
             )
     if faults:
         raise ConfigError(faults)
     return tuple(bound)
 
 
-def _masker(rule: Rule, registry: Registry, key: MaskingKey | None) -> Masker:
-    name, options = rule.masker.name, rule.masker.options
-    if not registry.needs_key(name):
-        return registry.create("masker", name, options)
-    if key is None:
-        raise KeyMaterialError(
-            f"{rule.origin.file}:{rule.origin.line}: the masker {name} needs a masking key, and there is none; "
-            "make one with `phimask keygen` and set PHIMASK_KEY, or `key:` in phimask.yaml"
-        )
-    return registry.create("masker", name, options, key=key.derive(f"masker/{name}"))
+def _fault(place: Origin, wrong: str, right: str) -> Fault:
+    return Fault(place.file, place.line, place.path, wrong, right)
+
+
+class _NoKeyError(ValueError):
+    """A masker needs a key and there is none; the argument is the masker's name."""
+
+
+class _Maker:
+    """Makes maskers, each with what its class asks for."""
+
+    def __init__(self, registry: Registry, keys: Sequence[MaskingKey]) -> None:
+        self._registry = registry
+        self._keys = keys
+        self._made: dict[str, Masker] = {}
+
+    def shared(self, name: str, options: Mapping[str, Any]) -> Masker:
+        """The one masker of this name and these options, which are complete."""
+        identity = json.dumps([name, options], sort_keys=True, default=str)
+        if identity not in self._made:
+            self._made[identity] = self._make(name, options)
+        return self._made[identity]
+
+    def inner(self, name: str, options: Mapping[str, Any]) -> Masker:
+        """A masker within a masker: its options are as somebody wrote them. Raises ValueError."""
+        return self.shared(name, complete_options("masker", name, options, self._registry))
+
+    def _make(self, name: str, options: Mapping[str, Any]) -> Masker:
+        registry = self._registry
+        cls = registry.masker(name)
+        given: dict[str, Any] = {}
+        if cls.needs_key:
+            domain = options.get("domain") or name
+            given["key"] = self._derived(name, domain, options.get("engine", "keyed"))
+            if cls.takes_older_keys:
+                given["older_keys"] = tuple(key.derive(f"masker/{domain}") for key in self._keys[1:])
+            options = {key: value for key, value in options.items() if key not in KEY_OPTIONS}
+        if cls.needs_detectors:
+            given["detectors"] = tuple(
+                registry.create("detector", one, {}) for one in registry.names("detector")
+            )
+        if cls.needs_make:
+            given["make"] = self.inner
+        return registry.create("masker", name, options, **given)
+
+    def _derived(self, name: str, domain: str, engine: str) -> bytes:
+        if engine == "random":
+            return secrets.token_bytes(32)
+        if not self._keys:
+            raise _NoKeyError(name)
+        return self._keys[0].derive(f"masker/{domain}")
 
 
 def facts(rules: Sequence[BoundRule]) -> tuple[RuleFacts, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,15 +75,15 @@ def plan_collection(
     file: CollectionFile,
     profile: Profile,
     registry: Registry,
-    key: MaskingKey | None,
+    keys: Sequence[MaskingKey],
     source: Namespace,
     target: Namespace | None,
     scope: Scope,
 ) -> CollectionPlan:
     """Find out all there is to know. Raises ConfigError, KeyMaterialError, PreflightError or StoreError; what
     does not keep the plan from being made is in its hazards and warnings."""
-    rules = bind(file, registry, key)
-    judged = facts(bind(file, registry, key))
+    rules = bind(file, registry, keys)
+    judged = facts(bind(file, registry, keys))
     preflight = examine(source, target, rules)
     plan = CollectionPlan(
         file, source, target, scope, rules, judged, preflight, Prescan(matched=[0] * len(rules)), 0, 0,

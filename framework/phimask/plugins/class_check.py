@@ -104,13 +104,23 @@ def faults(kind: str, cls: Any) -> Iterator[str]:
     yield from _name_faults(cls)
     if missing := sorted(getattr(cls, "__abstractmethods__", ())):
         yield f"it is abstract; define {', '.join(missing)}"
-    # The engine gives a key to a masker that needs one, and to no other.
-    yield from _constructor_faults(cls, () if issubclass(cls, Masker) and not cls.needs_key else given)
+    yield from _constructor_faults(cls, constructor_arguments(cls) if issubclass(cls, Masker) else given)
     yield from _schema_faults(cls)
     if issubclass(cls, Masker):
         yield from _masker_faults(cls)
     elif issubclass(cls, Validator):
         yield from _phase_faults(cls)
+
+
+def constructor_arguments(cls: type[Masker]) -> tuple[str, ...]:
+    """What a masker's constructor is given beside its options: what the class asks for, and nothing else."""
+    asked = {
+        "key": cls.needs_key,
+        "older_keys": cls.takes_older_keys,
+        "detectors": cls.needs_detectors,
+        "make": cls.needs_make,
+    }
+    return tuple(name for name, wanted in asked.items() if wanted)
 
 
 def _name_faults(cls: type[Any]) -> Iterator[str]:

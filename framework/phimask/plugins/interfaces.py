@@ -65,7 +65,17 @@ class Masker(Component):
     idempotent: bool = False
     """Masking a masked value gives it back unchanged."""
     needs_key: bool = False
+    """It derives from the masking key. The framework then adds the options `domain` and `engine`."""
+    takes_older_keys: bool = False
+    """It can read what older masking keys made: its constructor is given `older_keys` beside `key`."""
     needs_subject: bool = False
+    needs_siblings: bool = False
+    """It is called after the maskers of all other rules, with what they masked in each value's document."""
+    needs_detectors: bool = False
+    """Its constructor is given `detectors`: one of each that is registered."""
+    needs_make: bool = False
+    """Its constructor is given `make`: called with a masker's name and options as a rule has them, it answers with
+    that masker, or raises ValueError."""
     containers: bool = False
     """It is given a sub-document as one value (a dict); else the engine masks each value inside it."""
     removes: bool = False
@@ -130,7 +140,7 @@ class BatchSizer(Component):
     def record(self, cost: BatchCost) -> None:
         """What the last batch took."""
 
-    def shrink(self, factor: float) -> None:  # noqa: B027  (a fixed sizer has nothing to shrink)
+    def shrink(self, factor: float) -> None:
         """Memory is under pressure: cut what comes next by `factor` (0 to 1), at once."""
 
 
@@ -202,5 +212,5 @@ class Observer(Component):
     def notify(self, event: Event) -> None:
         """Called in the order of events, from one thread."""
 
-    def close(self) -> None:  # noqa: B027  (most have nothing to close)
+    def close(self) -> None:
         """The run is over, whatever its end."""

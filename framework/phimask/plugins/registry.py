@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal, cast, overload
+from typing import Any, Final, Literal, cast, overload
 
 import pluggy
 
@@ -28,6 +28,23 @@ from phimask.plugins.interfaces import (
 )
 
 __all__ = ["KINDS", "Registration", "Registry"]
+
+KEY_OPTIONS: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "domain": {
+            "type": "string",
+            "minLength": 1,
+            "description": "Rules of the same domain share a derived key, so that equal values get equal masks. The "
+            "masker's name, unless given.",
+        },
+        "engine": {
+            "enum": ["keyed", "random"],
+            "default": "keyed",
+            "description": "random: a key that is forgotten at the run's end, so that nothing links to other runs.",
+        },
+    }
+)
+"""Options that every masker with a key takes; they are seen to before it is made."""
 
 _PREFIX = f"{PROJECT}_register_"
 _HOOKS = tuple(kind.hook for kind in KINDS.values())
@@ -78,15 +95,23 @@ class Registry:
 
     def options_schema(self, kind: str, name: str) -> Mapping[str, Any]:
         """The JSON Schema of a component's options, plain dicts and lists; PluginError if there is none."""
-        return cast("Mapping[str, Any]", plain(self._registration(kind, name).cls.options_schema))
+        cls = self._registration(kind, name).cls
+        schema = cast("dict[str, Any]", plain(cls.options_schema))
+        if issubclass(cls, Masker) and cls.needs_key:
+            schema["properties"] = {**schema.get("properties", {}), **plain(KEY_OPTIONS)}
+        return schema
 
     def needs_subject(self, name: str) -> bool:
         """Whether this masker has to know whom a document is about; PluginError if there is none such."""
-        return cast("type[Masker]", self._registration("masker", name).cls).needs_subject
+        return self.masker(name).needs_subject
 
     def needs_key(self, name: str) -> bool:
         """Whether this masker derives from the masking key; PluginError if there is none such."""
-        return cast("type[Masker]", self._registration("masker", name).cls).needs_key
+        return self.masker(name).needs_key
+
+    def masker(self, name: str) -> type[Masker]:
+        """The masker's class; PluginError if there is none such."""
+        return cast("type[Masker]", self._registration("masker", name).cls)
 
     @overload
     def create(

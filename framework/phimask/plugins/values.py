@@ -27,6 +27,16 @@ Changes = Literal["always", "maybe", "never"]
 """Whether a masked value differs from its original: `maybe` for an age of 40 under a cap of 89."""
 
 
+@dataclass(frozen=True, slots=True)
+class MaskedField:
+    """A value that a rule has masked: its dotted path without and with array indices, before and after."""
+
+    path: str
+    place: str
+    original: Any
+    masked: Any
+
+
 @dataclass(slots=True)
 class Column:
     """All values of one rule in one batch.
@@ -35,12 +45,16 @@ class Column:
     (int32), bson.int64.Int64, float, bson.decimal128.Decimal128, datetime.datetime (naive, UTC) or
     bson.datetime_ms.DatetimeMS outside of datetime's years, bool, bson.objectid.ObjectId and so on;
     a container masker is also given dicts. `subjects` has, for each value, what stands for the person the
-    document is about; where the document names none, its `_id` takes the place.
+    document is about; where the document names none, its `_id` takes the place. It is empty unless the masker
+    needs subjects, as are `siblings` (for each value, what other rules have masked in its document) and `places`
+    (each value's dotted path, array indices included) unless it needs siblings.
     """
 
     path: str
-    values: Sequence[Any]
-    subjects: Sequence[bytes]
+    values: Sequence[Any] = field(repr=False)
+    subjects: Sequence[bytes] = field(repr=False)
+    siblings: Sequence[Sequence[MaskedField]] = ()
+    places: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +147,8 @@ class RuleFacts:
 class DocumentPair:
     """One document before and after masking, raw BSON; None where there is none."""
 
-    before: bytes | None
-    after: bytes | None
+    before: bytes | None = field(repr=False)
+    after: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,13 @@ from typing import Any, Final
 
 from bson.int64 import Int64
 
+from phimask.config.components import complete_options
 from phimask.masking.bson_types import PYTHON_ALIASES
+from phimask.plugins.class_check import constructor_arguments
 from phimask.plugins.interfaces import Masker
-from phimask.plugins.values import FAILED, REMOVE, Column
+from phimask.plugins.loading import load_registry
+from phimask.plugins.registry import KEY_OPTIONS
+from phimask.plugins.values import FAILED, REMOVE, Column, MaskedField
 from phimask.testing import samples
 from phimask.testing.making import check_class, make, require
 from phimask.testing.samples import encodable, fingerprint
@@ -22,6 +26,7 @@ from phimask.testing.samples import encodable, fingerprint
 _KEY: Final = bytes(range(32))
 _OTHER_KEY: Final = bytes(range(32, 64))
 _PATH: Final = "Patient.Field"
+_SIBLINGS: Final = (MaskedField("Patient.LastName", "Patient.LastName", "Lovelace", "Byron"),)
 _MANY: Final = 4000
 
 
@@ -63,6 +68,16 @@ def check_masker(
     _check_canaries(trial)
 
 
+def _make_inner(name: str, options: Mapping[str, Any]) -> Masker:
+    """A masker within a masker, of those that are installed, as a run would make it."""
+    registry = load_registry()
+    cls = registry.masker(name)
+    given = {"key": _KEY, "older_keys": (), "detectors": (), "make": _make_inner}
+    complete = complete_options("masker", name, options, registry)
+    own = {key: value for key, value in complete.items() if key not in KEY_OPTIONS or not cls.needs_key}
+    return registry.create("masker", name, own, **{one: given[one] for one in constructor_arguments(cls)})
+
+
 class _Trial:
     """One class with its options, called as the engine calls it."""
 
@@ -72,7 +87,8 @@ class _Trial:
         self.masker = self.another()
 
     def another(self, key: bytes = _KEY) -> Masker:
-        return make(self.cls, self.options, **({"key": key} if self.cls.needs_key else {}))
+        given = {"key": key, "older_keys": (), "detectors": (), "make": _make_inner}
+        return make(self.cls, self.options, **{name: given[name] for name in constructor_arguments(self.cls)})
 
     def of_types(self, values: Mapping[str, Sequence[Any]]) -> list[Any]:
         return [value for alias in sorted(self.masker.types) for value in values.get(alias, ())]
@@ -102,6 +118,9 @@ class _Trial:
 
     def _call(self, masker: Masker, values: Sequence[Any], subjects: Sequence[bytes]) -> list[Any]:
         column = Column(_PATH, list(values), list(subjects))
+        if masker.needs_siblings:
+            column.siblings = [_SIBLINGS] * len(values)
+            column.places = [_PATH] * len(values)
         before = [fingerprint(value) for value in values]
         masked = masker.mask(column)
         require(
