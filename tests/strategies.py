@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Iterator, Sequence
 
@@ -16,6 +17,7 @@ ODD_KEYS = (b"", b"a.b", b"$set", b"$", b"0", b"_id", "Größe".encode(), b"bad\
 Path = tuple[str | Wildcard, ...]
 
 
+@functools.cache
 def keys(*, odd: bool = True) -> st.SearchStrategy[bytes]:
     """Field names from a small set, so that rules hit them and documents repeat them."""
     plain = st.sampled_from(PLAIN_KEYS)
@@ -45,6 +47,7 @@ _COMMON_TYPES = (0x02, 0x02, 0x02, 0x10, 0x12, 0x01, 0x09, 0x08, 0x07, 0x0A, 0x0
 _ALL_TYPES = (*_COMMON_TYPES, *_COMMON_TYPES, 0x13, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F, 0x06, 0x7F, 0xFF)
 
 
+@functools.cache
 @st.composite
 def scalars(draw: st.DrawFn, *, odd: bool = True) -> tuple[int, bytes]:
     """Types and value bytes of everything but sub-documents and arrays.
@@ -85,6 +88,7 @@ def scalars(draw: st.DrawFn, *, odd: bool = True) -> tuple[int, bytes]:
     return kind, b""
 
 
+@functools.cache
 @st.composite
 def _value(draw: st.DrawFn, depth: int, *, odd: bool) -> tuple[int, bytes | list[Node]]:
     shape = draw(st.integers(0, 5)) if depth else 5
@@ -96,6 +100,7 @@ def _value(draw: st.DrawFn, depth: int, *, odd: bool) -> tuple[int, bytes | list
     return draw(scalars(odd=odd))
 
 
+@functools.cache
 @st.composite
 def _fields(draw: st.DrawFn, depth: int, *, odd: bool) -> list[Node]:
     names = draw(st.lists(keys(odd=odd), max_size=4, unique=not odd))
@@ -106,6 +111,7 @@ def _fields(draw: st.DrawFn, depth: int, *, odd: bool) -> list[Node]:
     return nodes
 
 
+@functools.cache
 @st.composite
 def trees(draw: st.DrawFn, *, odd: bool = True) -> list[Node]:
     """Documents as trees, most of them with an `_id` in front.
@@ -119,6 +125,7 @@ def trees(draw: st.DrawFn, *, odd: bool = True) -> list[Node]:
     return nodes
 
 
+@functools.cache
 def documents(*, odd: bool = True) -> st.SearchStrategy[bytes]:
     """Documents as raw BSON; see `trees`."""
     return trees(odd=odd).map(build)
@@ -142,6 +149,7 @@ def _element_places(nodes: Sequence[Node], here: tuple[bytes, ...]) -> Iterator[
             yield from places(value, here) if bson_type == 0x03 else _element_places(value, here)
 
 
+@functools.cache
 def loose_paths() -> st.SearchStrategy[Path]:
     """Paths made of the keys that documents use, and wildcards."""
     segment = st.one_of(
