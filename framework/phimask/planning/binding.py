@@ -87,7 +87,7 @@ class _Maker:
         cls = registry.masker(name)
         given: dict[str, Any] = {}
         if cls.needs_key:
-            domain = options.get("domain") or name
+            domain = options.get("domain") or cls.default_domain or name
             given["key"] = self._derived(name, domain, options.get("engine", "keyed"))
             if cls.takes_older_keys:
                 given["older_keys"] = tuple(key.derive(f"masker/{domain}") for key in self._keys[1:])

@@ -66,6 +66,9 @@ class Masker(Component):
     """Masking a masked value gives it back unchanged."""
     needs_key: bool = False
     """It derives from the masking key. The framework then adds the options `domain` and `engine`."""
+    default_domain: str | None = None
+    """The domain of its key unless the option names another: what reverses a masker has that masker's name here. None:
+    its own name."""
     takes_older_keys: bool = False
     """It can read what older masking keys made: its constructor is given `older_keys` beside `key`."""
     needs_subject: bool = False
