@@ -17,7 +17,7 @@ from bson.objectid import ObjectId
 from phimask.errors import MaskingError
 from phimask.masking.bson_types import INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, PYTHON_ALIASES, redaction
 from phimask.plugins.interfaces import Masker
-from phimask.plugins.values import FAILED, REMOVE, Column, Wildcard
+from phimask.plugins.values import FAILED, REMOVE, Column, MaskedField, Wildcard
 
 OnError = Literal["redact", "quarantine", "halt"]
 
@@ -41,18 +41,22 @@ class BoundRule:
     masker: Masker
 
 
-Place: TypeAlias = tuple[Any, Any, int, bool]
-"""Where a result goes: a mapping or list, the key or index in it, the document's number in the batch, and
-whether the value is a field (an array's element is not, and can only become null)."""
+Place: TypeAlias = tuple[Any, Any, int, bool, str]
+"""Where a result goes: a mapping or list, the key or index in it, the document's number in the batch,
+whether the value is a field (an array's element is not, and can only become null), and its dotted path with
+indices if some masker goes by it ("" otherwise, and where no path can name it)."""
 
 
 @dataclass(slots=True, repr=False)
 class Gathered:
-    """One rule's values of a batch, with their places and, if its masker asks for them, their subjects."""
+    """One rule's values of a batch, with their places and, if its masker asks for them, their subjects, their
+    documents' masked fields and their dotted paths."""
 
     values: list[Any] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
     subjects: list[bytes] = field(default_factory=list)
+    siblings: Sequence[Sequence[MaskedField]] = ()
+    names: Sequence[str] = ()
 
     def cut(self, length: int) -> None:
         """Forget all values behind the first `length`."""
@@ -85,7 +89,9 @@ def mask_column(rule: BoundRule, gathered: Gathered, on_error: OnError) -> Maske
     kinds = set(map(type, values))
     results: Sequence[Any]
     if all(PYTHON_ALIASES.get(kind) in masker.types for kind in kinds):
-        results = _call(masker, Column(rule.path, values, gathered.subjects))
+        results = _call(
+            masker, Column(rule.path, values, gathered.subjects, gathered.siblings, gathered.names)
+        )
         if (
             kinds <= _SELF_EVIDENT
             and masker.produces is None
@@ -158,16 +164,22 @@ def _call(masker: Masker, column: Column) -> Sequence[Any]:
 
 
 def _call_one(masker: Masker, column: Column, position: int) -> Any:
-    one = Column(
-        column.path,
-        [column.values[position]],
-        [column.subjects[position]] if column.subjects else [],
-    )
+    one = _part(column, [position])
     try:
         (result,) = masker.mask(one)
     except Exception:  # noqa: BLE001  (as above)
         return FAILED
     return result
+
+
+def _part(column: Column, positions: Sequence[int]) -> Column:
+    """The column of some of the values."""
+
+    def some(parallel: Sequence[Any]) -> list[Any]:
+        return [parallel[position] for position in positions] if parallel else []
+
+    values = some(column.values)
+    return Column(column.path, values, some(column.subjects), some(column.siblings), some(column.places))
 
 
 def _call_for_accepted(masker: Masker, path: str, gathered: Gathered) -> list[Any]:
@@ -179,12 +191,11 @@ def _call_for_accepted(masker: Masker, path: str, gathered: Gathered) -> list[An
         if PYTHON_ALIASES.get(type(value)) in masker.types or (blind and isinstance(value, Unreadable))
     ]
     if accepted:
-        subjects = [gathered.subjects[position] for position in accepted] if gathered.subjects else []
-        values = [gathered.values[position] for position in accepted]
+        whole = Column(path, gathered.values, gathered.subjects, gathered.siblings, gathered.names)
+        column = _part(whole, accepted)
         if blind:
             # What removes or nullifies needs no look at a value, so it may have those that none can decode.
-            values = [None if isinstance(value, Unreadable) else value for value in values]
-        column = Column(path, values, subjects)
+            column.values = [None if isinstance(value, Unreadable) else value for value in column.values]
         for position, result in zip(accepted, _call(masker, column), strict=True):
             results[position] = result
     return results

@@ -12,6 +12,7 @@ from phimask.masking.automaton import automaton
 from phimask.masking.bson_types import LOSSLESS
 from phimask.masking.columns import BoundRule, Gathered, MaskedColumn, OnError, mask_column, subject_bytes
 from phimask.masking.decoded import DecodedWalk, NeedsSplice
+from phimask.masking.siblings import Siblings, in_turn
 from phimask.masking.splice import (
     Edit,
     RawWalk,
@@ -182,22 +183,23 @@ class _Batch:
     def distribute(self, gathered: Sequence[Gathered], kept: Sequence[int]) -> None:
         """Mask the decoded columns and hand each result to its document."""
         skip = frozenset(self.spliced)
-        for rule, column in zip(self._rules, gathered, strict=True):
-            self._kept[rule.index] += kept[rule.index]
-            if not column.values:
-                continue
+        self._keep(kept)
+        siblings = Siblings(self._rules)
+        for rule, column in in_turn(self._rules, gathered):
+            siblings.give(rule, column)
             result = mask_column(rule, column, self._on_error)
+            siblings.note(rule, column, result)
             self._count(rule, column, result, skip)
             if rule.masker.removes:
                 self._remove(column, result)
                 continue
-            for (target, key, _, _), value in zip(column.places, result.values, strict=True):
+            for (target, key, _, _, _), value in zip(column.places, result.values, strict=True):
                 target[key] = value
             if self._mode == "whole":
                 self._changed.update(place[2] for place in column.places)
 
     def _remove(self, column: Gathered, result: MaskedColumn) -> None:
-        for (target, key, number, is_field), value in zip(column.places, result.values, strict=True):
+        for (target, key, number, is_field, _), value in zip(column.places, result.values, strict=True):
             self._changed.add(number)
             if value is REMOVE and is_field and self._mode == "whole":
                 del target[key]
@@ -210,11 +212,12 @@ class _Batch:
     def distribute_spots(self, gathered: Sequence[Gathered], kept: Sequence[int]) -> None:
         """Mask the columns of the raw walk and cut each result into its document."""
         edits: dict[int, list[Edit]] = {}
-        for rule, column in zip(self._rules, gathered, strict=True):
-            self._kept[rule.index] += kept[rule.index]
-            if not column.values:
-                continue
+        self._keep(kept)
+        siblings = Siblings(self._rules)
+        for rule, column in in_turn(self._rules, gathered):
+            siblings.give(rule, column)
             result = mask_column(rule, column, self._on_error)
+            siblings.note(rule, column, result)
             self._count(rule, column, result, frozenset())
             for position, (place, value) in enumerate(zip(column.places, result.values, strict=True)):
                 number, spot = place[2], place[0]
@@ -225,6 +228,10 @@ class _Batch:
             else:
                 update = update_document(changes)
                 self.outcomes[number] = NEEDS_WHOLE if update is None else Masked(update)
+
+    def _keep(self, kept: Sequence[int]) -> None:
+        for index, count in enumerate(kept):
+            self._kept[index] += count
 
     def _count(self, rule: BoundRule, column: Gathered, result: MaskedColumn, skip: frozenset[int]) -> None:
         skipped = sum(place[2] in skip for place in column.places) if skip else 0

@@ -56,6 +56,7 @@ class DecodedWalk:
         self._rules = rules
         self.gathered = [Gathered() for _ in rules]
         self.kept = [0] * len(rules)
+        self._named = any(rule.masker.needs_siblings for rule in rules)
         self._nodes: dict[State, _Node] = {}
         self._root = self._node(root)
 
@@ -92,7 +93,8 @@ class DecodedWalk:
 
     def reset(self, *, paths: bool) -> None:
         """Begin a new batch."""
-        self._paths = paths
+        self._into_fields = paths
+        self._dotted = paths or self._named
         self.clear()
         self.kept[:] = [0] * len(self._rules)
 
@@ -138,11 +140,11 @@ class DecodedWalk:
         if kind not in _PLAIN:
             if kind is dict:
                 if not node.unit_document:
-                    self._document(value, node, f"{prefix}{key}." if self._paths else "")
+                    self._document(value, node, f"{prefix}{key}." if self._dotted else "")
                     return
             elif kind is list:
                 if not node.unit_array:
-                    self._array(value, node, f"{prefix}{key}." if self._paths else "")
+                    self._array(value, node, f"{prefix}{key}." if self._dotted else "")
                     return
             elif kind in _RAW_ONLY:
                 raise NeedsSplice
@@ -153,10 +155,14 @@ class DecodedWalk:
             self.kept[node.rule] += 1
             return
         append(value)
-        if self._paths:
-            node.place((self._fields, f"{prefix}{key}", self._number, type(container) is dict))
+        if self._dotted:
+            path = f"{prefix}{key}"
+            if self._into_fields:
+                node.place((self._fields, path, self._number, type(container) is dict, path))
+            else:
+                node.place((container, key, self._number, type(container) is dict, path))
         else:
-            node.place((container, key, self._number, type(container) is dict))
+            node.place((container, key, self._number, type(container) is dict, ""))
         if node.subject is not None:
             node.subject(self._subject)
 
@@ -167,6 +173,6 @@ class DecodedWalk:
             if element is None:
                 continue
             if type(element) is dict and not node.unit_document:
-                self._document(element, node, f"{prefix}{index}." if self._paths else "")
+                self._document(element, node, f"{prefix}{index}." if self._dotted else "")
             else:
                 self._value(array, index, element, node, prefix)

@@ -46,7 +46,7 @@ class Edit:
 
 
 class RawWalk:
-    """Gathers the values of one document; places are (Spot, None, number, is a field)."""
+    """Gathers the values of one document; places are (Spot, None, number, is a field, path)."""
 
     def __init__(self, rules: Sequence[BoundRule], root: State) -> None:
         self._rules = rules
@@ -105,7 +105,8 @@ class RawWalk:
             return
         column = self._gathered[index]
         column.values.append(decode_value(element.kind, self._raw[element.value : element.end]))
-        column.places.append((Spot(element, around, path, in_array), None, self._number, not in_array))
+        spot = Spot(element, around, path, in_array)
+        column.places.append((spot, None, self._number, not in_array, path or ""))
         if masker.needs_subject:
             column.subjects.append(self._subject)
 
