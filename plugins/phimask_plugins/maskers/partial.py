@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from phimask import FAILED, Column, Masker
+from phimask_plugins.maskers.scalars import is_text
 
 _SEPARATORS: Final = r"\s\-/.,:;@()_+#"
 _COVERED: Final = re.compile(f"[^{_SEPARATORS}]")
@@ -87,13 +88,4 @@ class Partial(Masker):
             return covered
         end = len(value) - self._last
         result = value[: self._first] + covered[self._first : end] + value[end:]
-        return result if result.isascii() or _is_text(result) else FAILED
-
-
-def _is_text(value: str) -> bool:
-    """Whether BSON can hold it: a lone surrogate is no character, and has no UTF-8 form."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        return result if is_text(result) else FAILED
