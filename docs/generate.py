@@ -1,0 +1,518 @@
+"""Writes docs/reference from the code, so that the reference cannot say what the code does not do.
+
+python docs/generate.py            rewrites the pages
+python docs/generate.py --check    says which pages are out of date, and writes nothing
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from phimask import errors
+from phimask.cli.main import cli
+from phimask.config.data import shipped, shipped_schema
+from phimask.config.profile import load_profile
+from phimask.plugins import events, hookspecs, interfaces, values
+from phimask.plugins.class_check import KINDS
+from phimask.plugins.interfaces import Masker, Validator
+from phimask.plugins.loading import load_registry
+from phimask.plugins.registry import Registry
+
+REFERENCE: Final = Path(__file__).resolve().parent / "reference"
+_NOTE: Final = "<!-- Written by docs/generate.py from the code. Change the code, then run it again. -->"
+_AS_IT_IS: Final = "<!-- fmt: off -->"
+_PLURALS: Final = {
+    "partitioner": "Partitioners",
+    "batch_sizer": "Batch sizers",
+    "masker": "Maskers",
+    "memory_governor": "Memory governors",
+    "validator": "Validators",
+    "executor": "Executors",
+    "detector": "Detectors",
+    "observer": "Observers",
+}
+_DURATIONS: Final = frozenset({"target", "longest", "slow_batch", "cool_down", "max_batch", "initial"})
+_SIZES: Final = frozenset({"target_size", "bytes", "soft", "hard", "memory", "max_memory"})
+_ENVIRONMENT: Final = (
+    ("PHIMASK_URI", "The deployment, where neither `--uri` nor phimask.yaml names one. May hold a password."),
+    ("PHIMASK_TARGET_URI", "The target's deployment, likewise. With it set, masked copies go there."),
+    ("PHIMASK_KEY", "The masking key, unless `key:` in phimask.yaml names another place."),
+    ("PHIMASK_MONGOD", "The mongod executable for runs on sample documents."),
+    ("PHIMASK_DISABLED_PLUGINS", "Plugins that are not even imported: names with commas between them."),
+)
+
+
+def pages() -> dict[str, str]:
+    """The text of every page of the reference, by file name."""
+    registry = builtins()
+    return {
+        "command-line.md": command_line(),
+        "components.md": components(registry),
+        "configuration.md": configuration(registry),
+        "events.md": events_page(),
+        "hooks.md": hooks(),
+        "report.md": report(),
+    }
+
+
+def builtins() -> Registry:
+    """A registry; what else is installed on this machine is left out by whoever reads from it."""
+    return load_registry()
+
+
+def _page(title: str, lead: str, *parts: str) -> str:
+    return (
+        "\n\n".join([f"# {title}", _NOTE, _AS_IT_IS, lead, *(part for part in parts if part)]).rstrip() + "\n"
+    )
+
+
+def _cell(text: object) -> str:
+    """A text for a table's cell: one line, nothing but code marked up."""
+    pieces = " ".join(str(text).split()).split("`")
+    for index in range(0, len(pieces), 2):
+        for sign in "*<[":
+            pieces[index] = pieces[index].replace(sign, f"\\{sign}")
+    return "`".join(pieces).replace("|", "\\|")
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    lines += [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows]
+    return "\n".join(lines)
+
+
+# The command line
+
+
+def command_line() -> str:
+    """Every command with its flags, the exit codes, the environment."""
+    parts = []
+    for path, command in _commands(cli, ()):
+        usage = command.get_usage(click.Context(command, info_name=" ".join(["phimask", *path])))
+        parts.append(f"## `phimask {' '.join(path)}`" if path else "## `phimask`")
+        parts.append(f"```text\n{' '.join(usage.split())}\n```")
+        parts.append(inspect.cleandoc(command.help or ""))
+        rows = list(_parameters(command))
+        if rows:
+            parts.append(_table(("argument or flag", "default", "does"), rows))
+    codes = _table(("code", "means"), _exit_codes())
+    variables = _table(("variable", "is"), ((f"`{name}`", text) for name, text in _ENVIRONMENT))
+    return _page(
+        "Command line",
+        "`phimask` alone is `phimask run`. What people read goes to stderr; with `--json`, what machines read goes "
+        "to stdout. No flag takes a password: set `PHIMASK_URI`.",
+        *parts,
+        "## Exit codes",
+        codes,
+        "## Environment variables",
+        variables,
+    )
+
+
+def _commands(
+    command: click.Command, path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            yield from _commands(child, (*path, name))
+
+
+def _parameters(command: click.Command) -> Iterator[tuple[str, str, str]]:
+    context = click.Context(command)
+    for parameter in command.params:
+        if isinstance(parameter, click.Argument):
+            yield f"`{parameter.make_metavar(context)}`", "required", _choices(parameter)
+        elif isinstance(parameter, click.Option):
+            names = ", ".join(parameter.opts)
+            takes = "" if parameter.is_flag else f" {parameter.make_metavar(context)}"
+            yield f"`{names}{takes}`", _default(parameter), parameter.help or ""
+
+
+def _choices(parameter: click.Argument) -> str:
+    chosen = parameter.type
+    return f"one of {', '.join(chosen.choices)}" if isinstance(chosen, click.Choice) else ""
+
+
+def _default(option: click.Option) -> str:
+    if isinstance(option.show_default, str):
+        return option.show_default
+    return f"`{option.default}`" if option.show_default else ""
+
+
+def _exit_codes() -> Iterator[tuple[str, str]]:
+    classes = [
+        one for _, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, errors.PhimaskError)
+    ]
+    meanings = {
+        0: "done and verified",
+        1: "failed",
+        2: "bad usage, configuration or preflight hazard; nothing was written",
+        3: "done, but verification found something, quarantined documents among it",
+        4: "stopped safely between two batches (breaker, canary, memory)",
+        130: "interrupted; every batch that was begun is finished",
+    }
+    missing = {one.exit_code for one in classes} - meanings.keys()
+    if missing:
+        raise AssertionError(f"exit codes without a meaning here: {sorted(missing)}")
+    for code, meaning in meanings.items():
+        yield f"`{code}`", meaning
+
+
+# JSON Schemas
+
+
+def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
+    reference = schema.get("$ref")
+    if reference is None:
+        return dict(schema)
+    target: Any = root
+    for step in reference.removeprefix("#/").split("/"):
+        target = target[step]
+    found: dict[str, Any] = _resolved(target, root)
+    return {**found, **{key: value for key, value in schema.items() if key != "$ref"}}
+
+
+def _type(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
+    schema = _resolved(schema, root)
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(_type(one, root) for one in schema["anyOf"]))
+    if "format" in schema and schema["format"] in ("size", "duration"):
+        types = schema.get("type", ())
+        return schema["format"] + (" or null" if "null" in types else "")
+    kind = schema.get("type", "any")
+    if kind == "array":
+        return f"list of {_type(schema['items'], root)}"
+    kinds = [kind] if isinstance(kind, str) else list(kind)
+    return " or ".join({"object": "mapping", "boolean": "true or false"}.get(one, one) for one in kinds)
+
+
+def _limits(schema: Mapping[str, Any]) -> str:
+    told = [
+        f"{word} {schema[key]}"
+        for key, word in (
+            ("minimum", "from"),
+            ("exclusiveMinimum", "above"),
+            ("maximum", "to"),
+            ("minLength", "at least, in characters:"),
+            ("maxLength", "at most, in characters:"),
+        )
+        if key in schema and not (key == "minLength" and schema[key] == 1)
+    ]
+    return f" ({', '.join(told)})" if told else ""
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "`null`"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, list):
+        return f"`{', '.join(map(str, value))}`"
+    if isinstance(value, Mapping):
+        return "`{" + ", ".join(f"{key}: {one}" for key, one in value.items()) + "}`"
+    return f"`{value}`"
+
+
+def _rows(schema: Mapping[str, Any], root: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, ...]]:
+    """Key, type, default and description of everything below a mapping, depth first."""
+    schema = _resolved(schema, root)
+    required = schema.get("required", ())
+    for key, child in schema.get("properties", {}).items():
+        one = _resolved(child, root)
+        path = f"{prefix}{key}"
+        default = _value(one["default"]) if "default" in one else "required" if key in required else ""
+        yield f"`{path}`", _type(one, root) + _limits(one), default, one.get("description", "")
+        if "properties" in one:
+            yield from _rows(one, root, f"{path}.")
+        items = _resolved(one["items"], root) if "items" in one else {}
+        if "properties" in items:
+            yield from _rows(items, root, f"{path}[].")
+
+
+# Components
+
+
+def components(registry: Registry) -> str:
+    """Every built-in component, kind by kind."""
+    parts = []
+    for kind in KINDS:
+        parts.append(f"## {_PLURALS[kind]}")
+        for name, registration in registry.classes(kind).items():
+            if registration.cls.__module__.partition(".")[0] != "phimask_plugins":
+                continue
+            parts.append(f"### `{name}`")
+            parts.append(inspect.cleandoc(registration.cls.__doc__ or ""))
+            if issubclass(registration.cls, Masker):
+                parts.append(_masker_facts(registration.cls))
+            if issubclass(registration.cls, Validator):
+                phases = [one for one in ("before", "during", "after") if one in registration.cls.phases]
+                parts.append(f"Asked: {', '.join(phases)}.")
+            schema = registry.options_schema(kind, name)
+            rows = list(_rows(schema, schema))
+            parts.append(_table(("option", "type", "default", "is"), rows) if rows else "No options.")
+    return _page(
+        "Components",
+        "A component is chosen by name, in a profile or in a rule: `name`, or `{name: NAME, options: {...}}`. Sizes "
+        "are written like `64MB`, times like `8s`. `phimask plugins show NAME` shows the same, for other people's "
+        "plugins as well.",
+        *parts,
+    )
+
+
+def _masker_facts(cls: type[Masker]) -> str:
+    produces = "the type it was given" if cls.produces is None else ", ".join(sorted(cls.produces))
+    if inspect.isfunction(cls.__init__) and "self.produces" in inspect.getsource(cls):
+        produces = "depends on the options"
+    types = ", ".join(sorted(cls.types))
+    options_decide = "self.uniqueness" in inspect.getsource(cls)
+    needs = [word for word, needed in (("key", cls.needs_key), ("subject", cls.needs_subject)) if needed]
+    return _table(
+        ("takes", "gives", "uniqueness", "changes values", "idempotent", "needs"),
+        [
+            (
+                types,
+                produces,
+                "depends on the options" if options_decide else cls.uniqueness,
+                cls.changes,
+                "yes" if cls.idempotent else "no",
+                " and ".join(needs) or "nothing",
+            )
+        ],
+    )
+
+
+# Configuration
+
+
+def configuration(registry: Registry) -> str:
+    """Every key of phimask.yaml, profiles and collection files, and the shipped profiles' values."""
+    head = ("key", "type", "default", "is")
+    parts = []
+    for kind, title in (
+        ("project", "phimask.yaml"),
+        ("collection", "Collection files and rule packs"),
+        ("profile", "Profiles"),
+    ):
+        schema = shipped_schema(kind)
+        parts += [f"## {title}", schema["description"], _table(head, _rows(schema, schema))]
+        if kind == "profile":
+            parts.append(
+                "A profile that extends none has to name `description`, all components, `breaker`, `retry`, `check` "
+                "and `prescan` with everything in them. A component is a name, or `{name, options}`: "
+                "see [components](components.md)."
+            )
+    return _page(
+        "Configuration files",
+        "`phimask schema profile|collection|project` prints the JSON Schemas of these files for editors. A key that "
+        "is not listed here is an error. Sizes take the units B, kB, MB, GB, TB, KiB, MiB, GiB and TiB; durations ms, "
+        "s, m, h and d. `${NAME}`, `${NAME:-default}` and `${NAME:?message}` take the place of environment "
+        "variables; `$${` stands for the characters `${`.",
+        *parts,
+        "## The shipped profiles",
+        "With `extends` worked in. Each file explains each of its values: "
+        + ", ".join(f"[{name}](../../profiles/{name}.yaml)" for name in shipped("profile"))
+        + ".",
+        _shipped_profiles(registry),
+    )
+
+
+def _shipped_profiles(registry: Registry) -> str:
+    names = list(shipped("profile"))
+    columns = []
+    for name in names:
+        profile = load_profile(name, directory=REFERENCE, environ={}, components=registry)
+        columns.append(dict(_flat(profile)))
+    keys = list(dict.fromkeys(key for column in columns for key in column))
+    return _table(
+        ("", *names),
+        (
+            [f"`{key}`", *(column.get(key, "") for column in columns)]
+            for key in sorted(keys, key=_profile_order)
+        ),
+    )
+
+
+def _profile_order(key: str) -> int:
+    known = list(shipped_schema("profile")["properties"])
+    return known.index(key.partition(".")[0])
+
+
+def _flat(profile: Any) -> Iterator[tuple[str, str]]:
+    for kind in ("partitioner", "batch_sizer", "memory_governor", "executor"):
+        choice = getattr(profile, kind)
+        yield kind, choice.name
+        for option, value in choice.options.items():
+            yield f"{kind}.options.{option}", _setting(option, value)
+    yield "validators", ", ".join(one.name for one in profile.validators)
+    yield "observers", ", ".join(one.name for one in profile.observers)
+    for part in ("breaker", "canary", "retry"):
+        settings = getattr(profile, part)
+        for name in settings.__dataclass_fields__ if settings is not None else ():
+            shown = "max_batch" if name == "max_batch_seconds" else name
+            yield f"{part}.{shown}", _setting(shown, getattr(settings, name))
+    yield "check.sample", str(profile.check_sample)
+    yield "prescan.documents", str(profile.prescan)
+    yield "strict", str(profile.strict).lower()
+
+
+def _setting(name: str, value: Any) -> str:
+    """A profile's value as one would write it: bytes and seconds get their units back."""
+    if name in _DURATIONS:
+        return f"{value:g}s"
+    if name in _SIZES and value is not None:
+        return f"{value / 1e9:g}GB" if value >= 1e9 else f"{value / 1e6:g}MB"
+    return _value(value).strip("`")
+
+
+# Report
+
+
+def report() -> str:
+    """Every field of the report."""
+    schema = shipped_schema("report")
+    run = [row for row in _rows(schema, schema) if not row[0].startswith("`collections[].")]
+    collection = schema["$defs"]["collection"]
+    parts = []
+    for title, text, rows in (
+        ("The run", schema["description"], run),
+        ("Each of `collections`", collection["description"], list(_rows(collection, schema))),
+    ):
+        fields = [(key, kind, told) for key, kind, _, told in rows]
+        parts += [f"## {title}", text, _table(("field", "type", "is"), fields)]
+    return _page(
+        "The report",
+        "What `phimask run --report FILE` writes and `phimask run --json` prints. Every field is always there. "
+        "`phimask report FILE` shows it as a page; `phimask schema report` prints its JSON Schema.",
+        *parts,
+    )
+
+
+# Python interfaces
+
+
+def hooks() -> str:
+    """Every hook with its signature, every interface, every value they speak in."""
+    tree = _tree(hookspecs)
+    parts = ["## The hooks"]
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("phimask_register_"):
+            parts += [f"### `{node.name}`", _code(_signature(node)), ast.get_docstring(node) or ""]
+    parts.append("## The interfaces")
+    parts.append(inspect.cleandoc(interfaces.__doc__ or ""))
+    parts += _classes(_tree(interfaces))
+    parts.append("## The values")
+    parts += _classes(_tree(values))
+    parts += _aliases(_tree(values))
+    return _page(
+        "Hooks and interfaces",
+        inspect.cleandoc(hookspecs.__doc__ or "")
+        + "\n\nAll names here are imported from `phimask`. [How to write a plugin](../how-to/write-a-plugin.md) "
+        "shows them at work; a plugin's own tests call `phimask.testing`.",
+        *parts,
+    )
+
+
+def events_page() -> str:
+    """Every event with its fields."""
+    return _page(
+        "Events",
+        inspect.cleandoc(events.__doc__ or "")
+        + "\n\nImport them with `from phimask import events`. Observers are given them in the order of their making.",
+        *_classes(_tree(events)),
+    )
+
+
+def _tree(module: Any) -> ast.Module:
+    return ast.parse(inspect.getsource(module))
+
+
+def _code(text: str) -> str:
+    return f"```python\n{text}\n```"
+
+
+def _signature(node: ast.FunctionDef) -> str:
+    answer = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    # unparse writes an annotated default as `key: bytes | None=None`
+    arguments = re.sub(r"(: [^=,()]+)=", r"\1 = ", ast.unparse(node.args))
+    return f"def {node.name}({arguments}){answer}"
+
+
+def _classes(tree: ast.Module) -> list[str]:
+    parts: list[str] = []
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            parts += [f"### `{node.name}`", ast.get_docstring(node) or ""]
+            lines = list(_members(node))
+            if lines:
+                parts.append(_code("\n".join(lines)))
+    return parts
+
+
+def _members(node: ast.ClassDef) -> Iterator[str]:
+    """Attributes and public methods as a reader of the source sees them, docstrings as comments."""
+    body = node.body
+    for index, one in enumerate(body):
+        if isinstance(one, ast.AnnAssign | ast.Assign):
+            yield ast.unparse(one)
+            after = body[index + 1] if index + 1 < len(body) else None
+            if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+                yield from _comment(inspect.cleandoc(str(after.value.value)))
+        elif isinstance(one, ast.FunctionDef) and (one.name == "__init__" or not one.name.startswith("_")):
+            if any(isinstance(mark, ast.Name) and mark.id == "property" for mark in one.decorator_list):
+                yield "@property"
+            yield _signature(one)
+            yield from _comment(ast.get_docstring(one) or "")
+
+
+def _comment(text: str) -> Iterator[str]:
+    for line in text.splitlines():
+        yield f"    # {line}".rstrip()
+
+
+def _aliases(tree: ast.Module) -> list[str]:
+    found = [
+        ast.unparse(node)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript)
+    ]
+    return ["### Type aliases", _code("\n".join(found))] if found else []
+
+
+def main(arguments: Sequence[str], say: Callable[[str], object] = click.echo) -> int:
+    """Write the pages, or with `--check` compare them; the exit code is returned."""
+    stale = 0
+    for name, text in pages().items():
+        path = REFERENCE / name
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        if before == text:
+            continue
+        stale += 1
+        if "--check" in arguments:
+            say(
+                "\n".join(
+                    difflib.unified_diff(before.splitlines(), text.splitlines(), name, name, lineterm="", n=1)
+                )
+            )
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="\n")
+            say(f"wrote {path}")
+    return 1 if stale and "--check" in arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
