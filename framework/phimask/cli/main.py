@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +18,9 @@ from phimask.cli.report import report_command
 from phimask.cli.run import run_command
 from phimask.cli.show import say
 from phimask.cli.verify import verify_command
+from phimask.config.uris import holds_credential
 from phimask.errors import PhimaskError
+from phimask.log import scrub
 
 _USAGE = 2
 _INTERRUPTED = 130
@@ -77,7 +80,9 @@ def run(arguments: Sequence[str]) -> int:
         say("interrupted; nothing was written since the last complete batch")
         return _INTERRUPTED
     except click.ClickException as error:
-        error.show(file=sys.stderr)
+        shown = io.StringIO()
+        error.show(file=shown)
+        say(_without_credentials(shown.getvalue().rstrip(), arguments))
         return _USAGE
     except PhimaskError as error:
         say(f"error: {error}" if "\n" not in str(error) else str(error))
@@ -88,6 +93,15 @@ def run(arguments: Sequence[str]) -> int:
         say(f"error: {type(error).__name__} at {_place(error)}; this is a fault of phimask or of a plugin")
         return 1
     return result if isinstance(result, int) else 0
+
+
+def _without_credentials(message: str, arguments: Sequence[str]) -> str:
+    """What click says repeats what was typed, and somebody may have typed a connection string in the wrong place."""
+    for argument in arguments:
+        for text in (argument, argument.partition("=")[2]):
+            if holds_credential(text):
+                message = message.replace(text, "***")
+    return scrub(message)
 
 
 def _place(error: BaseException) -> str:

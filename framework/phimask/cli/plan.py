@@ -41,6 +41,14 @@ def show_plans(flags: Flags, *, as_json: bool) -> int:
 def _show(console: PersonConsole, plan: Mapping[str, Any]) -> None:
     where = f"into {plan['target']}" if plan["target"] else "in place"
     console.print(f"\n{plan['namespace']}, {where}", style="bold", highlight=False)
+    if plan["sampled"] or not plan["hazards"]:
+        _show_extent(plan)
+        _show_rules(console, plan["rules"])
+    _list("warning", plan["warnings"])
+    _list("hazard", plan["hazards"])
+
+
+def _show_extent(plan: Mapping[str, Any]) -> None:
     mix = plan["complexity"]
     predicted = plan["predicted"]
     say(
@@ -52,16 +60,17 @@ def _show(console: PersonConsole, plan: Mapping[str, Any]) -> None:
         f"  duration    {_duration(predicted['seconds_low'])} to {_duration(predicted['seconds_high'])}\n"
         f"  memory      up to {predicted['memory_bytes'] / 1e6:,.0f} MB of {plan['ceiling_bytes'] / 1e6:,.0f} MB"
     )
+
+
+def _show_rules(console: PersonConsole, rules: Sequence[Mapping[str, Any]]) -> None:
     table = Table("rule", "masker", "values in sample", box=None, pad_edge=False)
-    for rule in plan["rules"]:
+    for rule in rules:
         if rule["values"]:
             table.add_row(rule["path"], rule["masker"], f"{rule['values']:,}")
     console.print(table)
-    idle = sum(not rule["values"] for rule in plan["rules"])
+    idle = sum(not rule["values"] for rule in rules)
     if idle:
         say(f"{idle} rule(s) match nothing in the sample")
-    _list("warning", plan["warnings"])
-    _list("hazard", plan["hazards"])
 
 
 def _list(what: str, messages: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,7 +18,7 @@ from phimask.cli.session import open_session
 from phimask.cli.show import PersonConsole, answer, say
 from phimask.engine.control import StopSignal, stop_on_signals
 from phimask.engine.run import Run
-from phimask.errors import Interrupted, PreflightError, UsageError
+from phimask.errors import Interrupted, PhimaskError, PreflightError, UsageError
 from phimask.log import close_log, configure_log
 from phimask.observing.text import render
 from phimask.planning.plan import CollectionPlan
@@ -71,17 +72,26 @@ def _run(
             outcome = Run(session.configuration, session.registry, stop).mask(
                 plans, run_id, session.keys[0].fingerprint if session.keys else None
             )
-    if report_file is not None:
-        report_file.write_text(json.dumps(outcome.report, indent=2) + "\n", encoding="utf-8")
     render(outcome.report, PersonConsole())
     if as_json:
         answer(outcome.report)
+    if report_file is not None:
+        _write_report(report_file, outcome.report)
     for what, path in (("report", report_file), ("log", log_file)):
         if path is not None:
             say(f"{what}: {path}")
     if outcome.error is not None:
         raise outcome.error
     return 0
+
+
+def _write_report(file: Path, report: dict[str, Any]) -> None:
+    try:
+        file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise PhimaskError(
+            f"the run is over ({report['status']}), but its report cannot be written to {file}: {error.strerror}"
+        ) from None
 
 
 def _refuse_hazards(plans: Sequence[CollectionPlan], *, strict: bool) -> None:
@@ -106,4 +116,4 @@ def _confirm(plans: Sequence[CollectionPlan]) -> None:
     if not sys.stdin.isatty():
         raise UsageError(f"this would change {listed} in place; give --yes to do so, or name a target")
     if not click.confirm(f"Mask {listed} in place? There is no way back.", err=True):
-        raise Interrupted("nothing was written")
+        raise Interrupted("not confirmed; nothing was written")

@@ -19,6 +19,7 @@ from phimask.config.model import CollectionFile, Configuration, Secret
 from phimask.config.project import PROJECT_FILE, URI_VARIABLE, load_project
 from phimask.errors import UsageError
 from phimask.masking.keys import MaskingKey
+from phimask.planning.components import refuse_impossible
 from phimask.planning.plan import CollectionPlan, Scope, plan_collection
 from phimask.planning.preflight import Namespace
 from phimask.plugins.loading import disabled_plugins, load_registry
@@ -91,6 +92,8 @@ def open_session(flags: Flags, *, demo_allowed: bool) -> Iterator[Session]:
         target_database=flags.target_database,
         environ=environ,
     )
+    if not demo:
+        required_uri(project)  # said before anything else is found to be missing
     registry = load_registry(project.plugins, project.directory, disabled_plugins(environ))
     configuration = load_configuration(
         project,
@@ -101,6 +104,7 @@ def open_session(flags: Flags, *, demo_allowed: bool) -> Iterator[Session]:
         environ=environ,
         components=registry,
     )
+    refuse_impossible(configuration.profile, registry)
     keys = _keys(configuration, registry, environ, demo=demo)
     with ExitStack() as stack:
         uri = _demo_deployment(stack, environ) if demo else required_uri(project)

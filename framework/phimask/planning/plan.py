@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pymongo.errors import PyMongoError
+from pymongo import ReadPreference
+from pymongo.errors import OperationFailure, PyMongoError
 
 from phimask.config.model import CollectionFile, Profile
-from phimask.errors import MaskingError
+from phimask.errors import MaskingError, PreflightError
 from phimask.masking.columns import BoundRule
 from phimask.masking.core import MaskingCore
 from phimask.masking.keys import MaskingKey
@@ -22,7 +23,7 @@ from phimask.plugins.registry import Registry
 from phimask.plugins.values import CollectionFacts, Partition, RuleFacts
 from phimask.store.connect import raw_collection
 from phimask.store.reading import first_documents, sampled_documents
-from phimask.store.retry import terminal_error
+from phimask.store.retry import error_name, terminal_error
 from phimask.store.source import CollectionSource
 
 
@@ -91,6 +92,8 @@ def plan_collection(
     )  # fmt: skip
     if preflight.hazards:
         return plan
+    if scope.query is not None:
+        _try(scope.query, source)
     collection = raw_collection(source.client, source.database, source.collection)
     indexed = CollectionSource(collection)
     governor = registry.create(
@@ -105,23 +108,42 @@ def plan_collection(
     return plan
 
 
+def _try(query: Mapping[str, Any], source: Namespace) -> None:
+    """Have the server read the query as batches and counts will send it, without answering it."""
+    counting = {"aggregate": source.collection, "pipeline": [{"$match": query}], "cursor": {}}
+    reading = {"find": source.collection, "filter": {"$and": [query]}, "hint": {"_id": 1}, "sort": {"_id": 1}}
+    for command in (counting, reading):
+        try:
+            source.client[source.database].command(
+                {"explain": command, "verbosity": "queryPlanner"}, read_preference=ReadPreference.PRIMARY
+            )
+        except OperationFailure as error:
+            raise PreflightError(
+                [
+                    f"{source}: MongoDB refuses the --query with {error_name(error)}; check its operators, and use "
+                    "none that needs an index of its own ($text, $near) or a script ($where)"
+                ]
+            ) from None
+        except PyMongoError as error:
+            raise terminal_error(error, f"reading {source}") from None
+
+
 def _scan(collection: Any, profile: Profile, registry: Registry, plan: CollectionPlan) -> Prescan:
     detectors = [registry.create("detector", name, {}) for name in registry.names("detector")]
     arguments = (plan.rules, plan.file.subject, detectors)
-    timed = _Timed(core(plan.file, plan.rules))
-    try:
-        found = prescan(
-            timed.over(sampled_documents(collection, profile.prescan, plan.scope.query)), *arguments
-        )
-        plan.sample_seconds_per_document = timed.seconds_per_document
-        return found
-    except PyMongoError as error:
-        reason = terminal_error(error, "sampling")
-        plan.warnings.append(f"{plan.namespace}: {reason}; the first documents stand for the sample")
-    try:
-        return prescan(first_documents(collection, profile.prescan, plan.scope.query), *arguments)
-    except PyMongoError as error:
-        raise terminal_error(error, f"reading {plan.namespace}") from None
+    for read in (sampled_documents, first_documents):
+        timed = _Timed(core(plan.file, plan.rules))
+        try:
+            found = prescan(timed.over(read(collection, profile.prescan, plan.scope.query)), *arguments)
+        except PyMongoError as error:
+            reason = terminal_error(error, f"sampling {plan.namespace}")
+            if read is first_documents:
+                raise reason from None
+            plan.warnings.append(f"{reason}; the first documents stand for the sample")
+        else:
+            plan.sample_seconds_per_document = timed.seconds_per_document
+            return found
+    raise AssertionError
 
 
 class _Timed:

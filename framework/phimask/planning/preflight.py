@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pymongo.errors import OperationFailure
+from pymongo.errors import OperationFailure, PyMongoError
 
 from phimask.errors import PreflightError
 from phimask.masking.automaton import NO_RULE, State, automaton
 from phimask.masking.columns import BoundRule
+from phimask.plugins.values import Wildcard
 from phimask.store.connect import Client, server_version
+from phimask.store.retry import error_name
 
 _OLDEST: Final = (5, 0)
 """Before 5.0, `$expr` comparisons do not use the _id index, and keys with dots cannot be updated."""
@@ -47,9 +49,25 @@ def examine(source: Namespace, target: Namespace | None, rules: Sequence[BoundRu
     """Look at one collection. Raises PreflightError at once where there is nothing more to look at."""
     info = _listed(source)
     found = Preflight([], [], info.get("options", {}), ())
+    try:
+        _look(source, target, rules, info, found)
+    except PyMongoError as error:
+        raise PreflightError([f"{source}: looking at it, MongoDB answered {error_name(error)}"]) from None
+    return found
+
+
+def _look(
+    source: Namespace,
+    target: Namespace | None,
+    rules: Sequence[BoundRule],
+    info: Mapping[str, Any],
+    found: Preflight,
+) -> None:
     _check_server(source, found)
     _check_kind(source, target, info, found)
     _check_privileges(source, target, found)
+    if found.hazards:
+        return
     if info.get("type") != "view":
         found.indexes = tuple(_indexes(source))
     if target is None:
@@ -57,8 +75,7 @@ def examine(source: Namespace, target: Namespace | None, rules: Sequence[BoundRu
         _check_validator(source, info, found)
         _check_shard_key(source, rules, found)
     else:
-        _check_target(source, target, found)
-    return found
+        _check_target(target, info, found)
 
 
 def _listed(source: Namespace) -> Mapping[str, Any]:
@@ -75,6 +92,8 @@ def _listed(source: Namespace) -> Mapping[str, Any]:
                 f"{source}: the user may not list collections (code {error.code}); grant the role readWrite on it"
             ]
         ) from None
+    except PyMongoError as error:
+        raise PreflightError([f"{source}: MongoDB answered {error_name(error)}"]) from None
     if source.database not in databases:
         raise PreflightError(
             [f"there is no database {source.database!r}{_meant(source.database, databases)}"]
@@ -128,11 +147,12 @@ def _check_kind(
 
 
 def _check_privileges(source: Namespace, target: Namespace | None, found: Preflight) -> None:
-    _need(source, {"find"}, found)
+    reading = {"find", "listIndexes", "collStats"}
     if target is None:
-        _need(source, {"update"}, found)
+        _need(source, reading | {"update"}, found)
     else:
-        _need(target, {"find", "insert", "update"}, found)
+        _need(source, reading, found)
+        _need(target, {"find", "insert", "update", "listCollections"}, found)
 
 
 def _need(namespace: Namespace, actions: set[str], found: Preflight) -> None:
@@ -151,7 +171,7 @@ def _need(namespace: Namespace, actions: set[str], found: Preflight) -> None:
     missing = sorted(actions - granted)
     if missing:
         found.hazards.append(
-            f"{namespace}: the user may not {' or '.join(missing)}; grant the role readWrite on database "
+            f"{namespace}: the user may not {_listed_with_or(missing)}; grant the role readWrite on database "
             f"{namespace.database!r}"
         )
 
@@ -164,12 +184,15 @@ def _check_indexes(source: Namespace, rules: Sequence[BoundRule], found: Preflig
     root = automaton([rule.segments for rule in rules])
     touched = 0
     for index in found.indexes:
-        name, keys = index["name"], index["key"]
-        masked = [(path, rule) for path in keys for rule in _masking(root, path, rules)]
-        if not masked:
-            continue
-        touched += 1
-        for path, rule in masked:
+        name = index["name"]
+        masked = [
+            (path, kind, rule) for path, kind in _indexed(index) for rule in _masking(root, path, rules)
+        ]
+        filtered = sorted(
+            {path for path in _filtering(index.get("partialFilterExpression")) if _masking(root, path, rules)}
+        )
+        touched += bool(masked or filtered)
+        for path, _, rule in masked:
             masker = rule.masker
             if index.get("unique") and masker.uniqueness != "injective":
                 found.hazards.append(
@@ -182,32 +205,67 @@ def _check_indexes(source: Namespace, rules: Sequence[BoundRule], found: Preflig
                     "changes it: masked documents would expire at other times; drop the index first, or mask into "
                     "a target"
                 )
-            kinds = {"text": "text", "2dsphere": "geo", "2d": "geo"}
-            if keys[path] in kinds:
-                found.warnings.append(
-                    f"{source}: {kinds[keys[path]]} index {name!r} is on {path}, which is masked: it is "
-                    "rebuilt value by value, and what it finds changes"
-                )
-        if "partialFilterExpression" in index:
+        kinds = {"text": "text", "2dsphere": "geo", "2d": "geo"}
+        for path, kind in dict.fromkeys((path, kinds[kind]) for path, kind, _ in masked if kind in kinds):
             found.warnings.append(
-                f"{source}: index {name!r} is partial and on a masked path: which documents it holds may change"
+                f"{source}: {kind} index {name!r} is on {path}, which is masked: what it finds changes"
+            )
+        if filtered:
+            found.warnings.append(
+                f"{source}: index {name!r} is partial by {', '.join(filtered)}, which is masked: which documents it "
+                "holds may change"
             )
     if touched:
         found.warnings.append(f"{source}: {touched} index(es) are on masked paths; each costs on every write")
 
 
+def _indexed(index: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The paths of an index with their kinds: 1, -1, text, 2dsphere and the like; a text index names its weights."""
+    for path, kind in index["key"].items():
+        if path == "_fts":
+            yield from ((one, "text") for one in index["weights"])
+        elif path != "_ftsx":
+            yield path, kind
+
+
+def _filtering(expression: Any) -> Iterator[str]:
+    """The paths that a partial index's filter asks for."""
+    for key, value in (expression or {}).items():
+        if key.startswith("$"):
+            for part in value if isinstance(value, list) else ():
+                yield from _filtering(part)
+        else:
+            yield key
+
+
 def _masking(root: State, path: str, rules: Sequence[BoundRule]) -> list[BoundRule]:
-    """The rules that change values at an index's path or below it; text and wildcard indexes hide their paths."""
+    """The rules that change what is indexed under a path: values at it, and those below it that a rule names.
+
+    A rule such as `**.SSN` may match below any path; it counts only where an index covers all there is (`$**`).
+    """
+    everything = path == "$**" or path.endswith(".$**")
+    keys = path.removesuffix("$**").removesuffix(".").split(".") if path != "$**" else []
     state: State | None = root
-    for key in path.split("."):
+    for key in keys:
         if state is None:
-            return []
+            break
         named = state.named.get(key)
         state = named[0] if named is not None else state.other
-    if state is None or state.winner == NO_RULE:
-        return []
-    rule = rules[state.winner]
-    return [] if rule.masker.changes == "never" else [rule]
+    numbers = {number for number, rule in enumerate(rules) if _reaches_below(rule, keys, everything)}
+    if state is not None and state.winner != NO_RULE:
+        numbers.add(state.winner)
+    return [rules[number] for number in sorted(numbers) if rules[number].masker.changes != "never"]
+
+
+def _reaches_below(rule: BoundRule, keys: Sequence[str], everything: bool) -> bool:
+    """Whether a rule's own path leads through these keys and on."""
+    for position, key in enumerate(keys):
+        segment = rule.segments[position] if position < len(rule.segments) else None
+        if segment is Wildcard.ANY_DEPTH:
+            return everything
+        if segment is not Wildcard.ANY_KEY and segment != key:
+            return False
+    return len(rule.segments) > len(keys)
 
 
 def _check_validator(source: Namespace, info: Mapping[str, Any], found: Preflight) -> None:
@@ -230,19 +288,26 @@ def _check_shard_key(source: Namespace, rules: Sequence[BoundRule], found: Prefl
             )
 
 
-def _check_target(source: Namespace, target: Namespace, found: Preflight) -> None:
-    same_place = source.client.address == target.client.address and str(source) == str(target)
-    if same_place:
-        found.hazards.append(
-            f"{target}: the target is the source itself; name another database, or no target"
-        )
+def _check_target(target: Namespace, info: Mapping[str, Any], found: Preflight) -> None:
+    there = next(
+        iter(target.client[target.database].list_collections(filter={"name": target.collection})), None
+    )
+    if there is None:
         return
-    there = list(target.client[target.database].list_collections(filter={"name": target.collection}))
-    if there and there[0].get("type", "collection") != "collection":
-        found.hazards.append(f"{target} is a {there[0]['type']}; the target must be an ordinary collection")
-    elif there:
+    if there.get("type", "collection") != "collection":
+        found.hazards.append(f"{target} is a {there['type']}; the target must be an ordinary collection")
+    # A deployment has many addresses, a collection one UUID.
+    elif there["info"]["uuid"] == info["info"].get("uuid"):
+        found.hazards.append(
+            f"{target}: the target is the source itself; name another database, or no target to mask in place"
+        )
+    else:
         count = target.client[target.database][target.collection].estimated_document_count()
         if count:
             found.warnings.append(
                 f"{target} holds {count} documents already: those with an _id of the source are replaced"
             )
+
+
+def _listed_with_or(words: Sequence[str]) -> str:
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

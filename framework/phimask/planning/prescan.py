@@ -31,7 +31,7 @@ class Prescan:
     bytes: int = 0
     largest: int = 0
     matched: list[int] = field(default_factory=list)
-    classes: Counter[str] = field(default_factory=Counter)
+    classes: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(CLASSES, 0)))
     detected: dict[str, set[str]] = field(default_factory=dict)
     id_types: Counter[str] = field(default_factory=Counter)
     projection: Mapping[str, int] | None = None
@@ -60,7 +60,7 @@ class _Scan:
         self._root = automaton([rule.segments for rule in rules])
         self._subject = subject
         self._detectors = detectors
-        self._found = Prescan(matched=[0] * len(rules), classes=Counter(dict.fromkeys(CLASSES, 0)))
+        self._found = Prescan(matched=[0] * len(rules))
         self._unneeded: Counter[str] = Counter()
         self._shown: Counter[str] = Counter()
 

@@ -45,6 +45,13 @@ def connect(uri: Secret) -> Client:
         if not text.startswith(_SCHEMES):
             raise InvalidURI  # PyMongo would take it for a host's name
         client = _client(text, retry_writes=True)
+    except OSError as error:  # PyMongo opens the files that TLS options name
+        raise PreflightError(
+            [
+                f"a file that the MongoDB URI names cannot be read: {error.strerror or type(error).__name__}; check "
+                "tlsCAFile and tlsCertificateKeyFile"
+            ]
+        ) from None
     except (InvalidURI, ConfigurationError, ValueError, TypeError):
         raise PreflightError(
             [
@@ -65,7 +72,7 @@ def connect(uri: Secret) -> Client:
 
 
 def hosts(uri: Secret) -> str:
-    """The hosts a URI names, with nothing secret; `?` where it is malformed."""
+    """The hosts a URI names, with nothing secret; `?` where it is malformed or names a file that is not there."""
     text = uri.reveal()
     if text.startswith("mongodb+srv://"):
         # No port belongs here: what stands behind a colon is a password whose @ is missing.
@@ -73,7 +80,7 @@ def hosts(uri: Secret) -> str:
         return host if host and ":" not in host else "?"
     try:
         nodes = parse_uri(text)["nodelist"]
-    except (PyMongoError, ValueError):
+    except (PyMongoError, ValueError, OSError):
         return "?"
     return ", ".join(host if port is None else f"{host}:{port}" for host, port in nodes)
 
