@@ -12,7 +12,7 @@ from phimask.config.data import shipped_schema
 from phimask.config.environment import substitute
 from phimask.config.extends import lineage
 from phimask.config.merge import merge
-from phimask.config.model import CollectionFile, OnError, Origin, Rule
+from phimask.config.model import CollectionFile, OnError, Origin, Rule, Unmapped
 from phimask.config.nodes import Node, mapping, sequence, text_of
 from phimask.config.paths import PathSyntaxError, parse_path
 from phimask.config.schema_check import checked
@@ -55,13 +55,15 @@ def load_collection(
     rules = [_rule(node, components, faults) for node in sequence(keys["rules"])] if "rules" in keys else []
     if "subject" not in keys and not pack:
         _refuse_without_subject([rule for rule in rules if rule is not None], components, faults)
+    if keys["unmapped"].value == "redact":
+        rules.insert(0, _redact_unmapped(keys["unmapped"], components, faults))
     if faults:
         raise ConfigError(in_order(faults))
     return CollectionFile(
         name=path.stem,
         collection=text_of(keys.get("collection")),
         subject=subject,
-        unmapped="keep",
+        unmapped=cast("Unmapped", keys["unmapped"].value),
         on_error="halt" if safe_mode else cast("OnError", keys["on_error"].value),
         rules=tuple(rule for rule in rules if rule is not None),
         origin=tree.origin,
@@ -98,6 +100,12 @@ def _rule(node: Node, components: ComponentCatalog, faults: list[Fault]) -> Rule
     if path is None or segments is None or choice is None:
         return None
     return Rule(str(path.value), segments, choice, node.origin)
+
+
+def _redact_unmapped(node: Node, components: ComponentCatalog, faults: list[Fault]) -> Rule | None:
+    """The rule that `unmapped: redact` stands for: lowest of all, for every path."""
+    choice = choose("masker", replace(node, value="redact"), components, faults)
+    return None if choice is None else Rule("**", (Wildcard.ANY_DEPTH,), choice, node.origin)
 
 
 def _segments(node: Node, faults: list[Fault]) -> tuple[str | Wildcard, ...] | None:

@@ -14,8 +14,7 @@ from typing import Any, Literal
 from phimask.plugins.values import Wildcard
 
 OnError = Literal["redact", "quarantine", "halt"]
-Unmapped = Literal["keep"]
-WritePath = Literal["set"]
+Unmapped = Literal["keep", "report", "redact", "halt"]
 
 
 class Secret(str):

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from phimask.engine.checking import Checks
+from phimask.errors import SafeStop
 from phimask.masking.core import Masked, MaskedBatch, MaskingCore, NeedsWhole, Quarantined
+from phimask.masking.unmapped import Unmapped
 from phimask.plugins.values import DocumentId, DocumentPair, Totals
 from phimask.store.raw import identity
 from phimask.store.reading import whole_documents
@@ -61,12 +63,20 @@ class Committed:
 class Committer:
     """Writes batches of one collection and checks a sample of each against what the server then holds.
 
-    `target` None is in place. One thread may prepare a batch while another commits the one before.
+    `target` None is in place. `drift` is the rule that sees unmapped paths, where one of them is to stop the
+    run. One thread may prepare a batch while another commits the one before.
     """
 
     def __init__(
-        self, source: Any, target: Any | None, core: MaskingCore, checks: Checks, sample: int
+        self,
+        source: Any,
+        target: Any | None,
+        core: MaskingCore,
+        checks: Checks,
+        sample: int,
+        drift: Unmapped | None = None,
     ) -> None:
+        self._drift = drift
         self._source = source
         self._target = target
         self._core = core
@@ -83,8 +93,20 @@ class Committer:
         before = self._whole_sample(documents, identities, whole=whole)
         with self._masking:
             masked = self._core.mask(documents, "update" if self._target is None else "whole")
+        self._refuse_drift()
         seconds += time.perf_counter() - start
         return Batch(documents, identities, before, masked, size, seconds)
+
+    def _refuse_drift(self) -> None:
+        """Under `unmapped: halt`, a path that no rule names stops the run before its batch is written."""
+        if self._drift is not None and self._drift.seen:
+            listed = ", ".join(
+                f"{path} ({bson_type}, {count:,} values)"
+                for (path, bson_type), count in self._drift.seen.most_common(10)
+            )
+            raise SafeStop(
+                f"paths that no rule names: {listed}; give each a rule (keep, for what may stay), and run again"
+            )
 
     def _whole_sample(
         self, documents: list[bytes], identities: list[DocumentId], *, whole: bool

@@ -22,6 +22,7 @@ from phimask.engine.control import StopSignal
 from phimask.engine.partition import Means, PartitionLoop
 from phimask.engine.verification import count_in_place, verify_copy
 from phimask.errors import FindingsError, Interrupted, PhimaskError, SafeStop
+from phimask.masking.unmapped import Unmapped
 from phimask.observing.report import ReportBuilder, Status, without_ids
 from phimask.planning.binding import core
 from phimask.planning.plan import CollectionPlan
@@ -223,7 +224,16 @@ class Run:
                         plan.namespace, one.validator, one.phase, finding.what, finding.path, finding.count
                     )
                 )
+        unmapped = _unmapped(plan)
+        if unmapped is not None:
+            self._report.unmapped(plan.namespace, unmapped.seen)
         for found in counts.quarantined:
             self._report.quarantined(plan.namespace, extended_json(found))
         self._tell(CollectionFinished(plan.namespace, self._report.entry(plan.namespace)))
         return sum(len(one.findings) for one in results)
+
+
+def _unmapped(plan: CollectionPlan) -> Unmapped | None:
+    """The rule that sees what no other rule names, where the collection file asks for it."""
+    masker = plan.rules[0].masker if plan.rules else None
+    return masker if isinstance(masker, Unmapped) else None

@@ -193,10 +193,22 @@ class _Batch:
             if rule.masker.removes:
                 self._remove(column, result)
                 continue
+            if rule.masker.changes == "maybe":
+                self._put_changed(column, result)
+                continue
             for (target, key, _, _, _), value in zip(column.places, result.values, strict=True):
                 target[key] = value
             if self._mode == "whole":
                 self._changed.update(place[2] for place in column.places)
+
+    def _put_changed(self, column: Gathered, result: MaskedColumn) -> None:
+        """What stayed the same is not written: the server has it already."""
+        for (target, key, number, _, _), original, value in zip(
+            column.places, column.values, result.values, strict=True
+        ):
+            if value is not original and (value != original or type(value) is not type(original)):
+                target[key] = value
+                self._changed.add(number)
 
     def _remove(self, column: Gathered, result: MaskedColumn) -> None:
         for (target, key, number, is_field, _), value in zip(column.places, result.values, strict=True):
@@ -221,6 +233,8 @@ class _Batch:
             self._count(rule, column, result, frozenset())
             for position, (place, value) in enumerate(zip(column.places, result.values, strict=True)):
                 number, spot = place[2], place[0]
+                if value is column.values[position] and position not in result.failed:
+                    continue
                 edits.setdefault(number, []).append(_edit(spot, value, failed=position in result.failed))
         for number, changes in edits.items():
             if self._mode == "whole":

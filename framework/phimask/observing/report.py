@@ -92,6 +92,7 @@ class _Collection:
     throttled: dict[str, float] = field(default_factory=dict)
     verification: dict[tuple[str, str], _Verification] = field(default_factory=dict)
     quarantined_ids: list[str] = field(default_factory=list)
+    unmapped: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def entry(self) -> dict[str, Any]:
         done = self.documents
@@ -115,6 +116,10 @@ class _Collection:
                 result.entry(validator, phase) for (validator, phase), result in self.verification.items()
             ],
             "quarantined_ids": list(self.quarantined_ids),
+            "unmapped": [
+                {"path": path, "type": bson_type, "values": count}
+                for (path, bson_type), count in sorted(self.unmapped.items())
+            ],
         }
 
 
@@ -211,6 +216,10 @@ class ReportBuilder:
         """A validator's result over `checked` documents; of the same validator and phase, results add up."""
         results = self._collections[namespace].verification
         results.setdefault((validator, phase), _Verification()).add(checked, findings)
+
+    def unmapped(self, namespace: str, seen: Mapping[tuple[str, str], int]) -> None:
+        """Paths that no rule names, with a BSON type each and how many values."""
+        self._collections[namespace].unmapped = dict(seen)
 
     def quarantined(self, namespace: str, identity: str) -> None:
         """A document was left out, by its `_id` as Extended JSON; its batch counts it."""

@@ -15,21 +15,24 @@ from phimask.masking.columns import BoundRule
 from phimask.masking.core import MaskingCore
 from phimask.masking.keys import MaskingKey
 from phimask.masking.splice import decode_value
+from phimask.masking.unmapped import Unmapped
 from phimask.plugins.interfaces import Masker
 from phimask.plugins.registry import KEY_OPTIONS, Registry
-from phimask.plugins.values import Column, RuleFacts
+from phimask.plugins.values import Column, RuleFacts, Wildcard
 
 
 def bind(file: CollectionFile, registry: Registry, keys: Sequence[MaskingKey]) -> tuple[BoundRule, ...]:
     """Each rule with its masker; rules with the same masker and options share one, and so its cache.
 
     `keys`: the masking key, then older ones; none is a KeyMaterialError where a masker needs one. Raises
-    ConfigError with every other fault.
+    ConfigError with every other fault. Under `unmapped: report` and `halt`, a rule for every path comes first.
     """
     maker = _Maker(registry, keys)
     bound: list[BoundRule] = []
     faults: list[Fault] = []
-    for index, rule in enumerate(file.rules):
+    if file.unmapped in ("report", "halt"):
+        bound.append(BoundRule(0, "**", (Wildcard.ANY_DEPTH,), Unmapped()))
+    for index, rule in enumerate(file.rules, start=len(bound)):
         try:
             masker = maker.shared(rule.masker.name, rule.masker.options)
             bound.append(BoundRule(index, rule.path, rule.segments, masker))
@@ -124,6 +127,7 @@ def facts(rules: Sequence[BoundRule]) -> tuple[RuleFacts, ...]:
             stays=_stays(rule),
         )
         for rule in rules
+        if not isinstance(rule.masker, Unmapped)
     )
 
 

@@ -20,7 +20,7 @@ from phimask.planning.preflight import Namespace, Preflight, examine
 from phimask.planning.prescan import Prescan, prescan
 from phimask.plugins.interfaces import Partitioner
 from phimask.plugins.registry import Registry
-from phimask.plugins.values import CollectionFacts, Partition, RuleFacts
+from phimask.plugins.values import CollectionFacts, Partition, RuleFacts, Wildcard
 from phimask.store.connect import raw_collection
 from phimask.store.reading import first_documents, sampled_documents
 from phimask.store.retry import error_name, terminal_error
@@ -190,8 +190,14 @@ def _judge(plan: CollectionPlan, profile: Profile, registry: Registry) -> None:
     """What the sample says about the rules, and what preflight validators say about the collection."""
     scan = plan.scan
     own = plan.file.origin.file
-    for rule, count in zip(plan.file.rules, scan.matched, strict=True):
-        if scan.documents and not count and rule.origin.file == own:
+    written = scan.matched[len(plan.rules) - len(plan.file.rules) :]
+    for rule, count in zip(plan.file.rules, written, strict=True):
+        if (
+            scan.documents
+            and not count
+            and rule.origin.file == own
+            and rule.segments != (Wildcard.ANY_DEPTH,)
+        ):
             plan.unmatched.append(
                 f"{rule.origin.file}:{rule.origin.line}: {rule.origin.path}: {rule.path} matches nothing in "
                 f"{scan.documents} sampled documents of {plan.namespace}; check its spelling and case, or take "

@@ -1,0 +1,44 @@
+"""Paths that no rule names: seen, counted, and left as they are (`unmapped: report` and `halt`)."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final
+
+from phimask.masking.bson_types import PYTHON_ALIASES
+from phimask.plugins.interfaces import Masker
+from phimask.plugins.values import Column
+
+_FIELD_NAME: Final = re.compile(r"(?!.*[0-9]{4})[A-Za-z_$][A-Za-z0-9_$-]{0,63}")
+"""What a field's name looks like. A key of any other form may be data, and so may be PHI."""
+_MOST_PATHS: Final = 10_000
+
+
+class Unmapped(Masker):
+    """The lowest rule of all, `**`: masks nothing, and remembers paths and BSON types with how many values."""
+
+    name: ClassVar[str] = "unmapped"
+    types = frozenset(PYTHON_ALIASES.values())
+    changes = "maybe"
+    idempotent = True
+    needs_siblings = True
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.seen: Counter[tuple[str, str]] = Counter()
+
+    def mask(self, column: Column) -> Sequence[Any]:
+        """The values themselves."""
+        for value, place in zip(column.values, column.places, strict=True):
+            kind = (_shown(place), PYTHON_ALIASES[type(value)])
+            if kind in self.seen or len(self.seen) < _MOST_PATHS:
+                self.seen[kind] += 1
+        return column.values
+
+
+def _shown(place: str) -> str:
+    """The path without indices; `*` for keys that may be data."""
+    keys = [key for key in place.split(".") if not key.isdecimal()]
+    return ".".join(key if _FIELD_NAME.fullmatch(key) else "*" for key in keys)
