@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import bson
 
-from phimask.masking.automaton import NO_RULE, State, automaton
+from phimask.masking.automaton import NO_RULE, State, automaton, nameable
 from phimask.masking.bson_types import LOSSLESS, PYTHON_ALIASES
 from phimask.masking.columns import BoundRule
 from phimask.planning.complexity import CLASSES, shape
@@ -81,28 +81,30 @@ class _Scan:
         found.projection = self._projection()
         return found
 
-    def _document(self, document: dict[str, Any], state: State, prefix: str) -> None:
+    def _document(self, document: dict[str, Any], state: State, prefix: str, *, named: bool = True) -> None:
+        """`named`: a projection can name this document, and nothing else by the same path."""
         for key, value in document.items():
-            named = state.named.get(key)
-            below = named[0] if named is not None else state.other
+            found = state.named.get(key)
+            below = found[0] if found is not None else state.other
             path = f"{prefix}{key}"
             if below is None:
                 if path == "_id":
                     continue
-                self._note_unneeded(path, value)
+                if named and nameable(key):
+                    self._note_unneeded(path, value)
                 self._detect(path, value)
             else:
-                self._value(path, value, below)
+                self._value(path, value, below, named=named and nameable(key))
 
-    def _value(self, path: str, value: Any, state: State) -> None:
+    def _value(self, path: str, value: Any, state: State, *, named: bool) -> None:
         if isinstance(value, dict):
             masker = None if state.winner == NO_RULE else self._rules[state.winner].masker
             if not (masker and masker.containers and state.final):
-                self._document(value, state, f"{path}.")
+                self._document(value, state, f"{path}.", named=named)
                 return
         elif isinstance(value, list):
             for element in value:
-                self._value(path, element, state)
+                self._value(path, element, state, named=named)
             return
         if state.winner == NO_RULE:
             self._detect(path, value)
@@ -110,9 +112,8 @@ class _Scan:
             self._found.matched[state.winner] += 1
 
     def _note_unneeded(self, path: str, value: Any) -> None:
-        nameable = not path.startswith("$") and ".$" not in path and ".." not in path
         below_subject = self._subject and ".".join(self._subject).startswith(path)
-        if nameable and not below_subject and isinstance(value, dict | list | str | bytes):
+        if not below_subject and isinstance(value, dict | list | str | bytes):
             size = len(bson.encode({"": value})) if isinstance(value, dict | list) else len(value)
             self._unneeded[path] += size
 
@@ -133,12 +134,12 @@ class _Scan:
         """What to read of each document: whole top-level fields, or all but what the sample shows to be bulk.
 
         Both leave what they pass as it is stored. An inclusion of nested paths would not: it drops an array's
-        scalar elements, so that indices shift, and a duplicate key's second value.
+        scalar elements, so that indices shift.
         """
         root = self._root
         if root.other is not None or not self._found.documents:
             return None
-        roots = [key for key, state, nameable in root.named_items if state is not None and nameable]
+        roots = [key for key, state, named in root.named_items if state is not None and named]
         if len(roots) < sum(state is not None for _, state, _ in root.named_items):
             return None
         if self._subject:

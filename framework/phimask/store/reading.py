@@ -13,6 +13,9 @@ _AHEAD: Final = 1.25
 """How far past the expected number of documents a query asks, since sizes vary."""
 
 
+_NOWHERE: Final = "(no field of this name)"
+
+
 class BatchReader:
     """Reads one partition, batch after batch. `position` is the last `_id` read.
 
@@ -30,7 +33,7 @@ class BatchReader:
         self._collection = collection
         self._partition = partition
         self._query = query
-        self._projection = projection
+        self._projection = _to_the_end(projection)
         self._bytes_per_document = 0.0
         self.position = partition.after
 
@@ -63,6 +66,17 @@ class BatchReader:
     def move(self, documents: Sequence[bytes]) -> None:
         """Go on behind these documents."""
         self.position = identity(documents[-1])
+
+
+def _to_the_end(projection: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The projection, with one more field where it includes fields.
+
+    The server reads no further in a document once it has met as many fields as a projection includes, so that a
+    duplicate key hides itself or another field. With one more, which no document has, a duplicate always shows.
+    """
+    if projection and 0 not in projection.values():
+        return {**projection, _NOWHERE: 1}
+    return projection
 
 
 def whole_documents(collection: Any, wanted: Sequence[DocumentId]) -> dict[DocumentId, bytes]:
