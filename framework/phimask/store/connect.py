@@ -79,7 +79,7 @@ def hosts(uri: Secret) -> str:
         host = re.split("[/?]", text.removeprefix("mongodb+srv://").rpartition("@")[2])[0]
         return host if host and ":" not in host else "?"
     try:
-        nodes = parse_uri(text)["nodelist"]
+        nodes = parse_uri(text.partition("?")[0])["nodelist"]  # PyMongo takes a wrong option more lightly
     except (PyMongoError, ValueError, OSError):
         return "?"
     return ", ".join(host if port is None else f"{host}:{port}" for host, port in nodes)
