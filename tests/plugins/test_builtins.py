@@ -26,6 +26,7 @@ OPTIONS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     ),
     "date_shift": ({"max_days": 1}, {"max_days": 30, "min_days": 7}),
     "date_truncate": ({"to": "month"}, {"to": "day"}),
+    "fhir_id": ({"form": "reference"},),
     "fixed": ({"documents": 1, "bytes": 1},),
     "hash": ({"length": 8}, {"length": 64}),
     "paginate": ({"documents": 1}, {"documents": 7}, {"documents": 1000}),

@@ -9,6 +9,7 @@ from phimask_plugins.maskers.age_cap import AgeCap
 from phimask_plugins.maskers.date_shift import DateShift
 from phimask_plugins.maskers.date_truncate import DateTruncate
 from phimask_plugins.maskers.fake import Fake
+from phimask_plugins.maskers.fhir_id import FhirId
 from phimask_plugins.maskers.hash import Hash
 from phimask_plugins.maskers.keep import Keep
 from phimask_plugins.maskers.nullify import Nullify
@@ -31,4 +32,5 @@ ALL: Final[tuple[type[Masker], ...]] = (
     AgeCap,
     Zip3,
     Fake,
+    FhirId,
 )
