@@ -192,7 +192,7 @@ def _type(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
         return " or ".join(dict.fromkeys(_type(one, root) for one in schema["anyOf"]))
     if "format" in schema and schema["format"] in ("size", "duration"):
         types = schema.get("type", ())
-        return schema["format"] + (" or null" if "null" in types else "")
+        return f"{schema['format']} or null" if "null" in types else str(schema["format"])
     kind = schema.get("type", "any")
     if kind == "array":
         return f"list of {_type(schema['items'], root)}"
@@ -221,7 +221,7 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if isinstance(value, list):
-        return f"`{', '.join(map(str, value))}`"
+        return f"`{', '.join(map(str, value)) or '[]'}`"
     if isinstance(value, Mapping):
         return "`{" + ", ".join(f"{key}: {one}" for key, one in value.items()) + "}`"
     return f"`{value}`"

@@ -1,0 +1,252 @@
+"""The documentation holds: generated pages are current, nothing public is missing, examples are what they claim."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import click
+import pytest
+
+import phimask
+import phimask.testing
+from phimask.cli.main import cli
+from phimask.config.collection import load_collection
+from phimask.config.data import shipped, shipped_schema
+from phimask.config.profile import load_profile
+from phimask.config.project import load_project
+from phimask.plugins import hookspecs
+from phimask.plugins.class_check import KINDS
+from phimask.plugins.interfaces import Component
+from phimask.plugins.loading import load_registry
+from phimask.plugins.registry import Registry
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(
+    [*DOCS.rglob("*.md"), *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md"))]
+)
+REFERENCE = DOCS / "reference"
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+NAMED = re.compile(r"<!-- (file|append|plugin)(?:: (\S+))? -->\n```\w+\n(.*?)```", re.DOTALL)
+FIGURE = re.compile(r"[0-9][0-9,.]*\s*(documents/s|docs/s|documents a second|MB/s|µs)")
+
+
+def page_id(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return load_registry()
+
+
+@pytest.fixture(scope="module")
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("phimask_docs_generate", DOCS / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_reference_is_what_the_code_says(generator: ModuleType) -> None:
+    pages = generator.pages()
+    assert sorted(pages) == sorted(path.name for path in REFERENCE.glob("*.md"))
+    stale = [name for name, page in pages.items() if text(REFERENCE / name) != page]
+    assert not stale, f"{', '.join(stale)}: run `python docs/generate.py`"
+
+
+def test_the_generator_tells_stale_pages_and_mends_them(
+    generator: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generator, "REFERENCE", tmp_path)
+    monkeypatch.setattr(generator, "pages", lambda: {"one.md": "new\n"})
+    said: list[str] = []
+    assert generator.main(["--check"], said.append) == 1
+    assert "+new" in said[0]
+    assert not list(tmp_path.iterdir())
+    assert generator.main([], said.append) == 0
+    assert text(tmp_path / "one.md") == "new\n"
+    assert generator.main(["--check"], said.append) == 0
+
+
+def test_every_hook_is_documented_with_its_signature() -> None:
+    page = text(REFERENCE / "hooks.md")
+    hooks = [name for name, _ in inspect.getmembers(hookspecs, inspect.isfunction) if name in vars(hookspecs)]
+    hooks = [name for name in hooks if name.startswith("phimask_")]
+    assert len(hooks) == len(KINDS)
+    for name in hooks:
+        function = getattr(hookspecs, name)
+        assert f"def {name}{inspect.signature(function)}".replace("'", "") in page
+        assert inspect.getdoc(function) in page
+
+
+def test_every_public_name_is_in_the_reference_or_a_guide() -> None:
+    everything = "".join(map(text, PAGES))
+    missing = [name for name in phimask.__all__ if not name.startswith("_") and name not in everything]
+    assert not missing
+
+
+def test_every_component_and_option_is_in_the_reference(registry: Registry) -> None:
+    page = text(REFERENCE / "components.md")
+    sections = {
+        part.partition("\n")[0].strip("` "): part for part in re.split(r"^### ", page, flags=re.MULTILINE)
+    }
+    seen = 0
+    for kind in KINDS:
+        for name, registration in registry.classes(kind).items():
+            if not registration.cls.__module__.startswith("phimask_plugins."):
+                continue
+            seen += 1
+            for option in registry.options_schema(kind, name).get("properties", {}):
+                assert f"| `{option}` |" in sections[name], f"{name}: {option}"
+    assert seen > len(KINDS)
+
+
+def commands(command: click.Command, path: str = "phimask") -> Iterator[tuple[str, click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            yield from commands(child, f"{path} {name}")
+
+
+def test_every_command_and_flag_is_in_the_reference() -> None:
+    page = text(REFERENCE / "command-line.md")
+    sections = {
+        part.partition("\n")[0].strip("` "): part for part in re.split(r"^## ", page, flags=re.MULTILINE)
+    }
+    for path, command in commands(cli):
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert all(flag in sections[path] for flag in parameter.opts), f"{path}: {parameter.opts}"
+
+
+def keys(schema: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, child in schema.get("properties", {}).items():
+        yield f"{prefix}{key}"
+        yield from keys(child, f"{prefix}{key}.")
+
+
+@pytest.mark.parametrize("kind", ["profile", "project", "collection"])
+def test_every_key_of_every_file_is_in_the_reference(kind: str) -> None:
+    page = text(REFERENCE / "configuration.md")
+    assert [key for key in keys(shipped_schema(kind)) if f"| `{key}` |" not in page] == []
+
+
+def test_every_shipped_profile_is_in_the_reference() -> None:
+    page = text(REFERENCE / "configuration.md")
+    assert [name for name in shipped("profile") if f"profiles/{name}.yaml" not in page] == []
+
+
+def anchors(path: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", FENCED.sub("", text(path)), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    for link in LINK.findall(FENCED.sub("", text(page))):
+        if re.match(r"[a-z]+:", link):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (page.parent / file).resolve() if file else page
+        assert target.exists(), link
+        assert target.is_relative_to(ROOT), link
+        if anchor:
+            assert anchor in anchors(target), link
+
+
+def test_every_page_can_be_reached_from_the_map() -> None:
+    linked = {(DOCS / link.partition("#")[0]).resolve() for link in LINK.findall(text(DOCS / "README.md"))}
+    assert [
+        page_id(page) for page in DOCS.rglob("*.md") if page not in linked and page.name != "README.md"
+    ] == []
+
+
+def named_files() -> list[Any]:
+    return [
+        pytest.param(name, body, id=f"{page_id(page)}-{name}-{number}")
+        for page in PAGES
+        for number, (what, name, body) in enumerate(NAMED.findall(text(page)))
+        if what == "file" and name.endswith(".yaml")
+    ]
+
+
+@pytest.mark.parametrize(("name", "body"), named_files())
+def test_whole_files_in_the_text_are_valid(name: str, body: str, tmp_path: Path, registry: Registry) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(body, encoding="utf-8")
+    environ = {"PHIMASK_URI": "mongodb://localhost/", "PHIMASK_TARGET_URI": "mongodb://localhost:27018/"}
+    if name == "phimask.yaml":
+        assert load_project(directory=tmp_path, environ=environ).database
+    elif path.parent.name == "collections":
+        loaded = load_collection(path.stem, directory=tmp_path, environ=environ, components=registry)
+        assert loaded.rules
+    else:
+        assert load_profile(path.stem, directory=tmp_path, environ=environ, components=registry).description
+
+
+def test_the_files_in_the_text_are_found() -> None:
+    assert len(named_files()) >= 6
+
+
+def plugins() -> list[Any]:
+    page = DOCS / "how-to" / "write-a-plugin.md"
+    found = [body for what, _, body in NAMED.findall(text(page)) if what == "plugin"]
+    return [pytest.param(body, id=re.findall(r'name = "(\w+)"', body)[0]) for body in found]
+
+
+@pytest.mark.parametrize("body", plugins())
+def test_the_guide_s_plugins_keep_their_interfaces(body: str, tmp_path: Path) -> None:
+    (tmp_path / "guest.py").write_text(body, encoding="utf-8")
+    found = load_registry(["guest.py"], tmp_path)
+    guests: list[type[Component]] = [
+        registration.cls
+        for kind in KINDS
+        for registration in found.classes(kind).values()
+        if registration.provider == "guest.py"
+    ]
+    assert len(guests) == 1
+    phimask.testing.check(guests[0])
+
+
+def test_the_guide_shows_a_plugin_of_every_kind() -> None:
+    shown = "".join(parameter.values[0] for parameter in plugins())
+    assert [kind.hook for kind in KINDS.values() if f"def {kind.hook}(" not in shown] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_no_figure_stands_without_the_command_that_made_it(page: Path) -> None:
+    prose = FENCED.sub("", text(page))
+    for section in re.split(r"^#+ ", prose, flags=re.MULTILINE):
+        if FIGURE.search(section):
+            whole = text(page)
+            assert "tests/benchmarks/" in whole, (
+                f"a measured figure without its command: {section.splitlines()[0]}"
+            )
+
+
+def test_the_readme_s_commands_are_those_that_are_checked() -> None:
+    readme = text(ROOT / "README.md")
+    assert "pip install uv && uv run phimask --profile emergency" in readme
+    assert "pip install uv && uv run pytest" in readme
+    assert "uv run pytest" in text(ROOT / ".ci" / "run")
+
+
+def test_the_picture_loads_nothing_from_elsewhere() -> None:
+    picture = text(DOCS / "images" / "run.svg")
+    assert "phimask" in picture
+    assert set(re.findall(r"https?://[^\"'\s)<]+", picture)) <= {"http://www.w3.org/2000/svg"}
