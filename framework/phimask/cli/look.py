@@ -133,6 +133,12 @@ def _collection(name: str, directory: Path, registry: Registry) -> CollectionFil
     return load_collection(name, directory=directory, pack=True, environ=os.environ, components=registry)
 
 
+def load_collection_by_name(name: str) -> CollectionFile:
+    """A collection file or rule pack, as the current project knows it."""
+    directory, registry = _project_registry()
+    return _collection(name, directory, registry)
+
+
 def _valid(loaded: Profile | CollectionFile, *, as_json: bool) -> None:
     if as_json:
         answer({"valid": True, "name": loaded.name, "file": loaded.origin.file})

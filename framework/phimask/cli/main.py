@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 import phimask
+from phimask.cli.explain import explain_command
 from phimask.cli.look import collections_group, profiles_group, schema_command
 from phimask.cli.make import init_command, keygen_command, sample_command
 from phimask.cli.plan import plan_command
@@ -56,6 +57,7 @@ for _command in (
     plan_command,
     verify_command,
     report_command,
+    explain_command,
     profiles_group,
     collections_group,
     plugins_group,

@@ -13,7 +13,7 @@ from phimask.config.environment import substitute
 from phimask.config.extends import lineage
 from phimask.config.merge import merge
 from phimask.config.model import CollectionFile, OnError, Origin, Rule, Unmapped
-from phimask.config.nodes import Node, mapping, sequence, text_of
+from phimask.config.nodes import Node, mapping, plain, sequence, text_of
 from phimask.config.paths import PathSyntaxError, parse_path
 from phimask.config.schema_check import checked
 from phimask.config.wording import fault_at, in_order
@@ -99,7 +99,8 @@ def _rule(node: Node, components: ComponentCatalog, faults: list[Fault]) -> Rule
     segments = None if path is None else _segments(path, faults)
     if path is None or segments is None or choice is None:
         return None
-    return Rule(str(path.value), segments, choice, node.origin)
+    when = plain(keys["when"]) if "when" in keys else None
+    return Rule(str(path.value), segments, choice, node.origin, when)
 
 
 def _redact_unmapped(node: Node, components: ComponentCatalog, faults: list[Fault]) -> Rule | None:

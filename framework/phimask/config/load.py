@@ -132,7 +132,8 @@ def _digest(
                 "unmapped": file.unmapped,
                 "on_error": file.on_error,
                 "rules": [
-                    {"path": rule.path, "masker": choice("masker", rule.masker)} for rule in file.rules
+                    {"path": rule.path, "when": rule.when, "masker": choice("masker", rule.masker)}
+                    for rule in file.rules
                 ],
             }
             for file in collections

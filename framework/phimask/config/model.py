@@ -119,12 +119,14 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A field path and the masker for it. `segments` is `path` taken apart."""
+    """A field path and the masker for it. `segments` is `path` taken apart; `when` is a MongoDB query (Extended
+    JSON) for the documents that the rule is for, None: all."""
 
     path: str
     segments: tuple[str | Wildcard, ...]
     masker: ComponentChoice
     origin: Origin
+    when: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -14,6 +14,7 @@ from phimask.errors import SafeStop
 from phimask.masking.core import Masked, MaskedBatch, MaskingCore, NeedsWhole, Quarantined
 from phimask.masking.unmapped import Unmapped
 from phimask.plugins.values import DocumentId, DocumentPair, Totals
+from phimask.store.conditions import Conditions
 from phimask.store.raw import identity
 from phimask.store.reading import whole_documents
 from phimask.store.writing import Written, insert, replace_whole, update
@@ -26,7 +27,8 @@ class Batch:
     """Documents as read, what became of them in the core, and the seconds that took.
 
     `before` holds the sampled documents whole, as they were read; `sent` the masked documents that were sent
-    whole because no update could name their paths.
+    whole because no update could name their paths; `without` the rules that do not apply to a document, where
+    some rule has a condition.
     """
 
     documents: list[bytes]
@@ -35,6 +37,7 @@ class Batch:
     masked: MaskedBatch
     bytes: int
     seconds: float
+    without: Mapping[DocumentId, frozenset[int]]
     sent: _Sent = field(default_factory=dict)
 
 
@@ -75,7 +78,9 @@ class Committer:
         checks: Checks,
         sample: int,
         drift: Unmapped | None = None,
+        conditions: Conditions | None = None,
     ) -> None:
+        self._conditions = conditions or Conditions(())
         self._drift = drift
         self._source = source
         self._target = target
@@ -91,11 +96,14 @@ class Committer:
         identities = [identity(raw) for raw in documents]
         size = sum(map(len, documents))
         before = self._whole_sample(documents, identities, whole=whole)
+        without = self._conditions.without(self._source, identities)
         with self._masking:
-            masked = self._core.mask(documents, "update" if self._target is None else "whole")
+            masked = self._core.mask(documents, "update" if self._target is None else "whole", without)
         self._refuse_drift()
         seconds += time.perf_counter() - start
-        return Batch(documents, identities, before, masked, size, seconds)
+        return Batch(
+            documents, identities, before, masked, size, seconds, dict(zip(identities, without, strict=False))
+        )
 
     def _refuse_drift(self) -> None:
         """Under `unmapped: halt`, a path that no rule names stops the run before its batch is written."""
@@ -151,7 +159,10 @@ class Committer:
             self._settle(written, len(updates), done)
 
     def _replace(self, collection: Any, found: DocumentId, batch: Batch, done: Committed) -> None:
-        replaced, reason = replace_whole(collection, found, self._mask_whole, batch.sent)
+        def mask(raw: bytes) -> bytes | None:
+            return self._mask_whole(raw, self._conditions.without(collection, [found]))
+
+        replaced, reason = replace_whole(collection, found, mask, batch.sent)
         if replaced:
             done.written += 1
         elif reason is None:
@@ -159,9 +170,9 @@ class Committer:
         else:
             done.quarantined[found] = reason
 
-    def _mask_whole(self, raw: bytes) -> bytes | None:
+    def _mask_whole(self, raw: bytes, without: Sequence[frozenset[int]]) -> bytes | None:
         with self._masking:
-            outcome = self._core.mask([raw], "whole").outcomes[0]
+            outcome = self._core.mask([raw], "whole", without).outcomes[0]
         if isinstance(outcome, Masked):
             return outcome.bson
         return None if isinstance(outcome, Quarantined) else raw
@@ -194,4 +205,11 @@ class Committer:
         after = whole_documents(self._source if self._target is None else self._target, wanted)
         if done.missing and self._target is None:
             wanted = [found for found in wanted if found in after]
-        return [DocumentPair(done.batch.before[found], after.get(found)) for found in wanted]
+        return [
+            DocumentPair(
+                done.batch.before[found],
+                after.get(found),
+                self._conditions.in_facts(done.batch.without.get(found, frozenset())),
+            )
+            for found in wanted
+        ]

@@ -40,6 +40,7 @@ from phimask.plugins.events import (
 from phimask.plugins.interfaces import Validator
 from phimask.plugins.registry import Registry
 from phimask.plugins.values import DocumentId, Finding, Totals
+from phimask.store.conditions import Conditions
 from phimask.store.connect import raw_collection
 from phimask.store.raw import extended_json
 from phimask.store.retry import terminal_error
@@ -162,6 +163,9 @@ class Run:
 
     def _work(self, plan: CollectionPlan, during: Checks, counts: Counts) -> None:
         profile, registry = self._profile, self._registry
+        unmapped = _unmapped(plan)
+        if unmapped is not None:
+            unmapped.seen.clear()  # the plan's sample went through it too
         source = raw_collection(plan.source.client, plan.source.database, plan.source.collection)
         target = None
         if plan.target is not None:
@@ -177,7 +181,13 @@ class Run:
                 plan=plan,
                 source=source,
                 committer=Committer(
-                    source, target, core(plan.file, plan.rules), during, profile.check_sample
+                    source,
+                    target,
+                    core(plan.file, plan.rules),
+                    during,
+                    profile.check_sample,
+                    drift=unmapped if plan.file.unmapped == "halt" else None,
+                    conditions=Conditions(plan.rules),
                 ),
                 sizer=registry.create("batch_sizer", profile.batch_sizer.name, profile.batch_sizer.options),
                 governor=self._governor,

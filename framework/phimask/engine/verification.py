@@ -23,6 +23,7 @@ from phimask.plugins.values import (
     Partition,
     Totals,
 )
+from phimask.store.conditions import Conditions
 from phimask.store.raw import identity
 from phimask.store.reading import BatchReader, whole_documents
 from phimask.store.source import ID_ORDER
@@ -44,12 +45,14 @@ def verify_copy(
     `left_out` are the quarantined, which are not to be in the target. Raises Interrupted.
     """
     read = 0
+    conditions = Conditions(plan.rules)
     for documents in _scan(plan, source, emit, stop):
         found = [identity(raw) for raw in documents]
         after = whole_documents(target, found)
+        without = conditions.without(source, found) or [frozenset()] * len(found)
         checks.documents(
-            DocumentPair(raw, after.get(one))
-            for raw, one in zip(documents, found, strict=True)
+            DocumentPair(raw, after.get(one), conditions.in_facts(rules))
+            for raw, one, rules in zip(documents, found, without, strict=True)
             if one not in left_out
         )
         read += len(documents)
@@ -110,9 +113,11 @@ def verify_in_place(
         for rule, masker in zip(plan.rules, again, strict=True)
     ]
     core = MaskingCore(rules, plan.file.subject, "redact")
+    conditions = Conditions(plan.rules)
     read = 0
     for documents in _scan(plan, source, emit, stop):
-        core.mask(documents, "update")
+        without = conditions.without(source, [identity(raw) for raw in documents])
+        core.mask(documents, "update", without)
         read += len(documents)
     findings = tuple(
         Finding(f"values that {rule.masker.name} would still change", rule.path, masker.suspects)

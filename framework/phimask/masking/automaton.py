@@ -74,10 +74,13 @@ class State:
         return _state(self._rules, self._states, items, self.winner)
 
 
-def automaton(rules: Sequence[Segments]) -> State:
-    """The state at a document's root. Its `_id` is never masked: that key leads nowhere."""
+def automaton(rules: Sequence[Segments], without: frozenset[int] = frozenset()) -> State:
+    """The state at a document's root. Its `_id` is never masked: that key leads nowhere.
+
+    `without`: rules, by index, that are to be as if they were not there.
+    """
     states: dict[tuple[frozenset[_Item], int], State] = {}
-    root = _state(rules, states, {(index, 0) for index in range(len(rules))}, NO_RULE)
+    root = _state(rules, states, {(index, 0) for index in range(len(rules)) if index not in without}, NO_RULE)
     if root is None:
         root = State(rules, states, frozenset(), NO_RULE)
     # A root of its own, since `_id` is special at the top only and states are shared.
@@ -110,3 +113,14 @@ def _state(
     if state is None:
         state = states[live, winner] = State(rules, states, live, winner)
     return state
+
+
+def covers(rule: Segments, keys: Sequence[str]) -> bool:
+    """Whether a rule with this path covers the value at these keys."""
+    state: State | None = automaton([rule])
+    for key in keys:
+        if state is None:
+            return False
+        named = state.named.get(key)
+        state = named[0] if named is not None else state.other
+    return state is not None and state.winner != NO_RULE

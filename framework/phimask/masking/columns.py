@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import eq
 from typing import Any, Final, Literal, TypeAlias
@@ -33,12 +33,14 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class BoundRule:
-    """A rule with its masker made: what the core is built from. `index` is its place among the rules."""
+    """A rule with its masker made: what the core is built from. `index` is its place among the rules; `when`, a
+    query, limits it to some documents, and is for others to judge."""
 
     index: int
     path: str
     segments: tuple[str | Wildcard, ...]
     masker: Masker
+    when: Mapping[str, Any] | None = None
 
 
 Place: TypeAlias = tuple[Any, Any, int, bool, str]

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import bson
 
-from phimask.masking.automaton import automaton
+from phimask.masking.automaton import State, automaton
 from phimask.masking.bson_types import LOSSLESS
 from phimask.masking.columns import BoundRule, Gathered, MaskedColumn, OnError, mask_column, subject_bytes
 from phimask.masking.decoded import DecodedWalk, NeedsSplice
@@ -58,6 +58,9 @@ class Quarantined:
 
 Outcome: TypeAlias = Masked | Unchanged | NeedsWhole | Quarantined
 
+_MOST_AUTOMATA: Final = 256
+"""Sets of rules that do not apply, each with its automaton: more than these are made anew."""
+
 UNCHANGED: Final = Unchanged()
 NEEDS_WHOLE: Final = NeedsWhole()
 
@@ -82,18 +85,29 @@ class MaskingCore:
         self._rules = tuple(rules)
         self._subject = subject
         self._on_error = on_error
-        root = automaton([rule.segments for rule in rules])
-        self._decoded = DecodedWalk(self._rules, root)
-        self._raw = RawWalk(self._rules, root)
+        self._roots: dict[frozenset[int], State] = {}
+        self._decoded = DecodedWalk(self._rules)
+        self._raw = RawWalk(self._rules)
 
-    def mask(self, documents: Sequence[bytes], mode: Mode) -> MaskedBatch:
-        """Mask a batch of raw documents.
+    def _root(self, without: frozenset[int]) -> State:
+        root = self._roots.get(without)
+        if root is None:
+            if len(self._roots) >= _MOST_AUTOMATA:
+                self._roots.clear()
+            root = self._roots[without] = automaton([rule.segments for rule in self._rules], without)
+        return root
+
+    def mask(
+        self, documents: Sequence[bytes], mode: Mode, without: Sequence[frozenset[int]] = ()
+    ) -> MaskedBatch:
+        """Mask a batch of raw documents. `without`, parallel to them, names rules that do not apply to each.
 
         Mode `update` answers with updates of the changed paths and takes documents that lack fields no rule
         names; mode `whole` needs whole documents and answers with such. Raises MaskingError if `on_error` is
         halt and a value fails.
         """
         batch = _Batch(self._rules, self._on_error, mode, documents)
+        roots = [self._root(rules) for rules in without] or [self._root(frozenset())] * len(documents)
         decoded = self._decoded
         decoded.reset(paths=mode == "update")
         for number, raw in enumerate(documents):
@@ -108,14 +122,14 @@ class MaskingCore:
             kept = decoded.kept[:]
             target = batch.targets[number] = {} if mode == "update" else document
             try:
-                decoded.gather(number, document, self._subject_of(document), target)
+                decoded.gather(number, document, self._subject_of(document), target, roots[number])
             except (NeedsSplice, RecursionError):
                 decoded.kept[:] = kept
                 batch.spliced.append(number)
         batch.distribute(decoded.gathered, decoded.kept)
         decoded.clear()
         if batch.spliced:
-            self._splice(batch)
+            self._splice(batch, roots)
         return batch.result()
 
     def _subject_of(self, document: dict[str, Any]) -> bytes:
@@ -125,14 +139,14 @@ class MaskingCore:
         found = subject_bytes(value) if self._subject else None
         return found if found is not None else _without_subject(bson.encode({"": document.get("_id")}))
 
-    def _splice(self, batch: _Batch) -> None:
+    def _splice(self, batch: _Batch, roots: Sequence[State]) -> None:
         gathered = [Gathered() for _ in self._rules]
         kept = [0] * len(self._rules)
         for number in batch.spliced:
             raw = batch.documents[number]
             marks, counts = [len(column.values) for column in gathered], kept[:]
             try:
-                self._raw.gather(number, raw, self._raw_subject(raw), gathered, kept)
+                self._raw.gather(number, raw, self._raw_subject(raw), gathered, kept, roots[number])
             except (MalformedBsonError, RecursionError) as error:
                 too_deep = isinstance(error, RecursionError)
                 batch.outcomes[number] = Quarantined("nested too deep" if too_deep else "malformed BSON")

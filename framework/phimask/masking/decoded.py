@@ -52,13 +52,12 @@ class DecodedWalk:
     container and key in the document itself.
     """
 
-    def __init__(self, rules: Sequence[BoundRule], root: State) -> None:
+    def __init__(self, rules: Sequence[BoundRule]) -> None:
         self._rules = rules
         self.gathered = [Gathered() for _ in rules]
         self.kept = [0] * len(rules)
         self._named = any(rule.masker.needs_siblings for rule in rules)
         self._nodes: dict[State, _Node] = {}
-        self._root = self._node(root)
 
     def _node(self, state: State) -> _Node:
         node = self._nodes.get(state)
@@ -105,12 +104,17 @@ class DecodedWalk:
             column.places.clear()
             column.subjects.clear()
 
-    def gather(self, number: int, document: dict[str, Any], subject: bytes, fields: dict[str, Any]) -> None:
-        """Add the values of document `number`. Raises NeedsSplice, then with some values already added."""
+    def gather(
+        self, number: int, document: dict[str, Any], subject: bytes, fields: dict[str, Any], root: State
+    ) -> None:
+        """Add the values of document `number`, by the automaton that begins at `root`.
+
+        Raises NeedsSplice, then with some values already added.
+        """
         self._number = number
         self._subject = subject
         self._fields = fields
-        self._document(document, self._root, "")
+        self._document(document, self._node(root), "")
 
     def _document(self, document: dict[str, Any], node: _Node, prefix: str) -> None:
         if node.unexpanded is not None:

@@ -48,20 +48,25 @@ class Edit:
 class RawWalk:
     """Gathers the values of one document; places are (Spot, None, number, is a field, path)."""
 
-    def __init__(self, rules: Sequence[BoundRule], root: State) -> None:
+    def __init__(self, rules: Sequence[BoundRule]) -> None:
         self._rules = rules
-        self._root = root
 
     def gather(
-        self, number: int, raw: bytes, subject: bytes, gathered: Sequence[Gathered], kept: list[int]
+        self,
+        number: int,
+        raw: bytes,
+        subject: bytes,
+        gathered: Sequence[Gathered],
+        kept: list[int],
+        root: State,
     ) -> None:
-        """Add the document's values to the columns. Raises MalformedBsonError."""
+        """Add the document's values to the columns, by the automaton from `root` on. Raises MalformedBsonError."""
         self._raw = raw
         self._number = number
         self._subject = subject
         self._gathered = gathered
         self._kept = kept
-        self._document(0, self._root, (), "")
+        self._document(0, root, (), "")
 
     def _document(self, start: int, state: State, around: tuple[int, ...], prefix: str | None) -> None:
         children = list(elements(self._raw, start))

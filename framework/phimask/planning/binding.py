@@ -7,8 +7,10 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from bson import json_util
+
 from phimask.config.components import complete_options
-from phimask.config.model import CollectionFile, Origin
+from phimask.config.model import CollectionFile, Origin, Rule
 from phimask.errors import ConfigError, Fault, KeyMaterialError
 from phimask.masking.bson_types import PYTHON_ALIASES
 from phimask.masking.columns import BoundRule
@@ -35,7 +37,7 @@ def bind(file: CollectionFile, registry: Registry, keys: Sequence[MaskingKey]) -
     for index, rule in enumerate(file.rules, start=len(bound)):
         try:
             masker = maker.shared(rule.masker.name, rule.masker.options)
-            bound.append(BoundRule(index, rule.path, rule.segments, masker))
+            bound.append(BoundRule(index, rule.path, rule.segments, masker, _query(rule)))
         except _NoKeyError as error:
             raise KeyMaterialError(
                 f"{rule.origin.file}:{rule.origin.line}: the masker {error} needs a masking key, and there is none; "
@@ -56,6 +58,17 @@ def bind(file: CollectionFile, registry: Registry, keys: Sequence[MaskingKey]) -
     if faults:
         raise ConfigError(faults)
     return tuple(bound)
+
+
+def _query(rule: Rule) -> Mapping[str, Any] | None:
+    """`when` with Extended JSON's types made what they stand for. Raises ValueError."""
+    if rule.when is None:
+        return None
+    try:
+        query: Mapping[str, Any] = json_util.loads(json.dumps(rule.when))
+    except Exception:  # noqa: BLE001  (bson raises several, and their messages hold the query's values)
+        raise ValueError("`when` is no Extended JSON") from None
+    return query
 
 
 def _fault(place: Origin, wrong: str, right: str) -> Fault:

@@ -21,6 +21,7 @@ from phimask.planning.prescan import Prescan, prescan
 from phimask.plugins.interfaces import Partitioner
 from phimask.plugins.registry import Registry
 from phimask.plugins.values import CollectionFacts, Partition, RuleFacts, Wildcard
+from phimask.store.conditions import Conditions
 from phimask.store.connect import raw_collection
 from phimask.store.reading import first_documents, sampled_documents
 from phimask.store.retry import error_name, terminal_error
@@ -103,6 +104,12 @@ def plan_collection(
     plan.scan = _scan(collection, profile, registry, plan)
     plan.documents, plan.bytes = _extent(indexed, plan)
     partitioner = registry.create("partitioner", profile.partitioner.name, profile.partitioner.options)
+    refused = Conditions(rules).refused(collection)
+    if refused is not None:
+        plan.hazards.append(
+            f"{plan.namespace}: the server refuses a rule's `when` ({refused}); check the query"
+        )
+        return plan
     plan.partitioner, plan.indexed = partitioner, indexed
     _judge(plan, profile, registry)
     return plan

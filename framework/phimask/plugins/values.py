@@ -145,10 +145,14 @@ class RuleFacts:
 
 @dataclass(frozen=True, slots=True)
 class DocumentPair:
-    """One document before and after masking, raw BSON; None where there is none."""
+    """One document before and after masking, raw BSON; None where there is none.
+
+    `without`: the rules, by their place among the validator's, that do not apply to this document.
+    """
 
     before: bytes | None = field(repr=False)
     after: bytes | None = field(repr=False)
+    without: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

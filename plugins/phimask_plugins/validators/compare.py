@@ -45,6 +45,8 @@ class Differences:
     untouched: tuple[Finding, ...] = ()
 
 
+_MOST_COMPARERS: Final = 256
+
 NONE: Final = Differences()
 
 
@@ -55,15 +57,30 @@ class Comparer:
         self._matcher = Matcher(rules)
         self._quick = QuickCheck(self._matcher.top)
         self._last: tuple[DocumentPair, Differences] | None = None
+        self._rules = rules
+        self._fewer: dict[frozenset[int], Comparer] = {}
 
     def compare(self, pair: DocumentPair) -> Differences:
         """What is wrong between before and after."""
         last = self._last
         if last is not None and last[0] is pair:
             return last[1]
-        found = self._compare(pair.before, pair.after)
+        if pair.without:
+            found = self._with_fewer(pair.without).compare(DocumentPair(pair.before, pair.after))
+        else:
+            found = self._compare(pair.before, pair.after)
         self._last = (pair, found)
         return found
+
+    def _with_fewer(self, without: frozenset[int]) -> Comparer:
+        """The comparer for documents that some rules do not apply to."""
+        comparer = self._fewer.get(without)
+        if comparer is None:
+            if len(self._fewer) >= _MOST_COMPARERS:
+                self._fewer.clear()
+            rules = [rule for place, rule in enumerate(self._rules) if place not in without]
+            comparer = self._fewer[without] = Comparer(rules)
+        return comparer
 
     def _compare(self, before: bytes | None, after: bytes | None) -> Differences:
         if before is None or after is None:

@@ -1,0 +1,56 @@
+"""Rules with `when`: the server itself says which documents of a batch match, so that a query means what it means."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bson import json_util
+from pymongo.errors import OperationFailure
+
+from phimask.masking.columns import BoundRule
+from phimask.masking.unmapped import Unmapped
+from phimask.plugins.values import DocumentId
+from phimask.store.raw import by_ids, identity
+from phimask.store.source import ID_ORDER
+
+
+class Conditions:
+    """The distinct queries of a collection's rules. Costs one small query for each of them and batch."""
+
+    def __init__(self, rules: Sequence[BoundRule]) -> None:
+        queries: dict[str, tuple[Mapping[str, Any], set[int]]] = {}
+        for position, rule in enumerate(rules):
+            if rule.when is not None:
+                key = json.dumps(rule.when, default=json_util.default)
+                queries.setdefault(key, (rule.when, set()))[1].add(position)
+        # Validators are not shown the rule that sees unmapped paths, which comes first if there is one.
+        self._hidden = sum(isinstance(rule.masker, Unmapped) for rule in rules)
+        self._queries = [(query, frozenset(positions)) for query, positions in queries.values()]
+
+    def without(self, collection: Any, documents: Sequence[DocumentId]) -> list[frozenset[int]]:
+        """For each document, the rules by position that do not apply to it; empty where no rule has a query."""
+        if not self._queries or not documents:
+            return []
+        result: list[frozenset[int]] = [frozenset()] * len(documents)
+        for query, positions in self._queries:
+            cursor = collection.find({"$and": [by_ids(documents), query]}, {"_id": 1}, hint=ID_ORDER)
+            matching = {identity(one.raw) for one in cursor}
+            for number, found in enumerate(documents):
+                if found not in matching:
+                    result[number] |= positions
+        return result
+
+    def in_facts(self, without: frozenset[int]) -> frozenset[int]:
+        """The same rules by their place among those that validators know."""
+        return frozenset(position - self._hidden for position in without) if self._hidden else without
+
+    def refused(self, collection: Any) -> str | None:
+        """What the server says against a query (its code name), or None."""
+        for query, _ in self._queries:
+            try:
+                list(collection.find({"$and": [{"_id": {"$in": []}}, query]}, {"_id": 1}))
+            except OperationFailure as error:
+                return str((error.details or {}).get("codeName", error.code))
+        return None

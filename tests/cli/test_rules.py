@@ -1,0 +1,166 @@
+"""What collection files can say of rules, run as a user would: when, unmapped, explain, domains, rotation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+HEAD = "version: 1\ncollection: people\n"
+
+
+@pytest.fixture
+def people(database: Database[dict[str, Any]]) -> Any:
+    """Sixty people who never were."""
+    collection = database["people"]
+    collection.insert_many(
+        {
+            "_id": number,
+            "Status": "open" if number % 3 else "closed",
+            "Name": f"Person Number{number}",
+            "Visits": [{"Note": "private", "Ward": 7}],
+            **({"Nickname": "Zeb"} if number == 41 else {}),
+        }
+        for number in range(60)
+    )
+    return collection
+
+
+def write(text: str) -> None:
+    Path("collections/people.yaml").write_text(HEAD + text, encoding="utf-8")
+
+
+def mask(phimask: Callable[..., Any], people: Any, *more: str) -> Any:
+    return phimask("-d", people.database.name, "-c", "people", "--yes", "--json", *more)
+
+
+def test_when_limits_a_rule_to_the_documents_that_match(
+    deployed: Path, people: Any, phimask: Callable[..., Any]
+) -> None:
+    write(
+        "rules:\n  - {path: Name, masker: redact}\n"
+        "  - {path: Name, masker: keep, when: {Status: open}}\n"
+        "  - {path: Visits.Note, masker: redact, when: {Status: closed, _id: {$lt: 30}}}\n"
+    )
+    answer = mask(phimask, people, "--set", "check.sample=100")
+    assert answer.code == 0, answer.err
+    for one in people.find():
+        closed = one["Status"] == "closed"
+        assert (one["Name"] == "[REDACTED]") is closed
+        assert (one["Visits"][0]["Note"] == "[REDACTED]") is (closed and one["_id"] < 30)
+
+
+def test_when_holds_in_a_copy_and_its_verification(
+    deployed: Path, people: Any, phimask: Callable[..., Any]
+) -> None:
+    write("rules:\n  - {path: Name, masker: hash, when: {Status: closed}}\n")
+    target = f"{people.database.name}_masked"
+    try:
+        answer = mask(phimask, people, "--target-db", target)
+        assert answer.code == 0, answer.err
+        copied = people.database.client[target]["people"]
+        for before in people.find():
+            after = copied.find_one({"_id": before["_id"]})
+            assert (after["Name"] != before["Name"]) is (before["Status"] == "closed")
+    finally:
+        people.database.client.drop_database(target)
+
+
+def test_a_query_that_the_server_refuses_is_a_hazard(
+    deployed: Path, people: Any, phimask: Callable[..., Any]
+) -> None:
+    write("rules:\n  - {path: Name, masker: redact, when: {Status: {$nonsense: 1}}}\n")
+    answer = mask(phimask, people)
+    assert answer.code == 2
+    assert "when" in answer.err
+    assert people.count_documents({"Name": "[REDACTED]"}) == 0
+
+
+def test_unmapped_report_counts_paths_and_types(
+    deployed: Path, people: Any, phimask: Callable[..., Any]
+) -> None:
+    write("unmapped: report\nrules:\n  - {path: Name, masker: redact}\n  - {path: Status, masker: keep}\n")
+    before = {one["_id"]: one for one in people.find()}
+    answer = mask(phimask, people)
+    assert answer.code == 0, answer.err
+    (one,) = answer.json["collections"]
+    assert one["unmapped"] == [
+        {"path": "Nickname", "type": "string", "values": 1},
+        {"path": "Visits.Note", "type": "string", "values": 60},
+        {"path": "Visits.Ward", "type": "int", "values": 60},
+    ]
+    for after in people.find():
+        assert after == {**before[after["_id"]], "Name": "[REDACTED]"}
+
+
+def test_unmapped_redact_masks_what_no_rule_names(
+    deployed: Path, people: Any, phimask: Callable[..., Any]
+) -> None:
+    write("unmapped: redact\nrules:\n  - {path: Status, masker: keep}\n  - {path: Visits, masker: keep}\n")
+    answer = mask(phimask, people)
+    assert answer.code == 0, answer.err
+    assert people.find_one({"_id": 41}) == {
+        "_id": 41,
+        "Status": "open",
+        "Name": "[REDACTED]",
+        "Visits": [{"Note": "private", "Ward": 7}],
+        "Nickname": "[REDACTED]",
+    }
+
+
+def test_unmapped_halt_stops_before_the_batch_that_drifted(
+    deployed: Path, people: Any, phimask: Callable[..., Any]
+) -> None:
+    write(
+        "unmapped: halt\nrules:\n  - {path: Name, masker: redact}\n  - {path: Status, masker: keep}\n  - {path: Visits, masker: keep}\n"
+    )
+    answer = mask(phimask, people, "--set", "batch_sizer={name: fixed, options: {documents: 10}}")
+    assert answer.code == 4
+    assert "Nickname (string, 1 values)" in answer.err
+    assert "Zeb" not in answer.out + answer.err
+    assert people.count_documents({"Name": "[REDACTED]"}) == 40
+    assert people.find_one({"_id": 41})["Name"] == "Person Number41"
+
+
+def test_explain_names_the_rule_that_wins_with_its_line(deployed: Path, phimask: Callable[..., Any]) -> None:
+    write("rules:\n  - {path: '**.NPI', masker: redact}\n  - {path: Visits.Provider.NPI, masker: keep}\n")
+    answer = phimask("explain", "Visits.Provider.NPI", "-c", "people", "--json")
+    assert answer.code == 0, answer.err
+    assert (answer.json["winner"]["masker"], answer.json["winner"]["line"]) == ("keep", 5)
+    assert [one["line"] for one in answer.json["covered_by"]] == [4, 5]
+    assert "no rule covers it; unmapped: keep" in phimask("explain", "Name", "-c", "people").err
+    assert "never masked" in phimask("explain", "_id", "-c", "people").err
+    assert phimask("explain", "**.NPI", "-c", "people").code == 2
+
+
+def test_rules_of_one_domain_link_and_others_do_not(
+    deployed: Path, people: Any, phimask: Callable[..., Any]
+) -> None:
+    people.update_many({}, [{"$set": {"A": "$Name", "B": "$Name", "C": "$Name", "D": "$Name"}}])
+    write(
+        "rules:\n  - {path: A, masker: {name: hash, options: {domain: person}}}\n"
+        "  - {path: B, masker: {name: hash, options: {domain: person}}}\n"
+        "  - {path: C, masker: {name: hash, options: {domain: other}}}\n"
+        "  - {path: D, masker: {name: hash, options: {engine: random}}}\n"
+    )
+    assert mask(phimask, people).code == 0
+    for one in people.find():
+        assert one["A"] == one["B"]
+        assert len({one["A"], one["C"], one["D"], one["Name"]}) == 4
+
+
+def test_a_random_engine_needs_no_key(
+    deployed: Path, people: Any, phimask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = os.environ["PHIMASK_KEY"]
+    write("rules:\n  - {path: Name, masker: {name: hash, options: {engine: keyed}}}\n")
+    monkeypatch.delenv("PHIMASK_KEY")
+    missing = mask(phimask, people)
+    assert missing.code == 2
+    assert "keygen" in missing.err
+    monkeypatch.setenv("PHIMASK_KEY", key)
+    assert mask(phimask, people).code == 0
