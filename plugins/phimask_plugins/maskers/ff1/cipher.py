@@ -125,8 +125,9 @@ class _Length:
     def __init__(self, encrypt: Callable[[bytes], bytes], radix: int, length: int, tweak: bytes) -> None:
         short = length // 2
         long = length - short
-        self.left, self.right = radix**short, radix**long
-        half_bytes = -(-(self.right - 1).bit_length() // 8)  # b
+        self.left: int = radix**short
+        self.right: int = radix**long
+        half_bytes: int = -(-(self.right - 1).bit_length() // 8)  # b
         pad_bytes = 4 * -(-half_bytes // 4) + 4  # d
         self._round_shift = 8 * half_bytes
         self.tail_blocks = -(-(half_bytes + 1) // _BLOCK)
@@ -144,7 +145,7 @@ class _Length:
             block = (head + fixed)[start : start + _BLOCK]
             state = encrypt(bytes(one ^ other for one, other in zip(state, block, strict=True)))
         tail = int.from_bytes(fixed[cut:], "big")
-        self._base = tail ^ (int.from_bytes(state, "big") << (self.tail_blocks - 1) * _BLOCK_BITS)
+        self._base: int = tail ^ (int.from_bytes(state, "big") << (self.tail_blocks - 1) * _BLOCK_BITS)
 
     def base(self, number: int) -> int:
         """The blocks that still go through AES in a round, before a value's half is put in."""
