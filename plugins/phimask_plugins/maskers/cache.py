@@ -1,42 +1,90 @@
-"""A memory of computed results that is bounded in bytes, however long the values are."""
+"""Memories of computed results that are bounded in bytes together, however long the values are."""
 
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
 
-_ENTRY: Final = 128
+_ENTRY: Final = 160
 """Bytes that an entry takes in the table itself, generously."""
+
+
+class Allowance:
+    """The bytes that some memories may take, all of them together; the largest makes room when they are used up."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._spent = 0
+        self._memos: weakref.WeakValueDictionary[int, Memo[Any, Any]] = weakref.WeakValueDictionary()
+
+    def join(self, memo: Memo[Any, Any]) -> None:
+        """Count this memory in, for as long as somebody has it."""
+        self._memos[id(memo)] = memo
+
+    def spend(self, weight: int) -> None:
+        """A memory has grown by so many bytes: let the largest forget until all are within the limit."""
+        self._spent += weight
+        while self._spent > self.limit:
+            # Counted anew only now: memories shrink, and go, without a word.
+            memos = list(self._memos.values())
+            self._spent = sum(memo.weight for memo in memos)
+            if self._spent > self.limit:
+                max(memos, key=lambda memo: memo.weight).age()
+
+
+_SHARED: weakref.WeakValueDictionary[int, Allowance] = weakref.WeakValueDictionary()
+
+
+def shared_allowance(limit: int) -> Allowance:
+    """The allowance of so many bytes that all of this process share who ask for as many."""
+    allowance = _SHARED.get(limit)
+    if allowance is None:
+        allowance = _SHARED[limit] = Allowance(limit)
+    return allowance
 
 
 class Memo(dict[K, V]):
     """A dict that computes what it lacks: `memo[key]`, at a dict's speed for what it has.
 
-    There are two generations: when the young one has filled half of `limit` bytes it becomes the old one, and
-    the old one is forgotten, but for what is asked for again. A result too large for its share is not kept.
+    There are two generations: when the young one has filled half of the allowance, or another memory needs the
+    room, it becomes the old one, and the old one is forgotten, but for what is asked for again. A result too large
+    for its share is not kept.
     """
 
-    def __init__(self, compute: Callable[[K], V], limit: int) -> None:
+    def __init__(self, compute: Callable[[K], V], allowance: Allowance | int) -> None:
         super().__init__()
         self._compute = compute
-        self._half = limit // 2
-        self._weight = 0
+        self._allowance = Allowance(allowance) if isinstance(allowance, int) else allowance
+        self._young_weight = self._old_weight = 0
         self._old: dict[K, V] = {}
+        self._allowance.join(self)
+
+    @property
+    def weight(self) -> int:
+        """The bytes that it takes, by estimate."""
+        return self._young_weight + self._old_weight
+
+    def age(self) -> None:
+        """Forget the old generation, and let the young one be it."""
+        self._old, self._old_weight = dict(self), self._young_weight
+        self.clear()
+        self._young_weight = 0
 
     def __missing__(self, key: K) -> V:
         value = self._old[key] if key in self._old else self._compute(key)
         weight = _ENTRY + sys.getsizeof(key) + sys.getsizeof(value)
-        if weight <= self._half // 8:
-            if self._weight + weight > self._half:
-                self._old = dict(self)
-                self.clear()
-                self._weight = 0
+        limit = self._allowance.limit
+        if weight <= limit // 16:
+            if self._young_weight + weight > limit // 2:
+                self.age()
             self[key] = value
-            self._weight += weight
+            self._young_weight += weight
+            self._allowance.spend(weight)
         return value
 
     def __repr__(self) -> str:  # its keys are originals

@@ -1,4 +1,4 @@
-"""Numbers that somebody hands out: fakes that look like one and that nobody has.
+"""Telephone and Social Security numbers: fakes that look like one and that nobody has.
 
 A value in an unforeseen form gets a fake in the usual one, so that nothing of it stays.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from phimask_plugins.maskers.faking.drawing import draw_other
+from phimask_plugins.maskers.faking.drawing import PLAIN, Manner, draw_other
 from phimask_plugins.maskers.faking.shapes import reshaped
 from phimask_plugins.maskers.keyed import Draws, KeyedHash
 from phimask_plugins.maskers.scalars import INT32_MAX
@@ -18,7 +18,6 @@ _PHONE: Final = re.compile(r"[0-9 ()+./-]{7,32}")
 _SSN: Final = re.compile(r"[0-9]{3}([- ]?)[0-9]{2}\1[0-9]{4}|[0-9]{5,8}")
 _SSN_COVERED: Final = re.compile(r"([Xx*]{3}[- ]?[Xx*]{2}[- ]?)([0-9]{4})")
 _SSN_END: Final = re.compile(r"[0-9]{1,4}")
-_TEN_DIGITS: Final = re.compile(r"[0-9]{10}")
 
 
 def _is_geographic(area: int) -> bool:
@@ -32,7 +31,7 @@ _AREAS: Final = tuple(str(area) for area in range(200, 1000) if _is_geographic(a
 _INT32_AREAS: Final = tuple(area for area in _AREAS if int(f"{area}5550199") <= INT32_MAX)
 
 
-def phone(keyed: KeyedHash, text: str) -> str | None:
+def phone(keyed: KeyedHash, text: str, _: Manner = PLAIN) -> str | None:
     """A telephone number of 555-0100 to 555-0199, written as `text` is (`617-555-0123` if that is unclear).
 
     Source: ATIS-0300115, which sets these hundred line numbers of every area code aside for fiction.
@@ -54,7 +53,7 @@ def phone(keyed: KeyedHash, text: str) -> str | None:
     return draw_other(keyed, "phone", text, build, same=known)
 
 
-def ssn(keyed: KeyedHash, text: str) -> str | None:
+def ssn(keyed: KeyedHash, text: str, _: Manner = PLAIN) -> str | None:
     """A Social Security number with an area of 900 to 999 and a group of 01 to 49, written as `text` is.
 
     The last four digits alone, with or without covered ones before them, stay alone. Source: Social Security
@@ -72,31 +71,6 @@ def ssn(keyed: KeyedHash, text: str) -> str | None:
     digits = "".join(_DIGIT.findall(text)).zfill(9)
     form = text if len(_DIGIT.findall(text)) == 9 else digits
     return draw_other(keyed, "ssn", text, lambda draws: _written(form, _ssn_digits(draws)), same=digits)
-
-
-def npi(keyed: KeyedHash, text: str) -> str | None:
-    """A National Provider Identifier of ten digits whose check digit is wrong, so that no provider has it.
-
-    Source: 45 CFR 162.406 and CMS, "Requirements for National Provider Identifier and NPI Check Digit": the
-    Luhn algorithm over 80840 and the number.
-    """
-    same = text if _TEN_DIGITS.fullmatch(text) else None
-    return draw_other(keyed, "npi", text, _npi_digits, same=same)
-
-
-def luhn_check_digit(digits: str) -> int:
-    """The digit that completes `digits` under the Luhn algorithm (ISO/IEC 7812-1, annex B)."""
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        doubled = int(digit) * (2 if place % 2 == 0 else 1)
-        total += doubled - 9 if doubled > 9 else doubled
-    return -total % 10
-
-
-def _npi_digits(draws: Draws) -> str:
-    body = f"1{draws.below(10**8):08}"
-    wrong = (luhn_check_digit(f"80840{body}") + 1 + draws.below(9)) % 10
-    return f"{body}{wrong}"
 
 
 def _ssn_digits(draws: Draws) -> str:
