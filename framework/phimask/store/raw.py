@@ -18,6 +18,19 @@ _LOSSLESS: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
 )
 
 
+class Unopened(RawBSONDocument):
+    """Bytes that PyMongo sends as they are.
+
+    It asks of a filter or a replacement whether it is empty, and a RawBSONDocument decodes itself to answer
+    that, which fails for values that PyMongo cannot decode.
+    """
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return True
+
+
 def split(reply: bytes) -> Iterator[bytes]:
     """The documents of a raw batch, which stand one behind the other."""
     at = 0
@@ -38,11 +51,11 @@ def identity(raw: bytes) -> DocumentId:
 def document(*fields: tuple[str, int, bytes]) -> RawBSONDocument:
     """A document of (key, BSON type, value bytes) fields."""
     body = b"".join(bytes((kind,)) + key.encode() + b"\0" + value for key, kind, value in fields)
-    return RawBSONDocument(wrap(body))
+    return Unopened(wrap(body))
 
 
 def by_id(found: DocumentId) -> RawBSONDocument:
-    """The filter for one document."""
+    """The filter for one document, in an update or a `$match`; PyMongo decodes that of a `find`."""
     return document(("_id", found.bson_type, found.value))
 
 
@@ -76,11 +89,12 @@ def within(
 
 
 def extended_json(found: DocumentId) -> str:
-    """The `_id` as canonical Extended JSON, for the quarantine list; in hex where PyMongo cannot decode it."""
-    raw = document(("_id", found.bson_type, found.value)).raw
+    """The `_id` as canonical Extended JSON, for the quarantine list; in hex where PyMongo loses some of it."""
+    raw = bytes(document(("_id", found.bson_type, found.value)).raw)
     try:
-        return json_util.dumps(
-            bson.decode(raw, _LOSSLESS)["_id"], json_options=json_util.CANONICAL_JSON_OPTIONS
-        )
-    except Exception:  # noqa: BLE001  (PyMongo raises several)
-        return json_util.dumps({"$bson": bytes(raw).hex()})
+        value = bson.decode(raw, _LOSSLESS)
+        if bson.encode(value) == raw:
+            return json_util.dumps(value["_id"], json_options=json_util.CANONICAL_JSON_OPTIONS)
+    except Exception:  # noqa: BLE001, S110  (PyMongo raises several)
+        pass
+    return json_util.dumps({"$bson": raw.hex()})

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import bson
-from bson.raw_bson import RawBSONDocument
 from pymongo import InsertOne, ReplaceOne, UpdateOne
 from pymongo.errors import BulkWriteError, OperationFailure
 
 from phimask.plugins.values import DocumentId
 from phimask.rawbson import Element, elements
-from phimask.store.raw import by_id, document, identity
+from phimask.store.raw import Unopened, by_id, document, identity
 from phimask.store.reading import whole_documents
 from phimask.store.retry import classify
 
@@ -24,16 +23,6 @@ _GUARD_ATTEMPTS: Final = 3
 _NOT_RESTORABLE: Final = (
     "holds an empty timestamp, which the server fills in, under a key that no update names"
 )
-
-
-class _Replacement(RawBSONDocument):
-    """Bytes that PyMongo sends unopened. It asks whether a replacement is empty, and a RawBSONDocument decodes
-    itself to answer that, which fails for values that PyMongo cannot decode."""
-
-    __slots__ = ()
-
-    def __bool__(self) -> bool:
-        return True
 
 
 @dataclass(slots=True)
@@ -51,7 +40,7 @@ def update(collection: Any, updates: Sequence[tuple[DocumentId, bytes]]) -> Writ
 
     Raises PyMongo's transient errors, and terminal ones that concern the whole bulk.
     """
-    requests = [UpdateOne(by_id(found), RawBSONDocument(change)) for found, change in updates]
+    requests = [UpdateOne(by_id(found), Unopened(change)) for found, change in updates]
     return _bulk(collection, requests, [found for found, _ in updates])
 
 
@@ -71,11 +60,11 @@ def insert(collection: Any, documents: Sequence[bytes]) -> Written:
             written.refused[identity(raw)] = _NOT_RESTORABLE
     if not sendable:
         return written
-    inserts = [InsertOne(RawBSONDocument(raw)) for raw in sendable.values()]
+    inserts = [InsertOne(Unopened(raw)) for raw in sendable.values()]
     _add(written, _bulk(collection, inserts, [*sendable]))
     again = [found for found in sendable if found in written.present]
     if again:
-        replacements: list[Any] = [ReplaceOne(by_id(found), _Replacement(sendable[found])) for found in again]
+        replacements: list[Any] = [ReplaceOne(by_id(found), Unopened(sendable[found])) for found in again]
         _add(written, _bulk(collection, replacements, again))
     stored = {found: raw for found, raw in sendable.items() if found not in written.refused}
     _restore_timestamps(collection, stored, written)
@@ -157,7 +146,7 @@ def replace_whole(
             return False, "holds an empty timestamp beside keys that no update can name"
         sent[found] = masked
         unchanged = {"$expr": {"$eq": [{"$toHashedIndexKey": "$$ROOT"}, {"$literal": digest}]}}
-        request: Any = ReplaceOne({"$and": [by_id(found), unchanged]}, _Replacement(masked))
+        request: Any = ReplaceOne({"$and": [by_id(found), unchanged]}, Unopened(masked))
         written = _bulk(collection, [request], [found])
         if written.refused:
             return False, written.refused[found]
