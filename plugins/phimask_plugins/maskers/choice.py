@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -15,7 +15,7 @@ from bson.int64 import Int64
 
 from phimask import FAILED, Column, Masker
 from phimask_plugins.maskers.keyed import KeyedHash
-from phimask_plugins.maskers.scalars import ALIASES, INT64_MAX, INT64_MIN, SCALARS, is_text
+from phimask_plugins.maskers.scalars import ALIASES, SCALARS, stored_as
 
 _DRAW_BITS: Final = 64
 _LARGEST_FILE: Final = 64_000_000
@@ -75,19 +75,23 @@ class Choice(Masker):
             raise ValueError("there is to be one of `values` and `file`, to pick from")
         if "file" in options:
             if "weights" in options:
-                raise ValueError("`weights` belong to `values`; in a file they stand behind the tab of each line")
+                raise ValueError(
+                    "`weights` belong to `values`; in a file they stand behind the tab of each line"
+                )
             self._values, weights = _read(options["file"])
         else:
             self._values = tuple(options["values"])
             weights = [_fraction(weight) for weight in options.get("weights", (1,) * len(self._values))]
         if len(weights) != len(self._values):
-            raise ValueError(f"there are {len(self._values)} values and {len(weights)} weights; give each its own")
+            raise ValueError(
+                f"there are {len(self._values)} values and {len(weights)} weights; give each its own"
+            )
         if not any(weights):
             raise ValueError("all weights are 0, so that nothing can be picked; give one of them more")
         total = sum(weights)
         steps = 1 << _DRAW_BITS
         self._bounds = [int(bound * steps / total) for bound in itertools.accumulate(weights)]
-        self.produces = _produced(self._values)
+        self.produces = stored_as(self._values)
         self.needs_subject = options.get("by", "value") == "subject"
         self._digest = KeyedHash(self.key).digest
 
@@ -114,24 +118,12 @@ def _bytes(value: Any) -> bytes:
     """What tells values apart. An int and a long that are equal are one."""
     kind = type(value)
     if kind is str:
-        return b"string\0" + value.encode("utf-8", "surrogatepass")
+        text: str = value
+        return b"string\0" + text.encode("utf-8", "surrogatepass")
     if kind is int or kind is Int64:
         return b"number\0%d" % value
-    return ALIASES.get(kind, "").encode() + b"\0" + encode({"": value})
-
-
-def _produced(values: Sequence[_Scalar]) -> frozenset[str]:
-    aliases: set[str] = set()
-    for value in values:
-        if type(value) is int:
-            if not INT64_MIN <= value <= INT64_MAX:
-                raise ValueError("a whole number that MongoDB can keep has at most 64 bits")
-            aliases |= {"int", "long"}
-        else:
-            if isinstance(value, str) and not is_text(value):
-                raise ValueError("one of the values holds a lone surrogate, which is no character")
-            aliases.add(ALIASES[type(value)])
-    return frozenset(aliases)
+    encoded: bytes = encode({"": value})
+    return ALIASES.get(kind, "").encode() + b"\0" + encoded
 
 
 def _read(name: str) -> tuple[tuple[str, ...], list[Fraction]]:

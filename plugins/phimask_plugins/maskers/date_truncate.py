@@ -26,7 +26,7 @@ class DateTruncate(Masker):
         "additionalProperties": False,
         "properties": {
             "to": {
-                "enum": list(reversed(PERIODS)),
+                "enum": list(PERIODS),
                 "default": "year",
                 "description": "The finest part that stays. Safe Harbor allows the year, and what is coarser.",
             },

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, Literal
 
@@ -19,13 +21,16 @@ _DOUBLE_EXACT: Final = 2**53
 _DECIMAL_BYTES: Final = 14
 """The most whose bits are all within a Decimal128's 34 digits."""
 _DECIMAL_EXPONENT_ZERO: Final = (6176 << 1).to_bytes(2, "little")
-_PROBABLE_DIGITS: Final = 16
+_PROBABLE_BITS: Final = 64
+_SYMBOLS: Final[Mapping[str, int]] = {"hex": 16, "base32": 32, "integer": 10}
+_LONGEST_BASE32: Final = 51
+"""The digits of base 32 that 256 bits fill."""
 
 
 class Hash(Masker):
     """Puts HMAC-SHA-256 (RFC 2104) of a value in its place; equal values of one type get equal digests.
 
-    string: the digest's first `length` hex digits, over the UTF-8 bytes; int, long, double, decimal: a whole
+    string: `length` digits of the digest, over the UTF-8 bytes, as `encoding` says; int, long, double, decimal: a whole
     number of the same type, not negative (31, 63, 53, 112 bits); objectId: twelve bytes of the digest,
     so that its time is gone as well. An empty string stays empty. Two values hardly ever meet, but for ints
     and short digests: of 65,000 ints, one pair on average.
@@ -41,7 +46,13 @@ class Hash(Masker):
                 "minimum": 8,
                 "maximum": 64,
                 "default": 32,
-                "description": "Hex digits of a hashed string; fewer than 16 will meet.",
+                "description": "Digits of a hashed string; fewer than 16 hex, 13 base32 or 20 integer ones will meet.",
+            },
+            "encoding": {
+                "enum": list(_SYMBOLS),
+                "default": "hex",
+                "description": "How a hashed string is spelt: in hex digits, in base 32 (RFC 4648, A to Z and 2 to 7; "
+                "51 digits at most) or in decimal digits.",
             },
         },
     }
@@ -50,10 +61,14 @@ class Hash(Masker):
     needs_key = True
 
     def __init__(self, options: Mapping[str, Any], key: bytes | None = None) -> None:
-        """`length`, as the schema says."""
+        """Raises ValueError for more digits of base 32 than a digest has."""
         super().__init__(options, key)
         self._length: int = options.get("length", 32)
-        if self._length < _PROBABLE_DIGITS:
+        encoding: str = options.get("encoding", "hex")
+        if encoding == "base32" and self._length > _LONGEST_BASE32:
+            raise ValueError(f"a digest has {_LONGEST_BASE32} digits of base 32; take a `length` up to that")
+        self._digits = {"hex": self._hex, "base32": self._base32, "integer": self._decimal}[encoding]
+        if self._length * math.log2(_SYMBOLS[encoding]) < _PROBABLE_BITS:
             self.uniqueness = "lossy"
         self._digest = KeyedHash(self.key).digest
 
@@ -68,8 +83,14 @@ class Hash(Masker):
         result = self._digits(self._digest(message))
         return result if result != value else self._other(message, value, self._digits)
 
-    def _digits(self, digest: bytes) -> str:
+    def _hex(self, digest: bytes) -> str:
         return digest.hex()[: self._length]
+
+    def _base32(self, digest: bytes) -> str:
+        return base64.b32encode(digest).decode()[: self._length]
+
+    def _decimal(self, digest: bytes) -> str:
+        return str(int.from_bytes(digest, "big") % 10**self._length).zfill(self._length)
 
     def _scalar(self, value: Any) -> Any:
         shape = _SHAPES.get(type(value))

@@ -20,12 +20,12 @@ _CYCLE_DAYS: Final = 146_097
 _PARTIAL: Final = re.compile(r"([0-9]{4})(?:-(0[1-9]|1[0-2]))?")
 
 PERIODS: Final[Mapping[str, Callable[[datetime.date], datetime.date]]] = {
-    "day": lambda day: datetime.date(day.year, day.month, day.day),
-    "month": lambda day: datetime.date(day.year, day.month, 1),
-    "quarter": lambda day: datetime.date(day.year, (day.month - 1) // 3 * 3 + 1, 1),
-    "year": lambda day: datetime.date(day.year, 1, 1),
     # The first decade lacks its year 0.
     "decade": lambda day: datetime.date(max(day.year // 10 * 10, 1), 1, 1),
+    "year": lambda day: datetime.date(day.year, 1, 1),
+    "quarter": lambda day: datetime.date(day.year, (day.month - 1) // 3 * 3 + 1, 1),
+    "month": lambda day: datetime.date(day.year, day.month, 1),
+    "day": lambda day: datetime.date(day.year, day.month, day.day),
 }
 """From a date to the first day of its period; decades begin with the years that end in 0."""
 

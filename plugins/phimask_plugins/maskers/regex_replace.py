@@ -11,7 +11,9 @@ import re2
 from phimask import FAILED, Column, Masker
 from phimask_plugins.maskers.scalars import is_text
 
-_REFERENCE: Final = re.compile(r"\\(?:([1-9][0-9]?)|g<([A-Za-z_][A-Za-z_0-9]*|[0-9]{1,2})>|(\\)|.?)", re.DOTALL)
+_REFERENCE: Final = re.compile(
+    r"\\(?:([1-9][0-9]?)|g<([A-Za-z_][A-Za-z_0-9]*|[0-9]{1,2})>|(\\)|.?)", re.DOTALL
+)
 
 _Part = str | int
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -85,3 +85,22 @@ def is_text(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def stored_as(constants: Iterable[str | int | float | bool]) -> frozenset[str]:
+    """The BSON types that an option's values may be stored as in place of another value.
+
+    Raises ValueError for what has no BSON form.
+    """
+    aliases: set[str] = set()
+    for constant in constants:
+        if type(constant) is int:
+            if not INT64_MIN <= constant <= INT64_MAX:
+                raise ValueError("a whole number that MongoDB can keep has at most 64 bits")
+            # A field that was a long stays one.
+            aliases |= {"int", "long"}
+        else:
+            if isinstance(constant, str) and not is_text(constant):
+                raise ValueError("a lone surrogate is no character; write the text without it")
+            aliases.add(ALIASES[type(constant)])
+    return frozenset(aliases)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from bson.int64 import Int64
 
@@ -51,9 +51,7 @@ class Scramble(Masker):
 
     def mask(self, column: Column) -> list[Any]:
         """Scrambled values."""
-        return [
-            self._text(value) if type(value) is str else self._number(value) for value in column.values
-        ]
+        return [self._text(value) if type(value) is str else self._number(value) for value in column.values]
 
     def _text(self, text: str) -> Any:
         if not text:
@@ -89,8 +87,7 @@ class Scramble(Masker):
         digits = len(str(size))
         lowest = 10 ** (digits - 1) if digits > 1 or value < 0 else 0
         highest = min(10**digits - 1, INT64_MAX if type(value) is Int64 else INT32_MAX)
-        if size > highest:  # the one number that has no positive counterpart
-            size = highest
+        size = min(size, highest)  # the lowest number has no positive counterpart
         draws = self._keyed.draws("number", str(int(value)), bits=DIGEST_BITS)
         drawn = lowest + draws.below(highest - lowest)
         drawn += drawn >= size

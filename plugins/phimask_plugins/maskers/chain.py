@@ -1,0 +1,130 @@
+"""chain: several maskers, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Final, Literal
+
+from phimask import FAILED, REMOVE, Column, Masker
+from phimask_plugins.maskers.scalars import ALIASES, widened
+
+_STRENGTH: Final = ("lossy", "probable", "injective")
+
+Make = Callable[[str, Mapping[str, Any]], Masker]
+
+
+class Chain(Masker):
+    """Gives each value to the first of `maskers`, what that makes of it to the second, and so on.
+
+    It takes what the first takes. A value that one of them fails on, or makes something of that the next does not
+    take, fails; null ends the chain, as does the removal of the field, which only the first may do. Values may meet
+    if they may under any of them. Where one of them changes every value, so does the chain: what comes out as it
+    went in fails, except for an empty string.
+    """
+
+    name = "chain"
+    options_schema: ClassVar[Mapping[str, Any]] = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["maskers"],
+        "properties": {
+            "maskers": {
+                "type": "array",
+                "minItems": 1,
+                "items": {
+                    "type": ["string", "object"],
+                    "required": ["name"],
+                    "additionalProperties": False,
+                    "properties": {"name": {"type": "string"}, "options": {"type": "object"}},
+                },
+                "description": "The maskers in order, each a name or `{name, options}`, as in a rule.",
+            },
+        },
+    }
+    types = frozenset({"string"})
+    changes: Literal["always", "maybe", "never"] = "maybe"
+    needs_make = True
+
+    def __init__(self, options: Mapping[str, Any], key: bytes | None = None, *, make: Make) -> None:
+        """Raises ValueError as the inner maskers do, and where one cannot take what comes from the one before it."""
+        super().__init__(options, key)
+        choices = [
+            (one, {}) if isinstance(one, str) else (one["name"], one.get("options", {}))
+            for one in options["maskers"]
+        ]
+        self._maskers = tuple(make(name, inner) for name, inner in choices)
+        first = self._maskers[0]
+        self.types = first.types
+        self.produces = self._flow()
+        self.uniqueness = min((one.uniqueness for one in self._maskers), key=_STRENGTH.index)
+        changes = {one.changes for one in self._maskers}
+        self.changes = "always" if "always" in changes else "maybe" if "maybe" in changes else "never"
+        self.idempotent = len(self._maskers) == 1 and first.idempotent
+        self.needs_subject = any(one.needs_subject for one in self._maskers)
+        self.needs_siblings = any(one.needs_siblings for one in self._maskers)
+        self.containers = first.containers
+        self.removes = first.removes
+
+    def _flow(self) -> frozenset[str] | None:
+        """The types that come out at the end; None: each value keeps its own."""
+        flowing, keeps = frozenset(self.types), True
+        for place, masker in enumerate(self._maskers):
+            taken = flowing & masker.types
+            if not taken:
+                before = self._maskers[place - 1].name
+                raise ValueError(
+                    f"in the chain, {masker.name} takes no {' or '.join(sorted(flowing))}, which is what "
+                    f"{before} gives; put them in another order, or leave one out"
+                )
+            if masker.removes and place:
+                raise ValueError(f"in the chain, {masker.name} undoes what stands before it; use it alone")
+            keeps = keeps and masker.produces is None
+            flowing = taken if masker.produces is None else frozenset(masker.produces)
+        return None if keeps else flowing
+
+    def mask(self, column: Column) -> list[Any]:
+        """What the last masker makes of it."""
+        results = list(column.values)
+        going = [place for place, value in enumerate(results) if value is not None]
+        for masker in self._maskers:
+            for place in going:
+                if ALIASES.get(type(results[place])) not in masker.types:
+                    results[place] = FAILED
+            going = [place for place in going if results[place] is not FAILED]
+            if not going:
+                break
+            masked = masker.mask(_part(column, results, going, masker))
+            for place, result in zip(going, masked, strict=True):
+                results[place] = _checked(masker, results[place], result)
+            going = [place for place in going if not _ended(results[place])]
+        if self.changes == "always":
+            for place, value in enumerate(column.values):
+                if value is None:
+                    continue
+                if type(results[place]) is type(value) and results[place] == value and value not in ("", b""):
+                    results[place] = FAILED
+        return results
+
+
+def _ended(result: Any) -> bool:
+    return result is FAILED or result is REMOVE or result is None
+
+
+def _part(column: Column, results: Sequence[Any], going: Sequence[int], masker: Masker) -> Column:
+    """The values that are still on their way, with what the masker asks for."""
+    subjects = [column.subjects[place] for place in going] if masker.needs_subject else []
+    part = Column(column.path, [results[place] for place in going], subjects)
+    if masker.needs_siblings:
+        part.siblings = [column.siblings[place] for place in going]
+        part.places = [column.places[place] for place in going]
+    return part
+
+
+def _checked(masker: Masker, value: Any, result: Any) -> Any:
+    """A result of the types that its masker promised, as the engine would store it; else FAILED."""
+    if result is FAILED or result is REMOVE:
+        return result if result is FAILED or masker.removes else FAILED
+    result = widened(value, result)
+    alias = ALIASES.get(type(result))
+    promised = masker.produces if masker.produces is not None else {ALIASES.get(type(value))}
+    return result if alias in promised else FAILED
