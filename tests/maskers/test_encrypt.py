@@ -122,6 +122,10 @@ def test_the_form_is_the_documented_one():
     assert b"Ada" not in gcm
 
 
+def test_what_an_earlier_release_sealed_is_opened():
+    assert mask(Decrypt({}, KEY), "phimask:siv:1:gKGXiOBpoU0ZuofFXlWWIbMo7p4yD8Sruw") == ["Ada"]
+
+
 @every_form
 def test_the_wrong_key_opens_nothing_and_an_older_one_what_it_sealed(options):
     values = ["Ada", 7, 1.5]

@@ -43,6 +43,11 @@ CASES: list[tuple[type[Masker], dict[str, Any]]] = [
     (maskers.AgeCap, {"over": 0, "cap": 1}),
     (maskers.Zip3, {}),
     (maskers.Zip3, {"style": "short"}),
+    (maskers.Encrypt, {}),
+    (maskers.Encrypt, {"output": "binData"}),
+    (maskers.Fpe, {"alphabet": "alphanumeric"}),
+    (maskers.Fpe, {"alphabet": "alphanumeric", "keep_others": True, "allow_small": True}),
+    (maskers.FpeDecrypt, {"alphabet": "alphanumeric"}),
     (maskers.FhirId, {}),
     *((Fake, {"kind": kind}) for kind in KINDS),
 ]
@@ -79,8 +84,12 @@ def check(masker: Masker, values: list[Any]) -> list[Any]:
     return results
 
 
+NEEDS_MORE = {maskers.Decrypt, maskers.Tokenize, maskers.Detokenize}
+"""What another masker made, or a vault: their own tests bring it."""
+
+
 def test_all_built_in_maskers_are_in_the_cases():
-    assert {cls for cls, _ in CASES} == set(maskers.ALL)
+    assert {cls for cls, _ in CASES} == set(maskers.ALL) - NEEDS_MORE
     assert len({cls.name for cls in maskers.ALL}) == len(maskers.ALL)
 
 
