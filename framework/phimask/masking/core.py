@@ -146,7 +146,8 @@ class MaskingCore:
             raw = batch.documents[number]
             marks, counts = [len(column.values) for column in gathered], kept[:]
             try:
-                self._raw.gather(number, raw, self._raw_subject(raw), gathered, kept, roots[number])
+                if self._raw.gather(number, raw, self._raw_subject(raw), gathered, kept, roots[number]):
+                    batch.note_repeats(number)
             except (MalformedBsonError, RecursionError) as error:
                 too_deep = isinstance(error, RecursionError)
                 batch.outcomes[number] = Quarantined("nested too deep" if too_deep else "malformed BSON")
@@ -234,6 +235,11 @@ class _Batch:
                 self._removed.add(number)
             else:
                 target[key] = None if value is REMOVE else value
+
+    def note_repeats(self, number: int) -> None:
+        """What the server projects of a document with a key twice may lack other fields: all of it is needed."""
+        if self._mode == "update":
+            self.outcomes[number] = NEEDS_WHOLE
 
     def distribute_spots(self, gathered: Sequence[Gathered], kept: Sequence[int]) -> None:
         """Mask the columns of the raw walk and cut each result into its document."""

@@ -59,18 +59,23 @@ class RawWalk:
         gathered: Sequence[Gathered],
         kept: list[int],
         root: State,
-    ) -> None:
-        """Add the document's values to the columns, by the automaton from `root` on. Raises MalformedBsonError."""
+    ) -> bool:
+        """Add the document's values to the columns, by the automaton from `root` on.
+
+        Answers whether the document has a key twice at its top. Raises MalformedBsonError.
+        """
         self._raw = raw
         self._number = number
         self._subject = subject
         self._gathered = gathered
         self._kept = kept
-        self._document(0, root, (), "")
+        return self._document(0, root, (), "")
 
-    def _document(self, start: int, state: State, around: tuple[int, ...], prefix: str | None) -> None:
+    def _document(self, start: int, state: State, around: tuple[int, ...], prefix: str | None) -> bool:
+        """Answers whether it has a key twice."""
         children = list(elements(self._raw, start))
-        if len({child.key for child in children}) < len(children):
+        repeats = len({child.key for child in children}) < len(children)
+        if repeats:
             prefix = None
         inside = (*around, start)
         for child in children:
@@ -81,6 +86,7 @@ class RawWalk:
                 continue
             path = f"{prefix}{key}" if prefix is not None and nameable(key) and _is_utf8(child.key) else None
             self._value(child, below, inside, path, in_array=False)
+        return repeats
 
     def _array(self, start: int, state: State, around: tuple[int, ...], prefix: str | None) -> None:
         inside = (*around, start)

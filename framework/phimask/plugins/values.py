@@ -33,8 +33,8 @@ class MaskedField:
 
     path: str
     place: str
-    original: Any
-    masked: Any
+    original: Any = field(repr=False)
+    masked: Any = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class Column:
     path: str
     values: Sequence[Any] = field(repr=False)
     subjects: Sequence[bytes] = field(repr=False)
-    siblings: Sequence[Sequence[MaskedField]] = ()
+    siblings: Sequence[Sequence[MaskedField]] = field(default=(), repr=False)
     places: Sequence[str] = ()
 
 

@@ -130,7 +130,7 @@ def replace_whole(
 
     For documents whose masked paths no update can name. `mask` answers None where it will not. `sent` keeps what
     was sent for each document: called again with it, because an answer was lost, this masks no document twice.
-    Returns whether it was replaced, and otherwise why not; (False, None) is a document that is gone.
+    Returns whether the server has it masked, and otherwise why not; (False, None) is a document that is gone.
     """
     for _ in range(_GUARD_ATTEMPTS):
         digest = _server_digest(collection, found)
@@ -142,6 +142,8 @@ def replace_whole(
         masked = mask(raw)
         if masked is None:
             return False, "a value could not be masked"
+        if masked == raw:
+            return True, None
         if empty_timestamps(masked):
             return False, "holds an empty timestamp beside keys that no update can name"
         sent[found] = masked
