@@ -43,7 +43,7 @@ def configure_log(
     """Send all logs at INFO and above to one file, and those at WARNING and above to stderr.
 
     The file is `phimask-RUN.log` in `directory` (made if it is not there), or, without a `run`, named for the time;
-    a run's further processes and a later resume write to the same file. None for `directory`: no file.
+    a run's further processes write to the same file. None for `directory`: no file.
     `json_lines`: one JSON object a line. `quiet`: nothing on stderr, because a live display has it.
 
     Returns the file's path, or None where there is none: a directory that cannot be written to is told on stderr

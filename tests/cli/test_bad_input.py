@@ -585,7 +585,7 @@ def test_malformed_query(query: str, words: tuple[str, ...], refused: Callable[.
         (("--limit", "many"), ("--limit",)),
         (("--yse",), ("No such option", "--yse", "--yes")),
         (("--profil", "production"), ("No such option", "--profil", "--profile")),
-        (("pla",), ("No such command", "'pla'", "Did you mean 'plan'?")),
+        (("pla",), ("No such command", "'pla'", "'plan'")),
         (("verifiy", "-c", "people"), ("No such command", "Did you mean 'verify'?")),
         (("profiles", "lst"), ("No such command", "Did you mean 'list'?")),
         (("keygen", "now"), ("unexpected extra argument",)),

@@ -18,17 +18,23 @@ from phimask.config.data import FileKind, available, shipped_schema, shown
 from phimask.config.export import combined_schema
 from phimask.config.model import CollectionFile, Profile
 from phimask.config.profile import load_profile
-from phimask.config.project import PROJECT_FILE, load_project
+from phimask.config.project import PROJECT_FILE, URI_VARIABLE, load_project
+from phimask.config.units import parse_duration, parse_size
 from phimask.plugins.loading import disabled_plugins, load_registry
 from phimask.plugins.registry import Registry
 
 
+def project_plugins() -> tuple[Path, tuple[str, ...]]:
+    """The current project's folder, and the plugins that its phimask.yaml names; no variable has to be set."""
+    if not Path(PROJECT_FILE).exists():
+        return Path(), ()
+    project = load_project(directory=Path(), environ={URI_VARIABLE: "mongodb://unused", **os.environ})
+    return project.directory, project.plugins
+
+
 def _project_registry() -> tuple[Path, Registry]:
     """The current project's folder, and the components that it and the installation provide."""
-    directory, plugins = Path(), cast("tuple[str, ...]", ())
-    if Path(PROJECT_FILE).exists():
-        project = load_project(directory=directory, environ=os.environ)
-        directory, plugins = project.directory, project.plugins
+    directory, plugins = project_plugins()
     return directory, load_registry(plugins, directory, disabled_plugins(os.environ))
 
 
@@ -110,14 +116,27 @@ def collections_show(name: str, as_json: bool) -> None:
         _show(file, as_json=True)
         return
     subject = ".".join(file.subject) if file.subject else "none"
-    say(f"{file.name}: collection {file.collection}, subject {subject}, on_error {file.on_error}")
+    what = f"collection {file.collection}" if file.collection else "rule pack"
+    say(f"{file.name}: {what}, subject {subject}, on_error {file.on_error}")
     table = Table("path", "masker", "options", "from", box=None, pad_edge=False)
     for rule in file.rules:
-        options = ", ".join(f"{key}={value}" for key, value in rule.masker.options.items())
+        properties = registry.options_schema("masker", rule.masker.name).get("properties", {})
+        options = ", ".join(
+            f"{key}={value}"
+            for key, value in rule.masker.options.items()
+            if value != _default(properties.get(key, {}))
+        )
         table.add_row(
             rule.path, rule.masker.name, options, f"{Path(rule.origin.file).name}:{rule.origin.line}"
         )
     PersonConsole().print(table)
+
+
+def _default(option: Mapping[str, Any]) -> Any:
+    """An option's default as a component gets it: sizes and times are numbers by then."""
+    default = option.get("default")
+    convert = {"size": parse_size, "duration": parse_duration}.get(option.get("format", ""))
+    return convert(default) if convert and isinstance(default, str) else default
 
 
 @collections_group.command("validate")

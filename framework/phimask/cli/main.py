@@ -79,7 +79,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         result: Any = cli.main(args=list(arguments), prog_name="phimask", standalone_mode=False)
     except click.exceptions.Abort:
-        say("interrupted; nothing was written since the last complete batch")
+        say("interrupted; nothing was written")
         return _INTERRUPTED
     except click.ClickException as error:
         shown = io.StringIO()

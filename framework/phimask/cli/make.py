@@ -30,7 +30,10 @@ collections: [container]              # collections/container.yaml beside this f
 
 @click.command("init")
 @click.option(
-    "--directory", type=click.Path(path_type=Path, file_okay=False), default=Path(), show_default="here"
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    show_default="the current folder",
 )
 @as_json_option
 def init_command(directory: Path, as_json: bool) -> None:

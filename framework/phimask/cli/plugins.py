@@ -10,7 +10,9 @@ from typing import Any
 import click
 from rich.table import Table
 
+from phimask.cli.look import project_plugins
 from phimask.cli.show import PersonConsole, answer, say
+from phimask.config.wording import guess_or_list
 from phimask.errors import UsageError
 from phimask.plugins.class_check import KINDS
 from phimask.plugins.loading import disabled_plugins, load_registry
@@ -32,7 +34,9 @@ def plugins_group() -> None:
 
 
 def _registry(plugins: tuple[str, ...]) -> Registry:
-    return load_registry(plugins, Path(), disabled_plugins(os.environ))
+    """The current project's plugins, and these."""
+    directory, named = project_plugins()
+    return load_registry((*named, *plugins), directory, disabled_plugins(os.environ))
 
 
 @plugins_group.command("list")
@@ -79,8 +83,10 @@ def plugins_show(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
         if name in registry.classes(kind)
     ]
     if not found:
-        everything = ", ".join(sorted({one for kind in KINDS for one in registry.names(kind)}))
-        raise UsageError(f"there is no component {name!r}; there are: {everything}")
+        everything = sorted({one for kind in KINDS for one in registry.names(kind)})
+        raise UsageError(
+            f"there is no component {name!r}; {guess_or_list(name, everything, 'the components are')}"
+        )
     if as_json:
         answer(found)
         return
@@ -92,7 +98,10 @@ def plugins_show(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
 @plugins_group.command("new")
 @click.argument("name")
 @click.option(
-    "--directory", type=click.Path(path_type=Path, file_okay=False), default=Path(), show_default="here"
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    show_default="the current folder",
 )
 @_JSON
 def plugins_new(name: str, directory: Path, as_json: bool) -> None:

@@ -50,7 +50,7 @@ def run_command(
     if dry_run:
         return show_plans(flags, as_json=as_json)
     run_id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
-    log_file = configure_log(log_dir, run=run_id, quiet=sys.stderr.isatty())
+    log_file = configure_log(log_dir, run=run_id, quiet=True)  # observers and the report tell people
     try:
         return _run(flags, run_id, yes=yes, report_file=report_file, log_file=log_file, as_json=as_json)
     finally:

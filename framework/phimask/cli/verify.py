@@ -48,8 +48,8 @@ def _verify(plan: CollectionPlan, session: Session, stop: StopSignal) -> list[Ch
     source = raw_collection(plan.source.client, plan.source.database, plan.source.collection)
     if plan.target is None:
         checked, unjudged = verify_in_place(plan, source, progress, stop)
-        if unjudged:
-            listed = ", ".join(sorted(set(unjudged)))
+        if unjudged := unjudged & _matched(plan):
+            listed = ", ".join(sorted(unjudged))
             say(f"{plan.namespace}: cannot be judged in place, since masking again changes them: {listed}")
     else:
         target = raw_collection(plan.target.client, plan.target.database, plan.target.collection)
@@ -60,6 +60,11 @@ def _verify(plan: CollectionPlan, session: Session, stop: StopSignal) -> list[Ch
         checked = verify_copy(plan, source, target, Checks("after", validators), (), progress, stop)
     _say(plan.namespace, checked)
     return checked
+
+
+def _matched(plan: CollectionPlan) -> set[str]:
+    """The paths of rules that met a value in the sample."""
+    return {rule.path for rule, count in zip(plan.rules, plan.scan.matched, strict=True) if count}
 
 
 def _say(namespace: str, checked: Sequence[Checked]) -> None:

@@ -26,7 +26,7 @@ from phimask.plugins.events import BatchFinished, Event, PartitionFinished, Part
 from phimask.plugins.interfaces import BatchSizer, MemoryGovernor
 from phimask.plugins.values import BatchBudget, BatchCost, DocumentId, Partition
 from phimask.store.reading import BatchReader
-from phimask.store.retry import classify, retrying, terminal_error
+from phimask.store.retry import classify, error_name, retrying, terminal_error
 
 _Answer = TypeVar("_Answer")
 
@@ -84,6 +84,7 @@ class PartitionLoop:
                     if pending is not None:
                         done, pending = pending, None
                         self._finish(done, partition)
+                        self._mind_breaker()  # what was just settled may have opened it
                     pending = batch, writer.submit(self._commit, batch)
             finally:
                 if pending is not None:
@@ -207,6 +208,11 @@ class PartitionLoop:
                 return self._retry(ask)
             except PyMongoError as error:
                 self._give_up_or_note(error)
+                if self._means.stop.stopping:
+                    raise Interrupted(
+                        f"stopped while MongoDB did not answer ({error_name(error)}); some documents of the batch in "
+                        "hand may be written already"
+                    ) from None
 
     def _give_up_or_note(self, error: PyMongoError) -> None:
         if classify(error) != "transient":

@@ -102,7 +102,7 @@ def count_in_place(
 
 def verify_in_place(
     plan: CollectionPlan, source: Any, emit: Callable[[Event], None], stop: StopSignal
-) -> tuple[list[Checked], list[str]]:
+) -> tuple[list[Checked], set[str]]:
     """Without originals, what can be known: a value that an idempotent rule would change is not masked.
 
     Returns the result and the paths of the rules that cannot be judged so. Raises Interrupted.
@@ -124,7 +124,7 @@ def verify_in_place(
         for rule, masker in zip(plan.rules, again, strict=True)
         if masker.suspects
     )
-    unjudged = [rule.path for rule in plan.rules if not rule.masker.idempotent]
+    unjudged = {rule.path for rule in plan.rules if not rule.masker.idempotent}
     return [Checked("no_original", "after", read, findings)], unjudged
 
 

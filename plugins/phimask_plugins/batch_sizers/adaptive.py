@@ -30,7 +30,7 @@ class AdaptiveBatchSizer(BatchSizer):
     `part` is two thirds of `target`, so that batches take from 2/3 to 4/3 of it. It is less where a ceiling is in
     the way: if 2,000 documents, the ceiling, cost 0.2 s, batches of small documents never take longer, and
     batches of large ones are cut to match. `part` is then what the nearer ceiling costs. It does not go below
-    0.15 s, where a batch's fixed cost (round trips, journal) would outweigh what evenness is worth.
+    0.15 s, where a batch's fixed cost (round trips) would outweigh what evenness is worth.
 
     `a` and `b` are learnt from the ratio of a batch's seconds to those expected, each in proportion to its share of
     them: small documents teach `a`, large ones teach `b`, and a long run of one kind does not unlearn the other.

@@ -1,0 +1,167 @@
+"""Profiles, collection files, schemas and reports: listed, shown, validated, before any deployment is named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from phimask.config.data import shipped
+
+
+def test_profiles_list(project: Path, phimask: Callable[..., Any]) -> None:
+    (project / "profiles").mkdir()
+    (project / "profiles" / "night.yaml").write_text(
+        "version: 1\nextends: production\ndescription: At night\n", encoding="utf-8"
+    )
+    answer = phimask("profiles", "list", "--json")
+    assert answer.code == 0
+    rows = {one["name"]: one for one in answer.json["profiles"]}
+    assert set(rows) == {*shipped("profile"), "night"}
+    assert rows["night"] == {"name": "night", "description": "At night", "file": "profiles/night.yaml"}
+    told = phimask("profiles", "list")
+    assert told.out == ""
+    assert all(name in told.err for name in rows)
+
+
+@pytest.mark.parametrize("command", [("profiles", "list"), ("collections", "list"), ("schema", "profile")])
+def test_a_starter_file_without_its_variables_is_no_hindrance(
+    command: tuple[str, ...], project: Path, phimask: Callable[..., Any]
+) -> None:
+    assert phimask("init").code == 0
+    answer = phimask(*command)
+    assert answer.code == 0, answer.err
+
+
+def test_profiles_show_works_in_what_is_extended(project: Path, phimask: Callable[..., Any]) -> None:
+    shown = phimask("profiles", "show", "advanced", "--json").json
+    assert shown["name"] == "advanced"
+    assert shown["partitioner"]["name"] == "sample"
+    assert shown["partitioner"]["options"]["target_size"] == 64_000_000
+    assert shown["retry"] == {"attempts": 8, "initial": 0.1, "longest": 10.0}
+    told = phimask("profiles", "show", "advanced")
+    assert told.out == ""
+    assert "check_sample" in told.err
+
+
+@pytest.mark.parametrize("name", sorted(shipped("profile")))
+def test_shipped_profiles_are_valid_and_fit_their_schema(
+    name: str, project: Path, phimask: Callable[..., Any]
+) -> None:
+    answer = phimask("profiles", "validate", name, "--json")
+    assert answer.code == 0
+    assert answer.json["valid"] is True
+    schema = phimask("schema", "profile").json
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(
+        yaml.safe_load(shipped("profile")[name].read_text(encoding="utf-8"))
+    )
+
+
+@pytest.mark.parametrize("name", sorted(shipped("collection")))
+def test_shipped_collection_files_are_valid_and_fit_their_schema(
+    name: str, project: Path, phimask: Callable[..., Any]
+) -> None:
+    answer = phimask("collections", "validate", name)
+    assert answer.code == 0, answer.err
+    assert answer.out == ""
+    assert answer.err.strip().endswith(f"{name}.yaml is valid")
+    schema = phimask("schema", "collection").json
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(
+        yaml.safe_load(shipped("collection")[name].read_text(encoding="utf-8"))
+    )
+
+
+@pytest.mark.parametrize("kind", ["profile", "collection", "project", "report"])
+def test_schemas_are_schemas(kind: str, project: Path, phimask: Callable[..., Any]) -> None:
+    answer = phimask("schema", kind)
+    assert answer.code == 0
+    assert answer.err == ""
+    Draft202012Validator.check_schema(answer.json)
+    assert answer.json["type"] == "object"
+
+
+def test_the_schema_knows_the_projects_own_plugins(project: Path, phimask: Callable[..., Any]) -> None:
+    assert phimask("plugins", "new", "ward_name").code == 0
+    validator = Draft202012Validator(phimask("schema", "collection").json)
+    file = {"version": 1, "collection": "c", "rules": [{"path": "Ward", "masker": "ward_name"}]}
+    assert not validator.is_valid(file)
+    (project / "phimask.yaml").write_text("version: 1\nplugins: [ward_name.py]\n", encoding="utf-8")
+    assert Draft202012Validator(phimask("schema", "collection").json).is_valid(file)
+
+
+def test_collections_list_and_show(deployed: Path, phimask: Callable[..., Any]) -> None:
+    rows = {one["name"]: one for one in phimask("collections", "list", "--json").json["collections"]}
+    assert set(rows) >= {"people", "container", "hipaa-person"}
+    assert rows["people"] == {
+        "name": "people",
+        "for": "collection people",
+        "rules": "3",
+        "file": "collections/people.yaml",
+    }
+    assert rows["hipaa-person"]["for"] == "rule pack"
+    told = phimask("collections", "show", "people")
+    assert told.code == 0
+    assert told.out == ""
+    assert "people: collection people, subject PatientId, on_error redact" in told.err
+    assert "people.yaml:6" in told.err
+    shown = phimask("collections", "show", "people", "--json").json
+    assert [rule["path"] for rule in shown["rules"]] == ["Name", "Born", "Visits.Note"]
+    pack = phimask("collections", "show", "hipaa-person")
+    assert "None" not in pack.err.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("group", "text", "words"),
+    [
+        ("profiles", "version: 1\nextends: parallel\nretries: 3\n", ("bad.yaml:3: $.retries", "retry")),
+        ("collections", "version: 1\ncollection: x\nrules: []\n", ("bad.yaml:3: $.rules",)),
+    ],
+)
+def test_validate_tells_what_is_wrong(
+    group: str, text: str, words: tuple[str, ...], project: Path, phimask: Callable[..., Any]
+) -> None:
+    (project / "bad.yaml").write_text(text, encoding="utf-8")
+    for options in ((), ("--json",)):
+        answer = phimask(group, "validate", "bad.yaml", *options)
+        assert answer.code == 2
+        assert answer.out == ""
+        assert all(word in answer.err for word in words)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"{", ("r.json is not JSON", "--report FILE")),
+        (b"\xff\xfe", ("r.json is not JSON",)),
+        (b"{}", ("r.json is not a phimask report",)),
+        (b"[1]", ("r.json is not a phimask report",)),
+        (b'{"status": "Zebulon"}', ("r.json is not a phimask report",)),
+    ],
+)
+def test_report_of_what_is_none(
+    content: bytes, words: tuple[str, ...], project: Path, phimask: Callable[..., Any]
+) -> None:
+    (project / "r.json").write_bytes(content)
+    answer = phimask("report", "r.json")
+    assert answer.code == 2
+    assert all(word in answer.err for word in words)
+    assert "Zebulon" not in answer.err
+    assert len(answer.err.splitlines()) == 1
+
+
+def test_report_again(deployed: Path, database: Any, phimask: Callable[..., Any]) -> None:
+    database["people"].insert_many({"_id": n, "PatientId": n, "Name": f"Person {n}"} for n in range(9))
+    where = ("-d", database.name, "-c", "people")
+    assert phimask(*where, "--yes", "--report", "r.json").code == 0
+    report = json.loads(Path("r.json").read_text(encoding="utf-8"))
+    assert phimask("report", "r.json", "--json").json == report
+    told = phimask("report", "r.json")
+    assert told.out == ""
+    assert report["run_id"] in told.err
