@@ -18,7 +18,7 @@ from bson.regex import Regex
 from bson.timestamp import Timestamp
 from hypothesis import strategies as st
 
-from phimask import Column, Masker
+from phimask import Column, MaskedField, Masker
 
 KEY = bytes(range(32))
 OTHER_KEY = bytes(range(32, 64))
@@ -40,6 +40,9 @@ TYPES: dict[type, str] = {
     Code: "javascript",
     type(None): "null",
 }
+
+SIBLINGS = (MaskedField("Some.LastName", "Some.LastName", "Lovelace", "Byron"),)
+"""What another rule has masked in each value's document."""
 
 ODD_VALUES: tuple[Any, ...] = (
     "",
@@ -125,6 +128,9 @@ ODD_VALUES: tuple[Any, ...] = (
 def mask(masker: Masker, *values: Any, subjects: Sequence[bytes] | None = None) -> list[Any]:
     """The masked column; every value is of another document of one person unless subjects are given."""
     column = Column("Some.Path", list(values), [b"subject"] * len(values) if subjects is None else subjects)
+    if masker.needs_siblings:
+        column.siblings = [SIBLINGS] * len(values)
+        column.places = ["Some.Path"] * len(values)
     return list(masker.mask(column))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any, cast
@@ -20,12 +21,12 @@ PACKAGES = {"memory_governor": "memory_governors", **{kind: f"{kind}s" for kind 
 FAKE_KINDS = REGISTRY.options_schema("masker", "fake")["properties"]["kind"]["enum"]
 
 OPTIONS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
-    "age_cap": ({"over": 59, "cap": 60},),
+    "age_cap": ({"over": 59, "cap": 60}, {"as_of": "2024-06-30"}),
     "adaptive": (
         {"target": "500ms", "longest": "2s", "documents": 10, "first_documents": 1, "bytes": "64kB"},
     ),
     "date_shift": ({"max_days": 1}, {"max_days": 30, "min_days": 7}),
-    "date_truncate": ({"to": "month"}, {"to": "day"}),
+    "date_truncate": ({"to": "month"}, {"to": "day"}, {"to": "quarter"}, {"to": "decade"}),
     "encrypt": ({"output": "binData"},),
     "fhir_id": ({"form": "reference"},),
     "fixed": ({"documents": 1, "bytes": 1},),
@@ -35,19 +36,66 @@ OPTIONS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
         {"check": "npi_invalid"},
     ),
     "fpe_decrypt": ({"alphabet": "hex", "tweak": "visits"},),
-    "hash": ({"length": 8}, {"length": 64}),
+    "hash": ({"length": 8}, {"length": 64}, {"encoding": "base32"}, {"encoding": "integer", "length": 12}),
     "paginate": ({"documents": 1}, {"documents": 7}, {"documents": 1000}),
     "partial": ({"first": 1, "last": 4}, {"first": 0, "last": 2, "character": "#", "keep_separators": False}),
+    "perturb": ({"absolute": 3}, {"percent": 10, "min": 0, "max": 100.5}),
+    "pseudonym": ({"style": "syllables", "length": 14, "prefix": "P-"}, {"length": 8, "memory": "100kB"}),
     "redact": ({"text": "gone"}, {"keep_length": True}),
+    "refresh_uid": ({"keep_time": True},),
+    "round": ({"digits": 2}, {"digits": -2}, {"multiple": 7}, {"multiple": 0.25}),
     "rss": ({"soft": "1.5GB", "hard": "2GB"},),
     "sample": ({"target_size": "16MB", "samples_per_partition": 1}, {"target_size": "10GB"}),
     "zip3": ({"style": "short"}, {"low_population": []}),
 }
 """Beside the defaults. `replace` and `fake` have none: what they are to put in place is always said."""
 
+CHILD = """
+import json, sys
+for line in sys.stdin:
+    values = json.loads(line)["values"]
+    print(json.dumps({"values": [v[::-1] + "!" if isinstance(v, str) else None for v in values]}), flush=True)
+"""
+
 NEEDED: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "replace": ({"value": "x"}, {"value": 7}, {"value": 2**40}, {"value": 0.5}, {"value": True}),
     "fake": tuple({"kind": kind} for kind in FAKE_KINDS),
+    "chain": (
+        {"maskers": ["hash"]},
+        {
+            "maskers": [
+                {"name": "partial", "options": {"first": 1}},
+                {"name": "hash", "options": {"length": 16}},
+            ]
+        },
+        {"maskers": ["date_shift", "date_truncate"]},
+        {"maskers": ["partial", "nullify"]},
+        {"maskers": ["remove"]},
+        {"maskers": ["keep", "redact"]},
+        {"maskers": [{"name": "derive", "options": {"from": "LastName"}}, "hash"]},
+    ),
+    "choice": (
+        {"values": ["a", "b", "c"]},
+        {"values": [1, 2.5, True, "x"], "weights": [1, 0, 2, 0.5]},
+        {"values": [f"choice {number}" for number in range(500)], "by": "subject"},
+    ),
+    "command": ({"command": [sys.executable, "-I", "-S", "-c", CHILD], "timeout": "20s"},),
+    "derive": ({"from": "Patient.LastName"}, {"template": "{LastName} M.", "as": "initials"}),
+    "generalize": (
+        {"width": 10},
+        {"width": 0.5, "show": "range", "top": 90},
+        {"edges": [0, 18, 65], "show": "range"},
+        {"edges": [0, 18], "labels": ["none", "child", "adult"]},
+        {"bottom": 10, "top": 90},
+        {"map": {"female": "F", "7": 1}},
+        {"map": {"female": "F"}, "default": "other"},
+        {"prefix": 3},
+        {"period": "decade"},
+    ),
+    "regex_replace": (
+        {"pattern": "[0-9]", "replacement": "#"},
+        {"pattern": r"(\w)(\w)", "replacement": r"\2\1", "count": 1, "unmatched": "keep"},
+    ),
 }
 
 EXAMPLES: Mapping[str, tuple[Any, ...]] = {"decrypt": ("phimask:siv:1:gKGXiOBpoU0ZuofFXlWWIbMo7p4yD8Sruw",)}
@@ -62,7 +110,7 @@ def components() -> Iterator[Any]:
                 name, ({}, *OPTIONS.get(name, ())) if has_defaults else OPTIONS.get(name, ())
             ):
                 yield pytest.param(
-                    registration.cls, options, id=f"{name}-{'-'.join(map(str, options.values()))}"
+                    registration.cls, options, id=f"{name}-{'-'.join(map(str, options.values()))[:60]}"
                 )
 
 

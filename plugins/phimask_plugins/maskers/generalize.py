@@ -145,7 +145,9 @@ class Generalize(Masker):
     def _mapped(self, value: Any) -> Any:
         return self._map.get(value if type(value) is str else str(value), self._default)
 
-    def _cut(self, value: str) -> Any:
+    def _cut(self, value: Any) -> Any:
+        if type(value) is not str:
+            return FAILED
         result = value[: self._prefix]
         return result if is_text(result) else FAILED
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Final
 
 import re2
@@ -73,16 +75,22 @@ class RegexReplace(Masker):
         """Rewritten strings."""
         return [self._rewritten(value) for value in column.values]
 
-    def _rewritten(self, value: str) -> Any:
+    def _rewritten(self, value: Any) -> Any:
+        if type(value) is not str or not is_text(value):
+            return FAILED
         if not value:
             return value
-        if not is_text(value):
-            return FAILED
-        result, matches = self._pattern.subn(self._filled, value, self._count)
-        return result if matches or self._keep else FAILED
-
-    def _filled(self, match: Any) -> str:
-        return "".join([part if type(part) is str else match.group(part) or "" for part in self._parts])
+        written = io.StringIO()  # a list of pieces would take many times what a long text does
+        end, matched = 0, False
+        found: Iterator[Any] = self._pattern.finditer(value)
+        for match in itertools.islice(found, self._count) if self._count else found:
+            written.write(value[end : match.start()])
+            for part in self._parts:
+                written.write(part if type(part) is str else match.group(part) or "")
+            end = match.end()
+            matched = True
+        written.write(value[end:])
+        return written.getvalue() if matched or self._keep else FAILED
 
 
 def _compiled(pattern: str) -> Any:

@@ -56,16 +56,15 @@ class Scramble(Masker):
     def _text(self, text: str) -> Any:
         if not text:
             return text
-        alphabets = [_ASCII[one] if one in _ASCII else _alphabet(one) for one in text]
-        if not any(alphabets) or not is_text(text):
+        if not is_text(text) or not any(map(_alphabet, text)):
             return FAILED
         for attempt in range(_ATTEMPTS):
-            result = self._drawn(text, alphabets, attempt)
+            result = self._drawn(text, attempt)
             if result != text:
                 return result
         return FAILED
 
-    def _drawn(self, text: str, alphabets: list[str | None], attempt: int) -> str:
+    def _drawn(self, text: str, attempt: int) -> str:
         seed = self._keyed.digest(b"text\0%d\0" % attempt + text.encode())
         pieces: list[str] = []
         for start in range(0, len(text), _CHUNK):
@@ -73,11 +72,12 @@ class Scramble(Masker):
             # The digest is secret, so what SHAKE256 (FIPS 202) stretches it to is as good as drawn at random.
             stream = hashlib.shake_256(seed + b"%d" % start).digest(4 * len(part))
             numbers = struct.unpack(f"<{len(part)}I", stream)
-            choices = alphabets[start : start + _CHUNK]
-            pieces += [
+            alphabets = [_ASCII[one] if one in _ASCII else _alphabet(one) for one in part]
+            drawn = [
                 one if alphabet is None else alphabet[number % len(alphabet)]
-                for one, alphabet, number in zip(part, choices, numbers, strict=True)
+                for one, alphabet, number in zip(part, alphabets, numbers, strict=True)
             ]
+            pieces.append("".join(drawn))
         return "".join(pieces)
 
     def _number(self, value: Any) -> Any:
