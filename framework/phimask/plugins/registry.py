@@ -34,8 +34,8 @@ KEY_OPTIONS: Final[Mapping[str, Any]] = MappingProxyType(
         "domain": {
             "type": "string",
             "minLength": 1,
-            "description": "Rules of the same domain share a derived key, so that equal values get equal masks. The "
-            "masker's name, unless given.",
+            "description": "Rules of the same domain share a derived key, so that equal values get equal masks. Unless "
+            "given, the masker's name, or that of the masker it reverses.",
         },
         "engine": {
             "enum": ["keyed", "random"],

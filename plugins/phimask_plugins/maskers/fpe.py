@@ -106,7 +106,7 @@ class Fpe(Masker):
     """Encrypts characters of an alphabet into characters of the same alphabet, by FF1 under AES-256: a value's
     length and separators stay, two values never share a mask, and `fpe_decrypt` with the key has the original back.
 
-    string: `900-12-3456` becomes `281-90-7734`; int and long: as many digits as before, the first never 0, the
+    string: `900-12-3456` becomes, say, `281-90-7734`; int and long: as many digits as before, the first never 0, the
     sign kept. Fails on a character that is neither of the alphabet nor kept, on more than 500 characters, and on
     what could be one of fewer than a million values (six digits can, five cannot), unless `allow_small`. An empty
     string stays empty. One value in as many as there are is its own mask: a permutation has fixed points.
