@@ -13,35 +13,75 @@ from typing import Final
 
 _TIME: Final = r"[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::(?:[0-5][0-9]|60)(?:\.[0-9]{1,9})?)?"
 _OFFSET: Final = r"Z|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9]"
-_ISO: Final = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(?:({_TIME})((?:{_OFFSET})?))?")
+_TIME_AND_OFFSET: Final = re.compile(rf"({_TIME})((?:{_OFFSET})?)")
 _COMPACT: Final = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
 _AMERICAN: Final = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
 _DIGIT: Final = re.compile(r"[0-9]")
 _LONGEST: Final = 40
+_DAY_LENGTH: Final = len("YYYY-MM-DD")
 
 Change = Callable[[datetime.date], datetime.date]
+"""From a date to another; from a datetime.datetime, which is a date, to another one, where there is a clock."""
 
 
-def rewrite(text: str, change: Change, *, midnight: bool = False) -> str | None:
-    """`text` with its date changed and, if `midnight`, its time of day set to zeros; the offset stays.
+def rewrite(text: str, change: Change, *, midnight: bool = False, clock: bool = False) -> str | None:
+    """`text` with its date changed; the offset stays.
 
-    None for what is no date in any of the forms. `change` may raise OverflowError, which is passed on.
+    The time of day stays, too, but for `midnight`, which sets it to zeros, and for `clock`, with which `change` is
+    given it, and gives it back, where there is one. None for what is no date in any of the forms. What `change`
+    raises is passed on.
     """
     if len(text) > _LONGEST:
         return None
+    if text[4:5] == "-":
+        return _rewritten_iso(text, change, midnight=midnight, clock=clock)
+    if (match := _COMPACT.fullmatch(text)) is not None:
+        day = _date(match[1], match[2], match[3])
+        return None if day is None else change(day).isoformat().replace("-", "")
+    if (match := _AMERICAN.fullmatch(text)) is not None:
+        day = _date(match[3], match[1], match[2])
+        if day is None:
+            return None
+        changed = change(day)
+        width = 1 if len(match[1]) == 1 or len(match[2]) == 1 else 2
+        return f"{changed.month:0{width}}/{changed.day:0{width}}/{changed.year:04}"
+    return None
+
+
+def _rewritten_iso(text: str, change: Change, *, midnight: bool, clock: bool) -> str | None:
+    # What fromisoformat takes besides, a week say, has no dash here.
+    if text[7:8] != "-":
+        return None
     try:
-        if (match := _ISO.fullmatch(text)) is not None:
-            day = change(datetime.date.fromisoformat(text[:10])).isoformat()
-            if midnight and match[1] is not None:
-                return f"{day}{_DIGIT.sub('0', match[1])}{match[2]}"
-            return day + text[10:]
-        if (match := _COMPACT.fullmatch(text)) is not None:
-            day = change(datetime.date(int(match[1]), int(match[2]), int(match[3]))).isoformat()
-            return day.replace("-", "")
-        if (match := _AMERICAN.fullmatch(text)) is not None:
-            changed = change(datetime.date(int(match[3]), int(match[1]), int(match[2])))
-            width = 1 if len(match[1]) == 1 or len(match[2]) == 1 else 2
-            return f"{changed.month:0{width}}/{changed.day:0{width}}/{changed.year:04}"
+        day = datetime.date.fromisoformat(text[:_DAY_LENGTH])
     except ValueError:
         return None
-    return None
+    if len(text) == _DAY_LENGTH:
+        return change(day).isoformat()
+    match = _TIME_AND_OFFSET.fullmatch(text, _DAY_LENGTH)
+    if match is None:
+        return None
+    if midnight:
+        return f"{change(day).isoformat()}{_DIGIT.sub('0', match[1])}{match[2]}"
+    if not clock:
+        return change(day).isoformat() + text[_DAY_LENGTH:]
+    time, offset = match.groups()
+    # A leap second is the one before, and fractions are beyond what is changed.
+    second = min(int(time[7:9] or "0"), 59)
+    moment = datetime.datetime(day.year, day.month, day.day, int(time[1:3]), int(time[4:6]), second)  # noqa: DTZ001  (the offset is not looked at)
+    written = change(moment).isoformat()
+    clock_length = min(len(time), len("THH:MM:SS"))
+    return (
+        written[:_DAY_LENGTH]
+        + time[0]
+        + written[_DAY_LENGTH + 1 : _DAY_LENGTH + clock_length]
+        + time[clock_length:]
+        + offset
+    )
+
+
+def _date(year: str, month: str, day: str) -> datetime.date | None:
+    try:
+        return datetime.date(int(year), int(month), int(day))
+    except ValueError:
+        return None
