@@ -1,0 +1,182 @@
+"""A server that fails for a while, or for good: nothing is masked twice, nothing is left, and the report says so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from phimask.errors import FindingsError, Interrupted, SafeStop, StoreError
+
+
+def entry(outcome: Any) -> Any:
+    (one,) = outcome.report["collections"]
+    return one
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ({"errorCode": 91}, "ShutdownInProgress"),
+        ({"errorCode": 112}, "WriteConflict"),
+        ({"errorCode": 189}, "PrimarySteppedDown"),
+        ({"errorCode": 11600}, "InterruptedAtShutdown"),
+        ({"closeConnection": True}, "AutoReconnect"),
+        ({"writeConcernError": {"code": 64, "errmsg": "late"}}, "WriteConcernTimeout"),
+    ],
+)
+@pytest.mark.parametrize("command", ["update", "find"])
+def test_a_passing_error_is_outlasted(
+    command: str, fault: dict[str, Any], told: str, bench: Any, at_batch: Any
+) -> None:
+    if command == "find" and "writeConcernError" in fault:
+        pytest.skip("a read has no write concern")
+    bench.fill()
+
+    def fail() -> None:  # three times, since PyMongo tries some of them once more by itself
+        bench.client.admin.command(
+            "configureFailPoint", "failCommand", mode={"times": 3}, data={"failCommands": [command], **fault}
+        )
+
+    at_batch(3, fail)
+    try:
+        outcome = bench.mask("retry.attempts=8")
+    finally:
+        bench.client.admin.command("configureFailPoint", "failCommand", mode="off")
+    assert outcome.error is None
+    assert bench.counts() == {1: 200}
+    documents = entry(outcome)["documents"]
+    assert documents == {"total": 200, "masked": 200, "unchanged": 0, "quarantined": 0, "missing": 0}
+    assert any(told in reason for reason in entry(outcome)["throttled"]), entry(outcome)["throttled"]
+    assert outcome.report["status"] == "completed"
+
+
+def test_a_failure_that_outlasts_the_retries_goes_through_the_breaker(bench: Any, at_batch: Any) -> None:
+    bench.fill()
+
+    def fail() -> None:
+        bench.client.admin.command(
+            "configureFailPoint", "failCommand", mode={"times": 7},
+            data={"failCommands": ["update"], "errorCode": 112},
+        )  # fmt: skip
+
+    at_batch(3, fail)
+    outcome = bench.mask("breaker.failures=1")
+    assert outcome.error is None
+    assert bench.counts() == {1: 200}
+    assert outcome.report["breaker_trips"] >= 1
+    assert entry(outcome)["throttled"]["circuit breaker"] >= 0.05
+
+
+def test_a_failure_that_stays_ends_in_a_safe_stop(bench: Any) -> None:
+    bench.fill()
+    with bench.failing(failCommands=["update"], errorCode=112):
+        outcome = bench.mask()
+    assert isinstance(outcome.error, SafeStop)
+    assert outcome.error.exit_code == 4
+    assert "the circuit breaker opened 3 times (failures 3)" in str(outcome.error)
+    assert outcome.report["status"] == "stopped"
+    assert outcome.report["stopped_because"] == str(outcome.error)
+    assert bench.counts() == {0: 200}
+    assert entry(outcome)["documents"]["masked"] == 0
+
+
+def test_a_terminal_error_ends_the_run_with_the_servers_word_for_it(bench: Any, at_batch: Any) -> None:
+    bench.fill()
+
+    def forbid() -> None:
+        bench.client.admin.command(
+            "configureFailPoint", "failCommand", mode="alwaysOn",
+            data={"failCommands": ["update"], "errorCode": 13},
+        )  # fmt: skip
+
+    at_batch(4, forbid)
+    try:
+        outcome = bench.mask()
+    finally:
+        bench.client.admin.command("configureFailPoint", "failCommand", mode="off")
+    assert isinstance(outcome.error, StoreError)
+    assert outcome.error.exit_code == 1
+    assert "code 13 (Unauthorized)" in str(outcome.error)
+    assert outcome.report["status"] == "failed"
+    counts = bench.counts()
+    assert counts[1] == entry(outcome)["documents"]["masked"]
+    assert counts[1] % 20 == 0
+    assert counts[0] + counts[1] == 200
+
+
+def test_a_slow_batch_opens_the_breaker_and_the_run_goes_on(bench: Any, at_batch: Any) -> None:
+    bench.fill()
+    at_batch(3, lambda: time.sleep(0.4))
+    outcome = bench.mask("breaker.slow_batch=300ms", "canary=null")
+    assert outcome.error is None
+    assert bench.counts() == {1: 200}
+    assert outcome.report["breaker_trips"] == 1
+    assert entry(outcome)["throttled"]["circuit breaker"] >= 0.05
+
+
+def test_nothing_more_is_written_once_the_breaker_opened_too_often(bench: Any) -> None:
+    bench.fill()
+    bench.component("masker", "add_one").hooks = [lambda values: time.sleep(0.03)]
+    outcome = bench.mask("breaker.slow_batch=10ms", "breaker.trips=1", "breaker.cool_down=10ms")
+    assert isinstance(outcome.error, SafeStop)
+    assert "slow_batch 2" in str(outcome.error)
+    # Two batches were slow; one more was masked behind them and is not written.
+    assert bench.counts()[1] == entry(outcome)["documents"]["masked"] == 40
+
+
+def test_a_stop_ends_the_retries_of_a_server_that_does_not_answer(bench: Any, at_batch: Any) -> None:
+    bench.fill()
+
+    def fail_and_stop() -> None:
+        bench.client.admin.command(
+            "configureFailPoint", "failCommand", mode="alwaysOn",
+            data={"failCommands": ["update"], "errorCode": 112},
+        )  # fmt: skip
+        bench.stop.stop()
+
+    at_batch(4, fail_and_stop)
+    try:
+        outcome = bench.mask("breaker.failures=1000000", "breaker.cool_down=10m", "retry.attempts=100")
+    finally:
+        bench.client.admin.command("configureFailPoint", "failCommand", mode="off")
+    assert isinstance(outcome.error, Interrupted)
+    assert "did not answer" in str(outcome.error)
+    assert outcome.report["status"] == "stopped"
+    assert set(bench.counts()) == {0, 1}
+
+
+def test_a_stop_between_two_batches_leaves_none_half_done(bench: Any, at_batch: Any) -> None:
+    bench.fill()
+    at_batch(4, bench.stop.stop)
+    outcome = bench.mask()
+    assert isinstance(outcome.error, Interrupted)
+    assert outcome.report["status"] == "stopped"
+    counts = bench.counts()
+    assert counts == {0: 120, 1: 80}
+    assert entry(outcome)["documents"]["masked"] == 80
+
+
+def test_the_limit_is_met_exactly(bench: Any) -> None:
+    bench.fill()
+    outcome = bench.mask(limit=47)
+    assert outcome.error is None
+    assert bench.counts() == {0: 153, 1: 47}
+    outcome = bench.mask(query={"Count": 0, "_id": {"$gte": 190}})
+    assert outcome.error is None
+    assert bench.counts() == {0: 143, 1: 57}
+
+
+def test_a_collection_that_is_dropped_meanwhile_does_not_come_back(
+    bench: Any, at_batch: Callable[..., None]
+) -> None:
+    bench.fill()
+    at_batch(3, bench.collection.drop)
+    outcome = bench.mask()
+    assert isinstance(outcome.error, FindingsError)
+    documents = entry(outcome)["documents"]
+    assert documents["masked"] + documents["missing"] == 60
+    assert documents["missing"] >= 20
+    assert "counters" not in bench.client[bench.database].list_collection_names()
