@@ -3,10 +3,14 @@
 A rule covers the value at its path and everything below it; of several that cover a value, the last in
 order wins. So a state carries the winner so far and the rules that may still win deeper down. Array
 indices are no part of a path: an array's elements stand in the array's own state.
+
+Which rules are where is kept in the bits of one whole number, since a rule pack has a thousand rules of any depth,
+and each key of theirs leads to a state of its own.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Final
@@ -14,7 +18,6 @@ from typing import Final
 from phimask.plugins.values import Wildcard
 
 Segments = tuple[str | Wildcard, ...]
-_Item = tuple[int, int]  # a rule's index, and how many of its segments are behind us
 
 NO_RULE: Final = -1
 
@@ -22,6 +25,53 @@ NO_RULE: Final = -1
 def nameable(key: str) -> bool:
     """Whether a dotted path in an update can name this key (MongoDB manual, "Field Names": . and $)."""
     return key != "" and "." not in key and not key.startswith("$")
+
+
+class _Rules:
+    """All rules' paths, taken together: a bit for each segment that a walk may be at, and one for each path's end.
+
+    The bits of a later rule are higher than those of an earlier one.
+    """
+
+    def __init__(self, rules: Sequence[Segments]) -> None:
+        self.firsts: list[int] = []
+        self.any_depth = self.any_key = self.ends = 0
+        self.keys: dict[str, int] = {}
+        self.states: dict[tuple[int, int], State] = {}
+        place = 0
+        for segments in rules:
+            self.firsts.append(place)
+            for before, segment in zip((None, *segments), segments, strict=False):
+                if segment is before is Wildcard.ANY_DEPTH:
+                    continue  # said already, and `state` passes over one at a time
+                bit = 1 << place
+                if segment is Wildcard.ANY_DEPTH:
+                    self.any_depth |= bit
+                elif segment is Wildcard.ANY_KEY:
+                    self.any_key |= bit
+                elif isinstance(segment, str):
+                    self.keys[segment] = self.keys.get(segment, 0) | bit
+                place += 1
+            self.ends |= 1 << place
+            place += 1
+        self.firsts.append(place)
+
+    def state(self, places: int, winner: int) -> State | None:
+        """The state at these places; None where no rule covers and none may."""
+        # `**` may be no key at all.
+        places |= (places & self.any_depth) << 1
+        ended = places & self.ends
+        if ended:
+            winner = max(winner, bisect_right(self.firsts, ended.bit_length() - 1) - 1)
+        # What an earlier rule says counts no more.
+        lowest = self.firsts[winner + 1]
+        live = (places & ~self.ends) >> lowest << lowest
+        if not live and winner == NO_RULE:
+            return None
+        state = self.states.get((live, winner))
+        if state is None:
+            state = self.states[live, winner] = State(self, live, winner)
+        return state
 
 
 class State:
@@ -32,46 +82,34 @@ class State:
     any document reaches.
     """
 
-    def __init__(
-        self,
-        rules: Sequence[Segments],
-        states: dict[tuple[frozenset[_Item], int], State],
-        items: frozenset[_Item],
-        winner: int,
-    ) -> None:
+    def __init__(self, rules: _Rules, places: int, winner: int) -> None:
         self._rules = rules
-        self._states = states
-        self._items = items
+        self._places = places
         self.winner = winner
-        self.final = not items
+        self.final = not places
 
     @cached_property
     def other(self) -> State | None:
         """Where every key leads that `named` does not hold; None: nothing to mask there."""
-        return self._after(None)
+        return self._after(0)
 
     @cached_property
     def named(self) -> dict[str, tuple[State | None, bool]]:
         """The keys that some rule mentions here: the state behind each (or None), and whether it is nameable."""
-        segments = {self._rules[rule][position] for rule, position in self._items}
-        keys = sorted(segment for segment in segments if isinstance(segment, str))
-        return {key: (self._after(key), nameable(key)) for key in keys}
+        here = sorted((key, places) for key, places in self._rules.keys.items() if places & self._places)
+        return {key: (self._after(places), nameable(key)) for key, places in here}
 
     @cached_property
     def named_items(self) -> tuple[tuple[str, State | None, bool], ...]:
         """`named`, flat."""
         return tuple((key, state, named) for key, (state, named) in self.named.items())
 
-    def _after(self, key: str | None) -> State | None:
-        """The state after `key`; None stands for any key that no rule mentions here."""
-        items: set[_Item] = set()
-        for rule, position in self._items:
-            segment = self._rules[rule][position]
-            if segment is Wildcard.ANY_DEPTH:
-                items.add((rule, position))
-            elif segment is Wildcard.ANY_KEY or segment == key:
-                items.add((rule, position + 1))
-        return _state(self._rules, self._states, items, self.winner)
+    def _after(self, places: int) -> State | None:
+        """The state after a key, given the places at which a rule mentions it (0: any other key)."""
+        rules = self._rules
+        stay = self._places & rules.any_depth
+        advance = self._places & (rules.any_key | places)
+        return rules.state(stay | advance << 1, self.winner)
 
 
 def automaton(rules: Sequence[Segments], without: frozenset[int] = frozenset()) -> State:
@@ -79,40 +117,14 @@ def automaton(rules: Sequence[Segments], without: frozenset[int] = frozenset()) 
 
     `without`: rules, by index, that are to be as if they were not there.
     """
-    states: dict[tuple[frozenset[_Item], int], State] = {}
-    root = _state(rules, states, {(index, 0) for index in range(len(rules)) if index not in without}, NO_RULE)
-    if root is None:
-        root = State(rules, states, frozenset(), NO_RULE)
+    compiled = _Rules(rules)
+    start = sum(1 << compiled.firsts[index] for index in range(len(rules)) if index not in without)
+    root = compiled.state(start, NO_RULE)
     # A root of its own, since `_id` is special at the top only and states are shared.
-    top = State(rules, states, root._items, root.winner)
+    top = State(compiled, 0, NO_RULE) if root is None else State(compiled, root._places, root.winner)
     top.named["_id"] = (None, True)
     top.final = False
     return top
-
-
-def _state(
-    rules: Sequence[Segments],
-    states: dict[tuple[frozenset[_Item], int], State],
-    items: set[_Item],
-    winner: int,
-) -> State | None:
-    closed: set[_Item] = set()
-    todo = list(items)
-    while todo:
-        rule, position = todo.pop()
-        if position == len(rules[rule]):
-            winner = max(winner, rule)
-        elif (rule, position) not in closed:
-            closed.add((rule, position))
-            if rules[rule][position] is Wildcard.ANY_DEPTH:
-                todo.append((rule, position + 1))
-    live = frozenset(item for item in closed if item[0] > winner)
-    if not live and winner == NO_RULE:
-        return None
-    state = states.get((live, winner))
-    if state is None:
-        state = states[live, winner] = State(rules, states, live, winner)
-    return state
 
 
 def covers(rule: Segments, keys: Sequence[str]) -> bool:
