@@ -14,7 +14,7 @@ from bson.decimal128 import Decimal128
 from bson.int64 import Int64
 from bson.objectid import ObjectId
 
-from phimask.errors import MaskingError
+from phimask.errors import MaskingError, StoreError
 from phimask.masking.bson_types import INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, PYTHON_ALIASES, redaction
 from phimask.plugins.interfaces import Masker
 from phimask.plugins.values import FAILED, REMOVE, Column, MaskedField, Wildcard
@@ -158,6 +158,8 @@ def _call(masker: Masker, column: Column) -> Sequence[Any]:
     """The masker's results; if it raises, value by value, so that one bad value spoils no other."""
     try:
         results = list(masker.mask(column))
+    except StoreError:
+        raise  # what the masker keeps elsewhere is out of reach: no value's fault, and no reason to redact it
     except Exception:  # noqa: BLE001  (a plugin may raise anything, and its message may hold the value)
         results = []
     if len(results) == len(column.values):
@@ -169,6 +171,8 @@ def _call_one(masker: Masker, column: Column, position: int) -> Any:
     one = _part(column, [position])
     try:
         (result,) = masker.mask(one)
+    except StoreError:
+        raise
     except Exception:  # noqa: BLE001  (as above)
         return FAILED
     return result

@@ -139,7 +139,7 @@ def _scan(collection: Any, profile: Profile, registry: Registry, plan: Collectio
     detectors = [registry.create("detector", name, {}) for name in registry.names("detector")]
     arguments = (plan.rules, plan.file.subject, detectors)
     for read in (sampled_documents, first_documents):
-        timed = _Timed(core(plan.file, plan.rules))
+        timed = _Timed(None if any(rule.masker.writes for rule in plan.rules) else core(plan.file, plan.rules))
         try:
             found = prescan(timed.over(read(collection, profile.prescan, plan.scope.query)), *arguments)
         except PyMongoError as error:
@@ -159,7 +159,7 @@ class _Timed:
     _DOCUMENTS = 200
     _BYTES = 4_000_000
 
-    def __init__(self, masking: MaskingCore) -> None:
+    def __init__(self, masking: MaskingCore | None) -> None:
         self._masking = masking
         self._kept: list[bytes] = []
         self._size = 0
@@ -173,7 +173,7 @@ class _Timed:
 
     @property
     def seconds_per_document(self) -> float:
-        if not self._kept:
+        if not self._kept or self._masking is None:
             return 0.0
         seconds = 0.0
         for _ in range(2):  # the first time also builds what is built once, and tells nothing

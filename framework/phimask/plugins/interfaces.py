@@ -72,10 +72,14 @@ class Masker(Component):
     takes_older_keys: bool = False
     """It can read what older masking keys made: its constructor is given `older_keys` beside `key`."""
     needs_subject: bool = False
+    per_document: bool = False
+    """Its subjects are the documents themselves, by their `_id`, even where the collection file names a subject."""
     needs_siblings: bool = False
     """It is called after the maskers of all other rules, with what they masked in each value's document."""
     needs_detectors: bool = False
     """Its constructor is given `detectors`: one of each that is registered."""
+    writes: bool = False
+    """Masking leaves something behind elsewhere, such as a token in a vault: it is not asked while planning."""
     needs_make: bool = False
     """Its constructor is given `make`: called with a masker's name and options as a rule has them, it answers with
     that masker, or raises ValueError."""

@@ -61,6 +61,7 @@ class Tokenize(Masker):
     produces = frozenset({"string"})
     uniqueness = "injective"
     needs_key = True
+    writes = True
 
     def __init__(self, options: Mapping[str, Any], key: bytes | None = None) -> None:
         """Raises ValueError for a `uri` or a `prefix` that is none."""
