@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import bson
-from pymongo import InsertOne, ReplaceOne, UpdateOne
+from pymongo import DeleteOne, InsertOne, ReplaceOne, UpdateOne
 from pymongo.errors import BulkWriteError, OperationFailure
 
 from phimask.plugins.values import DocumentId
@@ -60,15 +60,29 @@ def insert(collection: Any, documents: Sequence[bytes]) -> Written:
             written.refused[identity(raw)] = _NOT_RESTORABLE
     if not sendable:
         return written
-    inserts = [InsertOne(Unopened(raw)) for raw in sendable.values()]
-    _add(written, _bulk(collection, inserts, [*sendable]))
-    again = [found for found in sendable if found in written.present]
-    if again:
-        replacements: list[Any] = [ReplaceOne(by_id(found), Unopened(sendable[found])) for found in again]
-        _add(written, _bulk(collection, replacements, again))
+    _add(written, _insert(collection, sendable))
+    again = {found: raw for found, raw in sendable.items() if found in written.present}
+    # No replacement may have a key at its top that begins with $.
+    dollars = {found: raw for found, raw in again.items() if _has_dollar_key(raw)}
+    replacements: list[Any] = [
+        ReplaceOne(by_id(found), Unopened(raw)) for found, raw in again.items() if found not in dollars
+    ]
+    if replacements:
+        _add(written, _bulk(collection, replacements, [found for found in again if found not in dollars]))
+    if dollars:
+        _bulk(collection, [DeleteOne(by_id(found)) for found in dollars], [*dollars])
+        _add(written, _insert(collection, dollars))
     stored = {found: raw for found, raw in sendable.items() if found not in written.refused}
     _restore_timestamps(collection, stored, written)
     return written
+
+
+def _insert(collection: Any, documents: Mapping[DocumentId, bytes]) -> Written:
+    return _bulk(collection, [InsertOne(Unopened(raw)) for raw in documents.values()], [*documents])
+
+
+def _has_dollar_key(raw: bytes) -> bool:
+    return b"$" in raw and any(element.key.startswith(b"$") for element in elements(raw))
 
 
 def _add(written: Written, more: Written) -> None:
