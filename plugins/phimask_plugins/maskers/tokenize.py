@@ -29,8 +29,8 @@ class Tokenize(Masker):
     finds it, one that finds the token, the token, and the value encrypted (AES-256-GCM, with the token as
     associated data). It must outlive
     the masked data for as long as anyone may want originals back. A column costs one round trip, two more if values
-    are new. Where the vault does not answer, values fail, and are handled as `on_error` says: choose `halt`
-    where they must not be redacted for that.
+    are new. Where the vault does not answer, the
+    run ends.
 
     Source: NIST SP 800-38D (AES-GCM), RFC 2104 (HMAC).
     """
