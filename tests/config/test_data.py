@@ -70,7 +70,7 @@ def test_what_is_not_found_lists_every_place(tmp_path: Path, monkeypatch: pytest
         lookup("collection", "x/y.yaml", tmp_path, said=Origin("phimask.yaml", 3, "$.collections[0]"))
     assert str(caught.value) == (
         "phimask.yaml:3: $.collections[0]: there is no collection file 'x/y.yaml' (looked for x/y.yaml); "
-        "there are container and hipaa-person"
+        "there are container, fhir-r4, hipaa-person, hipaa-safe-harbor and limited-data-set"
     )
 
 
