@@ -84,6 +84,7 @@ class MaskingCore:
     ) -> None:
         self._rules = tuple(rules)
         self._subject = subject
+        self._per_document = any(rule.masker.per_document for rule in rules)
         self._on_error = on_error
         self._roots: dict[frozenset[int], State] = {}
         self._decoded = DecodedWalk(self._rules)
@@ -122,7 +123,7 @@ class MaskingCore:
             kept = decoded.kept[:]
             target = batch.targets[number] = {} if mode == "update" else document
             try:
-                decoded.gather(number, document, self._subject_of(document), target, roots[number])
+                decoded.gather(number, document, self._subjects_of(document), target, roots[number])
             except (NeedsSplice, RecursionError):
                 decoded.kept[:] = kept
                 batch.spliced.append(number)
@@ -132,12 +133,16 @@ class MaskingCore:
             self._splice(batch, roots)
         return batch.result()
 
-    def _subject_of(self, document: dict[str, Any]) -> bytes:
+    def _subjects_of(self, document: dict[str, Any]) -> tuple[bytes, bytes]:
+        """What stands for the person, and, where a masker goes by it, for the document itself."""
         value: Any = document
         for key in self._subject or ():
             value = value.get(key) if type(value) is dict else None
         found = subject_bytes(value) if self._subject else None
-        return found if found is not None else _without_subject(bson.encode({"": document.get("_id")}))
+        if found is not None and not self._per_document:
+            return found, b""
+        own = _without_subject(bson.encode({"": document.get("_id")}))
+        return (own if found is None else found), own
 
     def _splice(self, batch: _Batch, roots: Sequence[State]) -> None:
         gathered = [Gathered() for _ in self._rules]
@@ -146,7 +151,7 @@ class MaskingCore:
             raw = batch.documents[number]
             marks, counts = [len(column.values) for column in gathered], kept[:]
             try:
-                if self._raw.gather(number, raw, self._raw_subject(raw), gathered, kept, roots[number]):
+                if self._raw.gather(number, raw, self._raw_subjects(raw), gathered, kept, roots[number]):
                     batch.note_repeats(number)
             except (MalformedBsonError, RecursionError) as error:
                 too_deep = isinstance(error, RecursionError)
@@ -156,21 +161,25 @@ class MaskingCore:
                     column.cut(mark)
         batch.distribute_spots(gathered, kept)
 
-    def _raw_subject(self, raw: bytes) -> bytes:
+    def _raw_subjects(self, raw: bytes) -> tuple[bytes, bytes]:
+        found = self._raw_subject(raw, self._subject)
+        return found, (self._raw_subject(raw, None) if self._per_document else b"")
+
+    def _raw_subject(self, raw: bytes, subject: tuple[str, ...] | None) -> bytes:
         start = 0
         identity = b"\x0a\0"
-        for depth, key in enumerate(self._subject or ("_id",)):
+        for depth, key in enumerate(subject or ("_id",)):
             found = None
             for element in elements(raw, start):
                 if depth == 0 and element.key == b"_id":
                     identity = bytes((element.kind,)) + b"\0" + raw[element.value : element.end]
                 if element.key == key.encode():
                     found = element
-            if found is None or (found.kind != 0x03 and self._subject and depth < len(self._subject) - 1):
+            if found is None or (found.kind != 0x03 and subject and depth < len(subject) - 1):
                 return _without_subject(wrap(identity))
             start = found.value
         value = None
-        if self._subject and found:
+        if subject and found:
             value = subject_bytes(decode_value(found.kind, raw[found.value : found.end]))
         return value if value is not None else _without_subject(wrap(identity))
 

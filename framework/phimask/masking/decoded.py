@@ -30,13 +30,14 @@ class _Node:
     """A state of the automaton with what the walk does there, bound to the columns once for all batches."""
 
     __slots__ = ("append", "item_list", "keeps", "named", "other", "place", "rule", "subject", "unexpanded",
-                 "unit_array", "unit_document")  # fmt: skip
+                 "unit_array", "unit_document", "whose")  # fmt: skip
 
     unexpanded: State | None
     rule: int
     append: Callable[[Any], None] | None
     place: Callable[[Any], None]
     subject: Callable[[bytes], None] | None
+    whose: int
     keeps: bool
     unit_document: bool
     unit_array: bool
@@ -73,6 +74,7 @@ class DecodedWalk:
             column = self.gathered[state.winner]
             node.append, node.place = column.values.append, column.places.append
             node.subject = column.subjects.append if masker.needs_subject else None
+            node.whose = int(masker.per_document)
             node.keeps = masker.changes == "never"
             node.unit_document = (masker.containers or masker.removes) and state.final
             node.unit_array = masker.removes and state.final
@@ -105,14 +107,20 @@ class DecodedWalk:
             column.subjects.clear()
 
     def gather(
-        self, number: int, document: dict[str, Any], subject: bytes, fields: dict[str, Any], root: State
+        self,
+        number: int,
+        document: dict[str, Any],
+        subjects: tuple[bytes, bytes],
+        fields: dict[str, Any],
+        root: State,
     ) -> None:
         """Add the values of document `number`, by the automaton that begins at `root`.
 
+        `subjects` stand for the person and for the document itself.
         Raises NeedsSplice, then with some values already added.
         """
         self._number = number
-        self._subject = subject
+        self._subjects = subjects
         self._fields = fields
         self._document(document, self._node(root), "")
 
@@ -168,7 +176,7 @@ class DecodedWalk:
         else:
             node.place((container, key, self._number, type(container) is dict, ""))
         if node.subject is not None:
-            node.subject(self._subject)
+            node.subject(self._subjects[node.whose])
 
     def _array(self, array: list[Any], node: _Node, prefix: str) -> None:
         if node.append is None and _PLAIN.issuperset(map(type, array)):

@@ -55,18 +55,19 @@ class RawWalk:
         self,
         number: int,
         raw: bytes,
-        subject: bytes,
+        subjects: tuple[bytes, bytes],
         gathered: Sequence[Gathered],
         kept: list[int],
         root: State,
     ) -> bool:
         """Add the document's values to the columns, by the automaton from `root` on.
 
-        Answers whether the document has a key twice at its top. Raises MalformedBsonError.
+        `subjects` stand for the person and for the document itself. Answers
+        whether the document has a key twice at its top. Raises MalformedBsonError.
         """
         self._raw = raw
         self._number = number
-        self._subject = subject
+        self._subjects = subjects
         self._gathered = gathered
         self._kept = kept
         return self._document(0, root, (), "")
@@ -119,7 +120,7 @@ class RawWalk:
         spot = Spot(element, around, path, in_array)
         column.places.append((spot, None, self._number, not in_array, path or ""))
         if masker.needs_subject:
-            column.subjects.append(self._subject)
+            column.subjects.append(self._subjects[int(masker.per_document)])
 
 
 def _is_utf8(key: bytes) -> bool:

@@ -47,7 +47,7 @@ def bind(file: CollectionFile, registry: Registry, keys: Sequence[MaskingKey]) -
             right = f"`phimask plugins show {rule.masker.name}` lists its options"
             faults.append(_fault(rule.masker.origin, str(error), right))
             continue
-        if masker.needs_subject and file.subject is None:
+        if masker.needs_subject and not masker.per_document and file.subject is None:
             right = "name the person a document is about: `subject: PATH`"
             faults.append(_fault(rule.origin, f"the masker {rule.masker.name} masks per subject", right))
         if rule.segments[:1] == ("_id",):

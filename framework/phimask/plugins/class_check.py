@@ -166,7 +166,7 @@ def _masker_faults(cls: type[Masker]) -> Iterator[str]:
     for attribute, allowed in (("uniqueness", get_args(Uniqueness)), ("changes", get_args(Changes))):
         if getattr(cls, attribute) not in allowed:
             yield f"its {attribute} is {getattr(cls, attribute)!r}; use {', '.join(allowed)}"
-    for attribute in ("idempotent", "needs_key", "needs_subject", "containers", "removes"):
+    for attribute in ("idempotent", "needs_key", "needs_subject", "per_document", "containers", "removes"):
         if not isinstance(inspect.getattr_static(cls, attribute), bool):
             yield f"its {attribute} is no boolean; use True or False"
 

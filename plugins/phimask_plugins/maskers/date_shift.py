@@ -98,7 +98,7 @@ class DateShift(Masker):
     }
     types = frozenset({"date", "string"})
     needs_key = True
-    needs_subject = True
+    needs_subject = False  # until an instance knows its scope
 
     def __init__(self, options: Mapping[str, Any], key: bytes | None = None) -> None:
         """Raises ValueError for bounds that leave no shift, for what cannot be kept without time_of_day, and for a
@@ -124,8 +124,9 @@ class DateShift(Masker):
                 "allow more"
             )
         self._patterns = tuple(map(DatePattern, options.get("formats", ())))
-        self._scope: str = options.get("scope", "subject")
-        self.needs_subject = self._scope != "collection"
+        scope = options.get("scope", "subject")
+        self.needs_subject = scope != "collection"
+        self.per_document = scope == "document"
         self._keyed = KeyedHash(self.key)
         self._shifts: Memo[bytes, Shift] = Memo(self._shift_of, _MEMO_BYTES)
 
