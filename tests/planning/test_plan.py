@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.errors import OperationFailure
+
+from phimask.config.model import CollectionFile
+from phimask.config.profile import load_profile
+from phimask.errors import PreflightError
+from phimask.planning.plan import CollectionPlan, Scope, plan_collection
+from phimask.planning.preflight import Namespace
+from phimask.planning.summary import summarize
+from phimask.plugins.registry import Registry
+
+Planned = Callable[..., tuple[CollectionPlan, dict[str, Any]]]
+
+
+@pytest.fixture
+def planned(
+    tmp_path: Path,
+    client: MongoClient[dict[str, Any]],
+    database: Database[dict[str, Any]],
+    registry: Registry,
+) -> Planned:
+    """Plans `people` under the profile `parallel` and some settings, and the summary of that."""
+
+    def call(
+        file: CollectionFile, *settings: str, scope: Scope | None = None, target: str | None = None
+    ) -> tuple[CollectionPlan, dict[str, Any]]:
+        profile = load_profile(
+            "parallel", directory=tmp_path, settings=settings, environ=os.environ, components=registry
+        )
+        source = Namespace(client, database.name, "people")
+        into = Namespace(client, target, "people") if target else None
+        plan = plan_collection(file, profile, registry, (), source, into, scope or Scope())
+        return plan, summarize(plan, profile)
+
+    return call
+
+
+@pytest.fixture
+def people(database: Database[dict[str, Any]]) -> Any:
+    database["people"].insert_many(
+        {"_id": n, "PatientId": n, "Name": f"Person {n}", "Mail": "zebulon@example.com"} for n in range(300)
+    )
+    return database["people"]
+
+
+def test_a_plan_foretells_and_writes_nothing(people: Any, written: Any, planned: Planned) -> None:
+    before = list(people.find())
+    plan, summary = planned(written("{path: Name, masker: redact}", "{path: Nme, masker: redact}"))
+    assert summary["namespace"] == f"{people.database.name}.people"
+    assert summary["documents"] == 300
+    assert summary["bytes"] == plan.bytes > 300 * 50
+    assert [rule["values"] for rule in summary["rules"]] == [300, 0]
+    predicted = summary["predicted"]
+    assert 0 < predicted["seconds_low"] <= predicted["seconds_high"] < 600
+    assert 0 < predicted["memory_bytes"] < summary["ceiling_bytes"]
+    assert summary["reads"] == "only Name, Nme, PatientId"
+    assert summary["partitions"] == 1
+    (hazard,) = summary["hazards"]
+    assert "people.yaml:6: $.rules[1]: Nme matches nothing in 300 sampled documents" in hazard
+    assert any("no rule names Mail" in one for one in summary["warnings"])
+    assert "zebulon" not in repr(summary)
+    assert plan.hazards == []
+    assert list(people.find()) == before
+
+
+def test_a_scope_bounds_what_is_foretold(people: Any, written: Any, planned: Planned) -> None:
+    file = written("{path: Name, masker: redact}")
+    _, summary = planned(file, scope=Scope({"_id": {"$lt": 40}}))
+    assert summary["documents"] == summary["sampled"] == 40
+    _, summary = planned(file, scope=Scope({"_id": {"$lt": 40}}, 7))
+    assert summary["documents"] == 7
+    _, summary = planned(file, scope=Scope(None, 1000))
+    assert summary["documents"] == 300
+    _, summary = planned(file, scope=Scope({"_id": -1}))
+    assert (summary["documents"], summary["predicted"]["seconds_low"], summary["hazards"]) == (0, None, [])
+
+
+def test_partitions_are_those_of_the_partitioner(people: Any, written: Any, planned: Planned) -> None:
+    file = written("{path: Name, masker: redact}")
+    plan, summary = planned(file, "partitioner={name: paginate, options: {documents: 70}}")
+    assert summary["partitions"] == 5
+    assert sum(one.documents or 0 for one in plan.partitions()) == 300
+
+
+def test_a_hazard_keeps_the_sample_from_being_taken(people: Any, written: Any, planned: Planned) -> None:
+    people.create_index("Name", unique=True)
+    plan, summary = planned(written("{path: Name, masker: redact}"))
+    assert len(plan.hazards) == 1
+    assert summary["sampled"] == 0
+    assert summary["complexity"] == {"simple": 0, "medium": 0, "complex": 0}
+    assert summary["predicted"]["seconds_low"] is None
+    assert list(plan.partitions()) == []
+    into_a_target, _ = planned(
+        written("{path: Name, masker: redact}"), target=f"{people.database.name}_not_there"
+    )
+    assert into_a_target.hazards == []
+
+
+def test_a_target_is_read_whole(people: Any, written: Any, planned: Planned) -> None:
+    _, summary = planned(written("{path: Name, masker: redact}"), target=f"{people.database.name}_not_there")
+    assert summary["reads"] == "whole documents"
+    assert summary["target"] == f"{people.database.name}_not_there.people"
+
+
+def test_where_sampling_fails_the_first_documents_stand_for_it(
+    people: Any, written: Any, planned: Planned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> Iterator[bytes]:
+        raise OperationFailure("Zebulon", 28799)
+        yield b""
+
+    monkeypatch.setattr("phimask.planning.plan.sampled_documents", failing)
+    _, summary = planned(written("{path: Name, masker: redact}"), "prescan.documents=50")
+    assert summary["sampled"] == 50
+    assert summary["predicted"]["seconds_low"] > 0
+    (warning,) = [one for one in summary["warnings"] if "28799" in one]
+    assert warning.endswith("the first documents stand for the sample")
+    assert "Zebulon" not in warning
+
+
+def test_a_query_that_the_server_refuses(people: Any, written: Any, planned: Planned) -> None:
+    for query in ({"Name": {"$regx": "Zebulon"}}, {"$where": "Zebulon"}, {"$text": {"$search": "Zebulon"}}):
+        with pytest.raises(PreflightError, match="MongoDB refuses the --query with code") as caught:
+            planned(written("{path: Name, masker: redact}"), scope=Scope(query))
+        assert "Zebulon" not in str(caught.value)
