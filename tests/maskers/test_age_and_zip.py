@@ -1,8 +1,13 @@
 """age_cap and zip3: the Safe Harbor rules for ages and ZIP codes."""
 
+# ruff: noqa: DTZ001  (BSON dates decode to naive UTC)
+
 from __future__ import annotations
 
+import datetime
+
 import pytest
+from bson.datetime_ms import DatetimeMS
 from bson.decimal128 import Decimal128
 from bson.int64 import Int64
 from hypothesis import given
@@ -75,6 +80,73 @@ def test_no_age_above_the_bound_is_left(over, more, age):
 def test_the_cap_cannot_be_below_the_bound():
     with pytest.raises(ValueError, match="cap is below over"):
         AgeCap({"over": 89, "cap": 88})
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (datetime.datetime(1934, 6, 30, 23), datetime.datetime(1934, 1, 1)),
+        (datetime.datetime(1934, 7, 1), datetime.datetime(1934, 7, 1)),
+        (datetime.datetime(1, 1, 1), datetime.datetime(1934, 1, 1)),
+        (datetime.datetime(9999, 12, 31), datetime.datetime(9999, 12, 31)),
+        (DatetimeMS(-(2**63)), datetime.datetime(1934, 1, 1)),
+        (DatetimeMS(2**63 - 1), DatetimeMS(2**63 - 1)),
+        ("1934-06-30", "1934-01-01"),
+        ("1934-07-01", "1934-07-01"),
+        ("6/30/1934", "1/1/1934"),
+        ("07/01/1934", "07/01/1934"),
+        ("19200517", "19340101"),
+        ("1920-05-17T14:03:09-05:00", "1934-01-01T00:00:00-05:00"),
+        ("1990-05-17T14:03:09-05:00", "1990-05-17T14:03:09-05:00"),
+        ("1934", "1934"),
+        ("1933", "1934"),
+        ("1935", "1935"),
+        ("1934-06", "1934-01"),
+        ("1934-07", "1934-07"),
+        ("", ""),
+        ("92", FAILED),
+        ("0000", FAILED),
+        ("1934-13", FAILED),
+        ("long ago", FAILED),
+        ("\ud800", FAILED),
+        (92, FAILED),
+    ],
+)
+def test_age_cap_by_birth_date(value, expected):
+    masker = AgeCap({"as_of": "2024-06-30"})
+    assert masker.types == {"date", "string"}
+    (result,) = mask(masker, value)
+    assert result is expected or same(result, expected)
+
+
+@given(
+    st.dates(datetime.date(1800, 1, 1)),
+    st.dates(datetime.date(1850, 1, 1)),
+    st.integers(0, 120),
+    st.integers(0, 3),
+)
+def test_birth_dates_are_capped_as_ages_are(born, as_of, over, more):
+    age = as_of.year - born.year - ((as_of.month, as_of.day) < (born.month, born.day))
+    options = {"as_of": as_of.isoformat(), "over": over, "cap": over + more}
+    text, date = mask(AgeCap(options), born.isoformat(), datetime.datetime(born.year, born.month, born.day))
+    expected = datetime.date(as_of.year - over - more, 1, 1) if age > over else born
+    assert text == expected.isoformat()
+    assert date == datetime.datetime(expected.year, expected.month, expected.day)
+
+
+def test_on_a_leap_day_people_born_on_one_are_as_old_as_those_born_the_day_before():
+    masker = AgeCap({"as_of": "2024-02-29", "over": 89, "cap": 91})
+    assert mask(masker, "1934-02-28", "1934-03-01") == ["1933-01-01", "1934-03-01"]
+    masker = AgeCap({"as_of": "2025-02-28", "over": 88, "cap": 91})
+    assert mask(masker, "1936-02-28", "1936-02-29") == ["1934-01-01", "1936-02-29"]
+
+
+@pytest.mark.parametrize(
+    "day", ["2023-02-29", "20240630", "0050-01-01", "2024-W01-1", "today", "", "٢024-01-01"]
+)
+def test_as_of_is_a_day_with_a_past(day):
+    with pytest.raises(ValueError, match="`as_of` is no day"):
+        AgeCap({"as_of": day})
 
 
 LOW = [

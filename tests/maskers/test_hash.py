@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 
@@ -125,3 +126,26 @@ def test_label_attempt_and_text_each_matter_to_the_draw():
         for attempt in (0, 1)
     }
     assert len(drawn) == 12
+
+
+@given(texts.filter(bool))
+def test_a_string_may_be_spelt_in_other_digits(value):
+    digest = hmac.digest(KEY, value.encode("utf-8", "surrogatepass"), "sha256")
+    base32 = base64.b32encode(digest).decode()
+    for length in (8, 26, 51):
+        assert mask(Hash({"length": length, "encoding": "base32"}, KEY), value) == [base32[:length]]
+    for length in (8, 20, 64):
+        (result,) = mask(Hash({"length": length, "encoding": "integer"}, KEY), value)
+        assert len(result) == length
+        assert int(result) == int.from_bytes(digest, "big") % 10**length
+
+
+@pytest.mark.parametrize(("encoding", "enough"), [("hex", 16), ("base32", 13), ("integer", 20)])
+def test_fewer_than_64_bits_are_called_lossy(encoding, enough):
+    assert Hash({"encoding": encoding, "length": enough}, KEY).uniqueness == "probable"
+    assert Hash({"encoding": encoding, "length": enough - 1}, KEY).uniqueness == "lossy"
+
+
+def test_a_digest_has_but_51_digits_of_base_32():
+    with pytest.raises(ValueError, match="51 digits of base 32"):
+        Hash({"encoding": "base32", "length": 52}, KEY)

@@ -76,9 +76,8 @@ class Derive(Masker):
             named = [options["from"]] if isinstance(options["from"], str) else list(options["from"])
             self._parts = _joined(named)
         self._style = _STYLES[options.get("as", "copy")]
-        self._copied = (
-            self._parts[0][0] if len(self._parts) == 1 and options.get("as", "copy") == "copy" else None
-        )
+        copies = "from" in options and len(self._parts) == 1 and options.get("as", "copy") == "copy"
+        self._copied = self._parts[0][0] if copies else None
         if self._copied is None:
             self.types = frozenset({"string"})
 
