@@ -50,6 +50,11 @@ partitioner: single
 batch_sizer: {name: fixed, options: {documents: 50}}
 prescan: {documents: 20}
 """
+# A shell's background job ignores SIGINT and so would the processes that tests start from there.
+AS_IN_A_TERMINAL = (
+    "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "runpy.run_module('phimask', run_name='__main__')"
+)
 WINDOWS = sys.platform == "win32"
 SIGNALS = ["CTRL_BREAK_EVENT"] if WINDOWS else ["SIGINT", "SIGTERM"]
 
@@ -81,7 +86,7 @@ def started(deployed: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
     def start(*arguments: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "phimask", *arguments],
+            [sys.executable, "-c", AS_IN_A_TERMINAL, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
