@@ -141,6 +141,13 @@ def test_what_comes_out_as_it_went_in_fails_where_one_promises_change():
     assert mask(together, "a", "c") == ["a", "c"]
 
 
+def test_it_goes_by_documents_and_leaves_traces_where_one_does():
+    together, _ = chain(trial(), trial(needs_subject=True, per_document=True), trial(writes=True))
+    assert (together.needs_subject, together.per_document, together.writes) == (True, True, True)
+    together, _ = chain(trial(needs_subject=True), trial())
+    assert (together.needs_subject, together.per_document, together.writes) == (True, False, False)
+
+
 def test_a_fault_of_one_is_the_chains():
     together, _ = chain(trial(), {"name": "trial", "options": {"raises": True}})
     with pytest.raises(RuntimeError, match="a fault"):
@@ -180,6 +187,10 @@ def test_its_properties_follow_from_those_of_its_maskers(choices, expected):
         (["partial", "remove"], "remove undoes what stands before it"),
         (["hash", "no_such"], "there is no masker no_such"),
         ([{"name": "age_cap", "options": {"cap": 1}}], "cap is below over"),
+        (
+            [trial(needs_subject=True), trial(needs_subject=True, per_document=True)],
+            "per document and another per",
+        ),
     ],
 )
 def test_chains_that_cannot_work(choices, message):

@@ -61,6 +61,11 @@ class Chain(Masker):
         self.changes = "always" if "always" in changes else "maybe" if "maybe" in changes else "never"
         self.idempotent = len(self._maskers) == 1 and first.idempotent
         self.needs_subject = any(one.needs_subject for one in self._maskers)
+        by_document = {one.per_document for one in self._maskers if one.needs_subject}
+        if len(by_document) > 1:
+            raise ValueError("in the chain, one masks per document and another per subject; let them agree")
+        self.per_document = True in by_document
+        self.writes = any(one.writes for one in self._maskers)
         self.needs_siblings = any(one.needs_siblings for one in self._maskers)
         self.containers = first.containers
         self.removes = first.removes

@@ -9,12 +9,12 @@ from typing import Any, ClassVar, Final, Literal
 from bson import json_util
 from bson.codec_options import DatetimeConversion
 
-from phimask import FAILED, Column, Masker
-from phimask_plugins.maskers.line_process import LineProcess, ProcessFailedError
+from phimask import FAILED, Column, Masker, StoreError
+from phimask_plugins.maskers.line_process import LineProcess, NotStartedError, ProcessFailedError
 from phimask_plugins.maskers.scalars import ALIASES, SCALARS, is_text, widened
 
 _FAILURES: Final = 5
-"""How many columns in a row may go without an answer before the program is given up."""
+"""The column in a row without an answer at which the program is given up."""
 _LEAST_ANSWER: Final = 1_000_000
 _GROWTH: Final = 16
 """An answer may be so many times as long as its question."""
@@ -34,8 +34,8 @@ class Command(Masker):
     connection. What it writes to standard error is thrown away, since that may hold values.
 
     All values of a batch fail if it ends, answers with anything else or does not answer in time; it is then started
-    anew, but no more once that happened five times in a row. Equal values must get equal masks, or collections do not
-    fit together and a resumed run finds masks it did not expect.
+    anew. Where it cannot be started, or that happens a fifth time in a row, the run ends and can be resumed. Equal
+    values must get equal masks, or collections do not fit together and a resumed run finds masks it did not expect.
     """
 
     name = "command"
@@ -86,7 +86,10 @@ class Command(Masker):
             self.changes = "maybe"
 
     def mask(self, column: Column) -> list[Any]:
-        """The program's answers."""
+        """The program's answers.
+
+        Raises StoreError, which ends the run, where there is no program to give any: that is no value's fault.
+        """
         results = list(column.values)
         asked = [place for place, value in enumerate(results) if not (type(value) is str and not value)]
         if not asked:
@@ -97,14 +100,16 @@ class Command(Masker):
         return results
 
     def _answers(self, path: str, values: list[Any]) -> list[Any]:
-        if self._failures >= _FAILURES:
-            return [FAILED] * len(values)
         try:
             line = json_util.dumps({"path": path, "values": values}, json_options=_JSON).encode()
             answer = self._process.ask(line, self._seconds, max(_LEAST_ANSWER, _GROWTH * len(line)))
             answers = json_util.loads(answer.decode(), json_options=_JSON)["values"]
             if not isinstance(answers, list) or len(answers) != len(values):
                 raise ProcessFailedError("the command gave another count of values")
+        except NotStartedError:
+            raise StoreError(
+                "the program of the masker command does not start; see to it, and resume"
+            ) from None
         except ProcessFailedError:
             pass
         except Exception:  # noqa: BLE001  (whatever a foreign answer makes a parser raise; its message holds values)
@@ -113,6 +118,11 @@ class Command(Masker):
             self._failures = 0
             return answers
         self._failures += 1
+        if self._failures >= _FAILURES:
+            raise StoreError(
+                f"the program of the masker command gave no sound answer {_FAILURES} times in a row; "
+                "see to it, and resume"
+            )
         return [FAILED] * len(values)
 
     def _accepted(self, value: Any, answer: Any) -> Any:

@@ -24,7 +24,11 @@ _GRACE_SECONDS: Final = 2.0
 
 
 class ProcessFailedError(Exception):
-    """There is no answer: the process does not start, ended, or took too long. Says nothing of the request."""
+    """There is no answer: the process ended or took too long. Says nothing of the request."""
+
+
+class NotStartedError(Exception):
+    """There is no process to ask."""
 
 
 class LineProcess:
@@ -45,8 +49,8 @@ class LineProcess:
     def ask(self, line: bytes, seconds: float, longest: int) -> bytes:
         """The answer to a line, without its end. Both have none but the last byte for a line's end.
 
-        Raises ProcessFailedError, after which the next line is given to a new process; an answer of more than
-        `longest` bytes is none.
+        Raises ProcessFailedError, after which the next line is given to a new process, and NotStartedError; an answer
+        of more than `longest` bytes is none.
         """
         if self._finalizer is None:
             self._start()
@@ -71,7 +75,7 @@ class LineProcess:
         try:
             process = _popen(self._command, environment)
         except (OSError, ValueError):
-            raise ProcessFailedError("the command does not start") from None
+            raise NotStartedError("the command does not start") from None
         self._requests, self._answers = queue.SimpleQueue(), queue.SimpleQueue()
         # A thread of its own waits on the pipes, since Windows knows no other way to wait for a limited time.
         thread = threading.Thread(
