@@ -28,9 +28,10 @@ from masking_trials import (
 )
 from oracle import Node, build, expected
 from phimask.masking.automaton import automaton
-from phimask.masking.core import Masked, MaskingCore, NeedsWhole, Quarantined, Unchanged
+from phimask.masking.core import Masked, MaskingCore, Mode, NeedsWhole, Quarantined, Unchanged
 from phimask.masking.decoded import DecodedWalk, NeedsSplice
 from phimask.masking.splice import RawWalk
+from phimask.rawbson import wrap
 
 stable = settings(derandomize=True, deadline=None, database=None, max_examples=100)
 many = settings(stable, max_examples=500)
@@ -198,19 +199,23 @@ def test_counts_are_per_rule() -> None:
     assert batch.kept == [0, 1, 0, 0, 0]
 
 
+def nested(levels: int, shape: bytes) -> bytes:
+    """A name below so many documents, or arrays."""
+    inner = bson.encode({"0": {"x": "name"}} if shape[0] == 0x04 else {"x": "name"})
+    for _ in range(levels):
+        inner = wrap(shape + inner)
+    return wrap(b"\x03n\0" + inner)
+
+
 @pytest.mark.parametrize("levels", [100, 1000, 20_000])
 @pytest.mark.parametrize("rules", [[((DEEP,), TILDE)], [((ANY, DEEP, "x"), TILDE)], [(("x",), REMOVES)]])
 @pytest.mark.parametrize("shape", [b"\x03a\0", b"\x040\0"])
 def test_deep_nesting_is_masked_or_quarantined(levels: int, rules: Rules, shape: bytes) -> None:
-    nested = bson.encode({"0": {"x": "name"}} if shape[0] == 0x04 else {"x": "name"})
-    for _ in range(levels):
-        body = shape + nested
-        nested = (len(body) + 5).to_bytes(4, "little") + body + b"\0"
-    raw = b"\x03n\0" + nested
-    raw = (len(raw) + 5).to_bytes(4, "little") + raw + b"\0"
+    raw = nested(levels, shape)
     plain = bson.encode({"x": "Ada"})
-    for mode in ("update", "whole"):
-        batch = core(rules).mask([plain, raw, plain], mode)  # type: ignore[arg-type]
+    modes: tuple[Mode, ...] = ("update", "whole")
+    for mode in modes:
+        batch = core(rules).mask([plain, raw, plain], mode)
         middle = batch.outcomes[1]
         if levels == 100 and mode == "whole":
             assert result(raw, middle) == expected(raw, told(rules))
@@ -219,7 +224,18 @@ def test_deep_nesting_is_masked_or_quarantined(levels: int, rules: Rules, shape:
         else:
             assert middle == Quarantined("nested too deep")
             assert batch.masked[0] == (2 if rules[0][0] == (DEEP,) else 0)
-        assert batch.outcomes[0] == batch.outcomes[2] == core(rules).mask([plain], mode).outcomes[0]  # type: ignore[arg-type]
+        assert batch.outcomes[0] == batch.outcomes[2] == core(rules).mask([plain], mode).outcomes[0]
+
+
+@pytest.mark.parametrize("levels", range(150, 700, 50))
+@pytest.mark.parametrize("shape", [b"\x03a\0", b"\x040\0"])
+def test_what_one_walk_can_take_and_the_other_cannot(levels: int, shape: bytes) -> None:
+    raw = nested(levels, shape)
+    (outcome,) = core([((DEEP,), TILDE)]).mask([raw], "whole").outcomes
+    if outcome != Quarantined("nested too deep"):
+        assert isinstance(outcome, Masked)
+        assert len(outcome.bson) == len(raw) + 1
+        assert outcome.bson.count(b"name~\0") == 1
 
 
 @pytest.mark.parametrize("damage", ["cut", "length", "type", "inner length", "end"])
