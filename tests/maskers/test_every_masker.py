@@ -86,6 +86,11 @@ CASES: list[tuple[type[Masker], dict[str, Any]]] = [
     (maskers.FpeDecrypt, {"alphabet": "alphanumeric"}),
     (maskers.FhirId, {}),
     *((Fake, {"kind": kind}) for kind in KINDS),
+    (Fake, {"kind": "mrn", "unique": True}),
+    (Fake, {"kind": "full_name", "keep": ["length", "gender"]}),
+    (maskers.DateShift, {"keep": []}),
+    (maskers.DateShift, {"keep": ["time_of_day", "season"]}),
+    (maskers.DateShift, {"scope": "collection"}),
 ]
 every_case = pytest.mark.parametrize(
     ("cls", "options"),

@@ -44,6 +44,7 @@ ADDRESS = {
         }
     ],
 }
+BIRTHPLACE = {**ADDRESS, "state": "Zqxton"}
 IDENTIFIER = [
     {
         "use": "usual",
@@ -104,7 +105,7 @@ RESOURCES: list[dict[str, Any]] = [
                 "url": "http://hl7.org/fhir/StructureDefinition/patient-mothersMaidenName",
                 "valueString": "Zqxa Zqxwell",
             },
-            {"url": "http://hl7.org/fhir/StructureDefinition/patient-birthPlace", "valueAddress": ADDRESS},
+            {"url": "http://hl7.org/fhir/StructureDefinition/patient-birthPlace", "valueAddress": BIRTHPLACE},
             {"url": "http://hl7.org/fhir/us/core/StructureDefinition/us-core-birthsex", "valueCode": "F"},
             {"url": "http://example.org/kin", "valueHumanName": NAME[0]},
             {"url": "http://example.org/line", "valueContactPoint": TELECOM[0]},

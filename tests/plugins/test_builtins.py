@@ -25,7 +25,13 @@ OPTIONS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "adaptive": (
         {"target": "500ms", "longest": "2s", "documents": 10, "first_documents": 1, "bytes": "64kB"},
     ),
-    "date_shift": ({"max_days": 1}, {"max_days": 30, "min_days": 7}),
+    "date_shift": (
+        {"max_days": 1},
+        {"max_days": 30, "min_days": 7},
+        {"scope": "collection", "keep": []},
+        {"scope": "document", "keep": ["time_of_day", "weekday"]},
+        {"keep": ["time_of_day", "season"], "formats": ["%d.%m.%Y", "%B %d, %Y"]},
+    ),
     "date_truncate": ({"to": "month"}, {"to": "day"}, {"to": "quarter"}, {"to": "decade"}),
     "encrypt": ({"output": "binData"},),
     "fhir_id": ({"form": "reference"},),
@@ -59,7 +65,13 @@ for line in sys.stdin:
 
 NEEDED: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "replace": ({"value": "x"}, {"value": 7}, {"value": 2**40}, {"value": 0.5}, {"value": True}),
-    "fake": tuple({"kind": kind} for kind in FAKE_KINDS),
+    "fake": (
+        *({"kind": kind} for kind in FAKE_KINDS),
+        *({"kind": kind, "unique": True} for kind in ("mrn", "postcode", "email", "ipv6")),
+        *({"kind": kind, "check": "valid"} for kind in ("npi", "vin", "iban")),
+        {"kind": "full_name", "keep": ["length", "gender"], "locale": "de_DE"},
+        {"kind": "email", "keep": ["domain"], "cache": "10kB"},
+    ),
     "chain": (
         {"maskers": ["hash"]},
         {

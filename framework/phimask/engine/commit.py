@@ -13,8 +13,8 @@ from phimask.engine.checking import Checks
 from phimask.errors import SafeStop
 from phimask.masking.core import Masked, MaskedBatch, MaskingCore, NeedsWhole, Quarantined
 from phimask.masking.unmapped import Unmapped
+from phimask.planning.conditions import Conditions
 from phimask.plugins.values import DocumentId, DocumentPair, Totals
-from phimask.store.conditions import Conditions
 from phimask.store.raw import identity
 from phimask.store.reading import whole_documents
 from phimask.store.writing import Written, insert, replace_whole, update

@@ -25,6 +25,7 @@ from phimask.errors import FindingsError, Interrupted, PhimaskError, SafeStop
 from phimask.masking.unmapped import Unmapped
 from phimask.observing.report import ReportBuilder, Status, without_ids
 from phimask.planning.binding import core
+from phimask.planning.conditions import Conditions
 from phimask.planning.plan import CollectionPlan
 from phimask.plugins.events import (
     BatchFinished,
@@ -40,7 +41,6 @@ from phimask.plugins.events import (
 from phimask.plugins.interfaces import Validator
 from phimask.plugins.registry import Registry
 from phimask.plugins.values import DocumentId, Finding, Totals
-from phimask.store.conditions import Conditions
 from phimask.store.connect import raw_collection
 from phimask.store.raw import extended_json
 from phimask.store.retry import terminal_error

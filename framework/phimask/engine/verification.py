@@ -10,6 +10,7 @@ from phimask.engine.control import StopSignal
 from phimask.errors import Interrupted
 from phimask.masking.columns import BoundRule
 from phimask.masking.core import MaskingCore
+from phimask.planning.conditions import Conditions
 from phimask.planning.plan import CollectionPlan
 from phimask.plugins.events import Event, VerificationProgress
 from phimask.plugins.interfaces import Masker
@@ -23,7 +24,6 @@ from phimask.plugins.values import (
     Partition,
     Totals,
 )
-from phimask.store.conditions import Conditions
 from phimask.store.raw import identity
 from phimask.store.reading import BatchReader, whole_documents
 from phimask.store.source import ID_ORDER

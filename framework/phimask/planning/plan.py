@@ -16,12 +16,12 @@ from phimask.masking.columns import BoundRule
 from phimask.masking.core import MaskingCore
 from phimask.masking.keys import MaskingKey
 from phimask.planning.binding import bind, core, facts
+from phimask.planning.conditions import Conditions
 from phimask.planning.preflight import Namespace, Preflight, examine
 from phimask.planning.prescan import Prescan, prescan
 from phimask.plugins.interfaces import Partitioner
 from phimask.plugins.registry import Registry
 from phimask.plugins.values import CollectionFacts, Partition, RuleFacts, Wildcard
-from phimask.store.conditions import Conditions
 from phimask.store.connect import raw_collection
 from phimask.store.reading import first_documents, sampled_documents
 from phimask.store.retry import error_name, terminal_error
@@ -139,7 +139,9 @@ def _scan(collection: Any, profile: Profile, registry: Registry, plan: Collectio
     detectors = [registry.create("detector", name, {}) for name in registry.names("detector")]
     arguments = (plan.rules, plan.file.subject, detectors)
     for read in (sampled_documents, first_documents):
-        timed = _Timed(None if any(rule.masker.writes for rule in plan.rules) else core(plan.file, plan.rules))
+        timed = _Timed(
+            None if any(rule.masker.writes for rule in plan.rules) else core(plan.file, plan.rules)
+        )
         try:
             found = prescan(timed.over(read(collection, profile.prescan, plan.scope.query)), *arguments)
         except PyMongoError as error:
