@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, cast
 
 from phimask_plugins.maskers.date_text import Change
@@ -39,6 +39,18 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _VARIABLE: Final = frozenset("mdHI")
 """Numbers whose leading zero may be left out."""
+_READ: Final[Mapping[str, Callable[[datetime.datetime], int]]] = {
+    "Y": lambda moment: moment.year,
+    "y": lambda moment: moment.year % 100,
+    "m": lambda moment: moment.month,
+    "d": lambda moment: moment.day,
+    "j": lambda moment: moment.timetuple().tm_yday,
+    "H": lambda moment: moment.hour,
+    "I": lambda moment: (moment.hour - 1) % 12 + 1,
+    "M": lambda moment: moment.minute,
+    "S": lambda moment: moment.second,
+}
+_WIDTHS: Final = {"Y": 4, "j": 3}
 _STAYS: Final = frozenset("fz")
 _DAY: Final = ({"m", "d"}, {"B", "d"}, {"b", "d"}, {"j"})
 _CLOCK: Final = frozenset("HIMSp")
@@ -126,8 +138,8 @@ def _moment(found: Mapping[str, str]) -> datetime.datetime | None:
             day = datetime.date(year, month, int(found["d"]))
     except (ValueError, OverflowError):
         return None
-    weekday = next((_place(part, found) for part in ("A", "a") if part in found), day.weekday())
-    if day.year != year or weekday != day.weekday():
+    named = "A" if "A" in found else "a" if "a" in found else None
+    if day.year != year or (named is not None and _place(named, found) != day.weekday()):
         return None
     hour = int(found.get("H", "0"))
     if "I" in found:
@@ -148,16 +160,5 @@ def _written(part: str, original: str, moment: datetime.datetime, *, short: bool
         place = {"B": moment.month - 1, "b": moment.month - 1, "p": int(moment.hour >= 12)}
         name = _NAMES[part][place.get(part, moment.weekday())]
         return name.upper() if original.isupper() else name.lower() if original.islower() else name
-    number = {
-        "Y": moment.year,
-        "y": moment.year % 100,
-        "m": moment.month,
-        "d": moment.day,
-        "j": moment.timetuple().tm_yday,
-        "H": moment.hour,
-        "I": (moment.hour - 1) % 12 + 1,
-        "M": moment.minute,
-        "S": moment.second,
-    }[part]
-    width = {"Y": 4, "j": 3}.get(part, 1 if short and part in _VARIABLE else 2)
-    return f"{number:0{width}}"
+    width = 1 if short and part in _VARIABLE else _WIDTHS.get(part, 2)
+    return f"{_READ[part](moment):0{width}}"

@@ -35,6 +35,8 @@ def rewrite(text: str, change: Change, *, midnight: bool = False, clock: bool = 
         return None
     if text[4:5] == "-":
         return _rewritten_iso(text, change, midnight=midnight, clock=clock)
+    if text[2:3] == text[5:6] == "/" and len(text) == _DAY_LENGTH:
+        return _rewritten_american(text, change)
     if (match := _COMPACT.fullmatch(text)) is not None:
         day = _date(match[1], match[2], match[3])
         return None if day is None else change(day).isoformat().replace("-", "")
@@ -78,6 +80,16 @@ def _rewritten_iso(text: str, change: Change, *, midnight: bool, clock: bool) ->
         + time[clock_length:]
         + offset
     )
+
+
+def _rewritten_american(text: str, change: Change) -> str | None:
+    """The usual American form, by way of ISO's, which Python reads and writes several times as fast."""
+    try:
+        day = datetime.date.fromisoformat(f"{text[6:]}-{text[:2]}-{text[3:5]}")
+    except ValueError:
+        return None
+    iso = change(day).isoformat()
+    return f"{iso[5:7]}/{iso[8:10]}/{iso[:4]}"
 
 
 def _date(year: str, month: str, day: str) -> datetime.date | None:
