@@ -116,7 +116,8 @@ def test_unmapped_halt_stops_before_the_batch_that_drifted(
     deployed: Path, people: Any, phimask: Callable[..., Any]
 ) -> None:
     write(
-        "unmapped: halt\nrules:\n  - {path: Name, masker: redact}\n  - {path: Status, masker: keep}\n  - {path: Visits, masker: keep}\n"
+        "unmapped: halt\nrules:\n  - {path: Name, masker: redact}\n"
+        + "".join(f"  - {{path: {kept}, masker: keep}}\n" for kept in ("Status", "Visits"))
     )
     answer = mask(phimask, people, "--set", "batch_sizer={name: fixed, options: {documents: 10}}")
     assert answer.code == 4

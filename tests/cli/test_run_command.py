@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -179,8 +180,6 @@ def test_dry_run_and_plan_write_nothing(deployed: Path, people: Any, phimask: Ca
 def test_log_and_report_files_hold_no_value_and_no_key(
     deployed: Path, people: Any, phimask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import os
-
     key = os.environ["PHIMASK_KEY"]
     answer = phimask(
         "-d", people.database.name, "-c", "people", "--yes", "--report", "report.json", "--log-dir", "logs"
