@@ -1,0 +1,201 @@
+"""The FHIR pack on synthetic patients of a generator that knows nothing of it, through a real MongoDB.
+
+Thirty Bundles, as they are and taken apart into one document a resource, masked in place and into a target.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from faker.providers.address.en_US import Provider as AddressWords
+from fhir_coverage import measure
+from fhir_leaks import BUNDLES, clinical, found_in, resources, tokens
+from pack_masking import leaves
+from pymongo import MongoClient
+
+from phimask.cli.main import run
+from phimask.log import close_log
+from phimask.masking.keys import MaskingKey
+
+pytestmark = pytest.mark.skipif(not BUNDLES.exists(), reason="the public FHIR test data are not there")
+
+COLLECTION = "version: 1\ncollection: {name}\nextends: [fhir-r4]\n"
+NAMES = ("bundles", "resources")
+Documents = dict[str, list[dict[str, Any]]]
+
+GENERIC = frozenset(
+    {word.lower() for word in (*AddressWords.street_suffixes, *AddressWords.city_prefixes)}
+    | {"hospital", "medical", "suite", "unit", "town", "centre", "middle", "main"}
+)
+"""Words of addresses that say nobody's: a street is an alley or a glen, a town east of something, and a clinical term
+"Inpatient Hospital"."""
+
+
+@pytest.fixture(scope="module")
+def originals() -> Documents:
+    """Both forms of the Bundles, by collection."""
+    with BUNDLES.open(encoding="utf-8") as lines:
+        bundles = [json.loads(line) for line in lines]
+    single = [resource for bundle in bundles for resource in resources(bundle)]
+    return {
+        "bundles": [{"_id": number, **bundle} for number, bundle in enumerate(bundles)],
+        "resources": [{"_id": number, **resource} for number, resource in enumerate(single)],
+    }
+
+
+@pytest.fixture(scope="module")
+def runs(
+    originals: Documents,
+    client: MongoClient[dict[str, Any]],
+    mongo_uri: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[dict[str, tuple[dict[str, Any], Documents]]]:
+    """The report and the documents afterwards, of a run into a target and of one in place with the same key."""
+    folder = tmp_path_factory.mktemp("fhir")
+    (folder / "collections").mkdir()
+    for name in NAMES:
+        (folder / "collections" / f"{name}.yaml").write_text(COLLECTION.format(name=name), encoding="utf-8")
+    source, target = client["fhir_pack_test"], client["fhir_pack_test_masked"]
+    for name in NAMES:
+        source[name].insert_many(originals[name])
+    results: dict[str, tuple[dict[str, Any], Documents]] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("PHIMASK_URI", mongo_uri)
+        patch.setenv("PHIMASK_KEY", MaskingKey(bytes(range(32))).text())
+        common = ["--profile", "production", "-d", source.name, "-c", "bundles", "-c", "resources"]
+        try:
+            for way, place, flags in (
+                ("target", target, ["--target-db", target.name]),
+                ("in place", source, ["--yes"]),
+            ):
+                report = folder / f"{place.name}.json"
+                assert run([*common, *flags, "--report", str(report)]) == 0
+                documents = {name: list(place[name].find().sort("_id")) for name in NAMES}
+                results[way] = (json.loads(report.read_text(encoding="utf-8")), documents)
+            yield results
+        finally:
+            close_log()
+            for database in (source, target):
+                client.drop_database(database.name)
+
+
+ways = pytest.mark.parametrize("way", ["target", "in place"])
+names = pytest.mark.parametrize("name", NAMES)
+
+
+@ways
+def test_the_run_is_verified_and_complete(way: str, runs: Any, originals: Documents) -> None:
+    report, documents = runs[way]
+    assert report["status"] == "completed"
+    for one in report["collections"]:
+        assert all(result["ok"] for result in one["verification"])
+        name = one["namespace"].rpartition(".")[2]
+        assert one["documents"]["masked"] == len(documents[name]) == len(originals[name])
+
+
+@names
+def test_both_ways_make_the_same_documents(name: str, runs: Any) -> None:
+    assert runs["target"][1][name] == runs["in place"][1][name]
+
+
+@names
+def test_nothing_that_identifies_anybody_is_left(name: str, runs: Any, originals: Documents) -> None:
+    searched = coincidences = 0
+    for before, after in zip(originals[name], runs["target"][1][name], strict=True):
+        wanted = tokens(before) - GENERIC
+        if not wanted:
+            continue
+        searched += len(wanted)
+        was = {(leaf.place, str(leaf.value).lower()) for leaf in leaves(before)}
+        held = dict(was)
+        for place, token in found_in(after, wanted):
+            # A fake may happen to be somebody else's name; what was in the very value before has not been masked.
+            assert token not in held[place], place
+            coincidences += 1
+    assert searched > 1500
+    print(f"\n{name}: {searched} tokens searched for, {coincidences} fakes that are somebody else's word")
+
+
+@names
+def test_clinical_codes_and_values_are_unchanged(name: str, runs: Any, originals: Documents) -> None:
+    seen = 0
+    for before, after in zip(originals[name], runs["target"][1][name], strict=True):
+        kept = clinical(before)
+        seen += len(kept)
+        assert kept == clinical(after)
+    assert seen > 40_000
+
+
+def ids_and_references(documents: list[dict[str, Any]]) -> tuple[list[str], list[str], list[str]]:
+    """Ids of resources, the ids that references point to, the ids of full URLs; in order."""
+    ids: list[str] = []
+    pointed: list[str] = []
+    full: list[str] = []
+    for document in documents:
+        ids += [resource["id"] for resource in resources(document)]
+        full += [entry["fullUrl"].rpartition(":")[2] for entry in document.get("entry", ())]
+        pointed += [
+            leaf.value.rpartition(":")[2]
+            for leaf in leaves(document)
+            if leaf.path.endswith(".reference") and leaf.value.startswith("urn:uuid:")
+        ]
+    return ids, pointed, full
+
+
+@names
+def test_every_link_holds_and_no_id_is_left(name: str, runs: Any, originals: Documents) -> None:
+    before, after = ids_and_references(originals[name]), ids_and_references(runs["target"][1][name])
+    new: Mapping[str, str] = dict(zip(before[0], after[0], strict=True))
+    assert len(set(new.values())) == len(new)
+    assert [new[one] for one in before[1]] == after[1]
+    assert [new[one] for one in before[2]] == after[2]
+    assert not set(new) & set(after[0])
+    assert len(before[1]) > 10_000
+
+
+def test_a_resource_is_masked_alike_in_a_bundle_and_alone(runs: Any) -> None:
+    documents = runs["target"][1]
+    single = [{key: value for key, value in one.items() if key != "_id"} for one in documents["resources"]]
+    assert [resource for bundle in documents["bundles"] for resource in resources(bundle)] == single
+
+
+def test_reports_and_logs_hold_nothing_of_anybody(runs: Any, originals: Documents) -> None:
+    told = json.dumps([report for report, _ in runs.values()]).lower()
+    patients = [one for one in originals["resources"] if one["resourceType"] == "Patient"]
+    assert patients
+    for patient in patients:
+        for identifier in patient["identifier"]:
+            assert identifier["value"].lower() not in told
+        assert patient["birthDate"] not in told
+
+
+def test_the_search_for_leaks_finds_every_kind_of_them() -> None:
+    patient = {
+        "resourceType": "Patient",
+        "extension": [{"url": "http://x/patient-mothersMaidenName", "valueString": "Magdalena Delvalle"}],
+        "identifier": [{"value": "999-91-5172"}],
+        "name": [{"family": "Quagmire", "given": ["Zebulon"]}],
+        "telecom": [{"value": "555-655-8611"}],
+        "birthDate": "1951-02-03",
+        "address": [{"line": ["409 Pagac Alley"], "city": "Quincy", "postalCode": "02169"}],
+    }
+    wanted = tokens(patient)
+    for text in (
+        "Ms. DELVALLE", "id 999-91-5172", "zebulon", "quagmire's", "5 pagac st", "at Quincy", "x02169",
+        "1951-02-03T04:05", "call 555-655-8611", "409 pagac alley",
+    ):  # fmt: skip
+        assert found_in({"text": {"div": f"<div>{text}</div>"}}, wanted), text
+    assert found_in({"text": {"div": "<div>Care Plan for Wound care</div>"}}, wanted) == []
+
+
+def test_every_labelled_value_is_masked_and_little_else() -> None:
+    coverage = measure()
+    assert coverage.missed == {}
+    assert coverage.recall == 1
+    assert coverage.labelled.total() > 1700
+    assert set(coverage.taken) == {"extension.extension.valueString", "extension.valueAddress.state"}
+    assert coverage.unchanged > 0.95
