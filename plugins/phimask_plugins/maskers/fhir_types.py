@@ -28,6 +28,6 @@ RESOURCE_TYPES: Final = frozenset(
     StructureDefinition StructureMap Subscription Substance SubstanceNucleicAcid SubstancePolymer SubstanceProtein
     SubstanceReferenceInformation SubstanceSourceMaterial SubstanceSpecification SupplyDelivery SupplyRequest Task
     TerminologyCapabilities TestReport TestScript ValueSet VerificationResult VisionPrescription
-    """.split()
+    """.split()  # noqa: SIM905  (one name after the other reads better than a list of quoted ones)
 )
 """Source: HL7 FHIR R4 (4.0.1), value set `resource-types`, but for its two abstract ones."""
