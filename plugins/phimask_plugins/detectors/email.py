@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import ClassVar, Final
 
 from phimask_plugins.detectors.pattern import PatternDetector
+from phimask_plugins.detectors.scanning import Found, Rule, Scan
 
-_LABEL: Final = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
-_TOP_LEVEL: Final = r"[^\W\d_](?:[\w-]{0,61}[^\W_])"
+_LABEL: Final = r"[A-Za-z0-9](?:[\w-]{0,61}[A-Za-z0-9])?"
+_TOP_LEVEL: Final = r"[A-Za-z](?:[\w-]{0,61}[A-Za-z0-9])"
+_LOCAL: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.%+'-")
+_LONGEST_LOCAL: Final = 64
 
 
 class EmailDetector(PatternDetector):
@@ -21,11 +23,22 @@ class EmailDetector(PatternDetector):
     name: ClassVar[str] = "email"
     label: ClassVar[str] = "EMAIL"
     labels: ClassVar[frozenset[str]] = frozenset({label})
-    pattern: ClassVar[re.Pattern[str]] = re.compile(
-        rf"(?<!\w)\w[\w.%+'-]{{0,63}}[@\uff20]"
-        rf"(?:(?:{_LABEL}\.){{1,8}}{_TOP_LEVEL}|\[\d{{1,3}}(?:\.\d{{1,3}}){{3}}\])"
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(rf"@(?:(?:{_LABEL}\.){{1,8}}{_TOP_LEVEL}|\[\d{{1,3}}(?:\.\d{{1,3}}){{3}}\])", ("@",), 1.0),
     )
 
-    def judge(self, match: re.Match[str]) -> float:  # noqa: ARG002  (the pattern alone decides)
-        """What looks like an address is one."""
-        return 1.0
+    def found(self, seen: Scan) -> list[Found]:
+        """The domains that have a local part before them, with it."""
+        text = seen.form.text
+        result: list[Found] = []
+        for at, end, confidence in super().found(seen):
+            start = at
+            while start and at - start < _LONGEST_LOCAL and text[start - 1] in _LOCAL:
+                start -= 1
+            # What is no letter or digit at the front belongs to the sentence; what is longer is no address.
+            while start < at and not (text[start].isalnum() or text[start] == "_"):
+                start += 1
+            before = text[start - 1] if start else " "
+            if start < at and not (before.isalnum() or before == "_"):
+                result.append((start, end, confidence))
+        return result

@@ -1,45 +1,48 @@
-"""What detectors by regular expression share: finding, judging, going on."""
+"""What detectors by rules share: asking the scan, and answering in order."""
 
 from __future__ import annotations
 
-import abc
-import re
-import unicodedata
-from collections.abc import Iterator
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
 from phimask import Detection, Detector
-
-HYPHENS = "\\-\u2010\u2011\u2012\u2013\u2212"
-"""For a character class: hyphen-minus, and what word processors make of it."""
-SPACES = " \u00a0\u202f"
-"""For a character class: space, no-break space, narrow no-break space."""
+from phimask_plugins.detectors.scanning import Found, Rule, Scan, enlist, scan
 
 
 class PatternDetector(Detector):
-    """Finds `pattern` and keeps the matches that `judge` believes. Patterns match bounded lengths only, so that the
-    time is linear in the text's length whatever it holds."""
+    """Finds what its `rules` find. Text is matched without regard to how it is disguised: see `form`."""
 
-    pattern: ClassVar[re.Pattern[str]]
     label: ClassVar[str]
+    rules: ClassVar[tuple[Rule, ...]] = ()
 
-    @abc.abstractmethod
-    def judge(self, match: re.Match[str]) -> float | None:
-        """The confidence, 0 to 1, or None where the match is none."""
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        enlist(cls.rules)
 
-    def detect(self, text: str) -> Iterator[Detection]:
-        """Every match that is believed, in order of start, none within another."""
-        at = 0
-        while (match := self.pattern.search(text, at)) is not None:
-            confidence = self.judge(match)
-            if confidence is None:
-                # A true one may begin within what looked like one.
-                at = match.start() + 1
-            else:
-                at = match.end()
-                yield Detection(match.start(), match.end(), self.label, confidence)
+    def detect(self, text: str) -> list[Detection]:
+        """Every match that is believed, in order of start, none overlapping another."""
+        if not text:
+            return []
+        seen = scan(text)
+        found = self.found(seen)
+        if not found:
+            return []
+        span, label = seen.form.span, self.label
+        return [Detection(*span(start, end), label, confidence) for start, end, confidence in united(found)]
+
+    def found(self, seen: Scan) -> list[Found]:
+        """What there is of it in a text, in any order."""
+        find = seen.find
+        return [one for rule in self.rules for one in find(rule)]
 
 
-def digits(text: str) -> str:
-    """The decimal digits in `text`, of whatever script, as ASCII digits."""
-    return "".join(str(unicodedata.decimal(one)) for one in text if one.isdecimal())
+def united(found: Iterable[Found]) -> list[Found]:
+    """Those that overlap become one, with the confidence of the surest."""
+    result: list[Found] = []
+    for one in sorted(found):
+        if result and one[0] < result[-1][1]:
+            start, end, confidence = result[-1]
+            result[-1] = (start, max(end, one[1]), max(confidence, one[2]))
+        else:
+            result.append(one)
+    return result

@@ -18,6 +18,7 @@ from phimask_plugins.maskers.encrypt import Encrypt
 from phimask_plugins.maskers.fake import Fake
 from phimask_plugins.maskers.fhir_id import FhirId
 from phimask_plugins.maskers.fpe import Fpe, FpeDecrypt
+from phimask_plugins.maskers.free_text import FreeText
 from phimask_plugins.maskers.generalize import Generalize
 from phimask_plugins.maskers.hash import Hash
 from phimask_plugins.maskers.keep import Keep
@@ -50,6 +51,7 @@ ALL: Final[tuple[type[Masker], ...]] = (
     FhirId,
     Fpe,
     FpeDecrypt,
+    FreeText,
     Generalize,
     Hash,
     Keep,

@@ -1,0 +1,70 @@
+"""Where words of a large set stand in a text: Aho-Corasick by a native library, or word by word without it."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, Final
+
+_START: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]+")
+
+
+def _native(entries: tuple[str, ...]) -> Any:
+    try:
+        import ahocorasick_rs  # noqa: PLC0415  (optional)
+    except ImportError:
+        return None
+    return ahocorasick_rs.AhoCorasick(entries)
+
+
+class Dictionary:
+    """A set of words and phrases, each beginning and ending with a letter or digit (or a full stop).
+
+    Found are those that stand alone, in their very spelling: the longest of those that begin at a place, none
+    within another. `native`: use the library where there is one.
+    """
+
+    def __init__(self, entries: Iterable[str], *, native: bool = True) -> None:
+        self._entries = tuple(sorted(set(entries)))
+        self._automaton = _native(self._entries) if native and self._entries else None
+        self._by_word: defaultdict[str, list[str]] = defaultdict(list)
+        if self._automaton is None:
+            for entry in self._entries:
+                if (word := _START.match(entry)) is not None:
+                    self._by_word[word[0]].append(entry)
+
+    @property
+    def is_native(self) -> bool:
+        """Whether the library does the work."""
+        return self._automaton is not None
+
+    def find(self, text: str) -> list[tuple[int, int]]:
+        """Start and end of each entry in `text`, which is ASCII, in order."""
+        automaton = self._automaton
+        places = self._by_words(text) if automaton is None else self._by_automaton(automaton, text)
+        found: list[tuple[int, int]] = []
+        at = 0
+        for start, negative in sorted(places):
+            if start >= at:
+                at = -negative
+                found.append((start, at))
+        return found
+
+    def _by_automaton(self, automaton: Any, text: str) -> list[tuple[int, int]]:
+        size = len(text)
+        return [
+            (start, -end)
+            for _, start, end in automaton.find_matches_as_indexes(text, overlapping=True)
+            if (end == size or not text[end].isalnum()) and (start == 0 or not text[start - 1].isalnum())
+        ]
+
+    def _by_words(self, text: str) -> list[tuple[int, int]]:
+        size = len(text)
+        return [
+            (start, -end)
+            for word in _START.finditer(text)
+            for entry in self._by_word.get(word[0], ())
+            if text.startswith(entry, start := word.start())
+            and ((end := start + len(entry)) == size or not text[end].isalnum())
+        ]

@@ -1,0 +1,281 @@
+"""Where people live and are treated: cities, hospitals, and what stands for them."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar, Final
+
+from phimask_plugins.detectors.gazetteer import (
+    CITIES,
+    HOSPITALS,
+    NOT_ALONE,
+    STATE_CODES,
+    STATES,
+)
+from phimask_plugins.detectors.known import known
+from phimask_plugins.detectors.lists import words
+from phimask_plugins.detectors.pattern import PatternDetector, united
+from phimask_plugins.detectors.scanning import Found, Rule, Scan
+from phimask_plugins.detectors.words import FACILITY, NO_NAME, TERMS, names
+
+_STATE: Final = "|".join((*STATE_CODES, *STATES))
+_FULL_STATE: Final = "|".join(STATES)
+_HEAD: Final = (
+    r"Hospitals?|Hosp|Clinics?|Medical (?:Center|Centre|Group|Associates|Campus|School|College)|"
+    r"Med\.? (?:Center|Ctr)|"
+    r"(?:Health|Cancer|Heart|Trauma|Surgery|Surgical|Rehabilitation|Rehab|Care|Wellness|Children's|"
+    r"Women's|Eye|Spine|Treatment|Imaging|"
+    r"Community|Dialysis|Counseling|Veterans|Outpatient|Research|University|Neurology|Birth|Nursing|"
+    r"Senior|Living) (?:Center|Centre|System|"
+    r"Network|Services|Care|Partners|Facility|Home|Clinic)|Medical|Med|Health(?:care)?|Institute|"
+    r"Infirmary|Hospice|Sanatorium|Memorial|"
+    r"General|Presbyterian|University|Pharmacy|Rehab|Dialysis|Manor|Nursing Home|VA|Physicians|Pediatrics|"
+    r"Orthopedics|Cardiology|"
+    r"Oncology|Dermatology|Healthcare System|Health Sciences|Center|Centre"
+)
+_SURE_HEADS: Final = (
+    "Hosp",
+    "Clinic",
+    "Medical",
+    "Med",
+    "Institute",
+    "Infirmary",
+    "Hospice",
+    "Sanatorium",
+    "Memorial",
+    "General",
+)
+_WHERE: Final = (
+    r"at|visited|visits?|residing in|resides in|lives in|living in|lived in|lives at|resident of|moved to|"
+    r"moved from|born in|from|(?:seen|"
+    r"treated|admitted|evaluated|hospitali[sz]ed|diagnosed|examined|assessed|presented|referred|"
+    r"transferred|discharged|followed|consulted|"
+    r"reviewed|operated|enrolled|visit|check(?:ed)?[- ]?(?:in|up)|surgery|appointment|care|patient|clinic|"
+    r"hospital|office|procedure|"
+    r"consultation|delivered|works|working|employed|based|located|checked) (?:in|at|to|from|by|through|"
+    r"with|into)"
+)
+_CAPS: Final = r"[A-Z][A-Za-z'&-]*\.?(?:[ /](?:(?:of|and|the|for|&) )?[A-Z][A-Za-z'&-]*\.?){0,5}"
+_NO_PLACE: Final = words("no_place")
+_PLACE_WORDS: Final = words("place_words")
+_NO_FRONT: Final = frozenset(
+    {"New", "The", "Our", "Good", "Mental", "Public", "Women's", "Children's", "Behavioral", "Primary"}
+)
+"""What makes no place of a word such as Clinic by itself."""
+_WORD_STATES: Final = frozenset({"OR", "IN", "ME", "OK", "HI"})
+_DEGREE_STATES: Final = frozenset({"MD", "PA", "MA", "DE", "MS"})
+_BEFORE_OF: Final = frozenset(
+    {
+        "Church",
+        "City",
+        "College",
+        "County",
+        "Hospital",
+        "House",
+        "Institute",
+        "School",
+        "Sisters",
+        "State",
+        "University",
+    }
+)
+_FOLLOWS: Final = re.compile(
+    rf"(?:,| in) [A-Z][A-Za-z.'-]+(?: [A-Z][A-Za-z.'-]+){{0,2}}, (?:{_STATE})\b|, (?:{_FULL_STATE})\b"
+)
+_CARE: Final = re.compile(
+    r" (?:downtown )?(?:clinic|hospital|office|campus|medical center|emergency (?:room|department))\b"
+)
+_IN_CITY: Final = re.compile(r"(?:,| in| of| at)(?: downtown)? (?=[A-Z])")
+_TERM: Final = re.compile(r"(?:'s)?[ -]([A-Za-z]+)")
+_PREPOSED: Final = re.compile(
+    r"(?:\b(?:in|at|from|near|to|via|of|outside|around|visited|our|the)|[,(:;/])\s{0,2}(?:the |our |"
+    r"downtown )?\Z",
+    re.IGNORECASE,
+)
+_LEADING: Final = frozenset({"of", "and", "the", "for", "&", "de", "la", "at", "in"})
+_ABBREVIATED: Final = (
+    "St.",
+    "Mt.",
+    "Ft.",
+    "Dr.",
+    "Med.",
+    "Univ.",
+    "Gen.",
+    "Reg.",
+    "N.",
+    "S.",
+    "E.",
+    "W.",
+    "Sts.",
+    "Ste.",
+)
+
+
+def _front(text: str, end: int) -> int:
+    """Where the capitalized words before `end` begin; `end` where there are none."""
+    start = first = end
+    linked = ""
+    for _ in range(7):
+        if first < 2 or text[first - 1] != " ":
+            break
+        begin = (
+            max(text.rfind(" ", 0, first - 1), text.rfind("\n", 0, first - 1), text.rfind("(", 0, first - 1))
+            + 1
+        )
+        word = text[begin : first - 1].lstrip("\"'[")
+        if not word or (word[-1] in ".,;:!?)" and word not in _ABBREVIATED):
+            break
+        first -= len(word) + 1
+        if word[0].isupper():
+            if word in NO_NAME and word not in _PLACE_WORDS:
+                break
+            if word in _NO_PLACE or (linked and linked not in ("and", "&") and word not in _BEFORE_OF):
+                break
+            start = first
+            linked = ""
+        elif word in _LEADING:
+            linked = linked or word
+        else:
+            break
+    return start
+
+
+def _facility(match: re.Match[str]) -> Found | None:
+    text = match.string
+    start = _front(text, match.start())
+    if (
+        start == match.start()
+        or text[start : match.start()].strip() in NO_NAME
+        or _is_term(text, match.end())
+    ):
+        return None
+    front = text[start : match.start() - 1]
+    if front in _NO_FRONT:
+        return None
+    end = match.end()
+    if text[end : end + 1] == "." and match[0] in ("Hosp", "Med"):
+        end += 1
+    return start, _with_city(text, end), 0.8 if match[0].startswith(_SURE_HEADS) else 0.65
+
+
+def _with_city(text: str, end: int) -> int:
+    """The end of what follows a place's name to say where it is."""
+    clinic = _CARE.match(text, end)
+    if clinic is not None:
+        end = clinic.end()
+    follows = _FOLLOWS.match(text, end)
+    return end if follows is None else follows.end()
+
+
+def _is_term(text: str, end: int) -> bool:
+    after = _TERM.match(text, end)
+    return after is not None and after[1].lower() in TERMS
+
+
+def _where(match: re.Match[str]) -> Found | None:
+    text, start, end = match.string, match.start("place"), match.end("place")
+    words = match["place"].split(" ")
+    while (
+        words and words[-1] not in FACILITY and (words[-1] in NO_NAME or words[-1].rstrip(".") in _NO_PLACE)
+    ):
+        end -= len(words.pop()) + 1
+    if not words:
+        return None
+    first = words[0].rstrip(".'")
+    if first in _NO_PLACE or (first in NO_NAME and first not in _PLACE_WORDS):
+        return None
+    alone = len(words) == 1
+    if alone and (first in NO_NAME or first in names().alone or len(first) < (4 if first.isupper() else 3)):
+        return None
+    if match[0][:2].isupper() and match["place"].isupper():  # all is in capitals: they tell nothing
+        return None
+    while text[end - 1] in "./&'-":
+        end -= 1
+    return None if _is_term(text, end) else (start, _with_city(text, end), 0.6)
+
+
+def _city_state(match: re.Match[str]) -> Found | None:
+    text, comma = match.string, match.start()
+    start = begin = comma
+    for _ in range(3):
+        before = max(text.rfind(mark, 0, begin - 1) for mark in " \n(") + 1
+        word = text[before:begin]
+        if (
+            not word
+            or not word[0].isupper()
+            or word[-1] in ",;:"
+            or (word in NO_NAME and word not in _PLACE_WORDS)
+        ):
+            break
+        start, begin = before, before - 1
+        if before == 0 or text[before - 1] != " ":
+            break
+    city = text[start:comma]
+    if not city:
+        return None
+    if match["zip"] is None and city not in CITIES:
+        # `Jones, MD` and `Improved, OR` are no places.
+        last = city.rpartition(" ")[2]
+        if match["state"] in _WORD_STATES:
+            return None
+        if match["state"] in _DEGREE_STATES and (last in names().last or last in names().first):
+            return None
+    return start, match.end(), 0.85
+
+
+class PlaceDetector(PatternDetector):
+    """Cities, and hospitals and other places of care: known ones; what ends in `Hospital`, `Clinic`, `Medical Center`
+    and the like; `City, ST`; capitalized words after `at`, `seen at`, `lives in`. A state alone is none.
+
+    Source: 45 CFR 164.514(b)(2)(i)(B), geographic subdivisions smaller than a state.
+    """
+
+    name: ClassVar[str] = "place"
+    label: ClassVar[str] = "LOCATION"
+    labels: ClassVar[frozenset[str]] = frozenset({label})
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(rf"(?<= )(?:{_HEAD})\b", (rf"\b(?:{_HEAD})\b",), _facility),
+        Rule(
+            r"\b(?:St\.?|Saint|Mt\.?|Mount|Our Lady of) [A-Z][A-Za-z]+(?:'s)?(?: [A-Z][A-Za-z'-]+){0,3}",
+            (r"\b(?:St\.?|Saint|Mt\.?|Mount|Our Lady of) [A-Z]",),
+            lambda match: None if _is_term(match.string, match.end()) else (*match.span(), 0.7),
+        ),
+        Rule(
+            rf"\b(?i:{_WHERE}) (?:(?:the|our|my|a|an) )?(?:downtown |nearby |local )?(?P<place>{_CAPS})",
+            (rf"\b(?i:{_WHERE}) (?:(?:the|our|my|a|an) )?(?:downtown |nearby |local )?[A-Z]",),
+            _where,
+        ),
+        Rule(
+            rf"(?<=[a-z.]), {{1,2}}(?P<state>{_STATE})\b(?! \()(?:,? {{1,2}}(?P<zip>\d{{5}}(?:-\d{{4}})?)\b)?",
+            (rf", {{1,2}}(?:{_STATE})\b",),
+            _city_state,
+        ),
+    )
+
+    def found(self, seen: Scan) -> list[Found]:
+        """By the rules, and those that are known by name, with the word clinic or office that follows."""
+        result = super().found(seen)
+        text = seen.form.text
+        for start, end in known(seen):
+            place = text[start:end]
+            if place not in CITIES and place not in HOSPITALS:
+                continue
+            if _is_term(text, end) or text[start - 1 : start] in ("@", "."):
+                continue
+            if place in NOT_ALONE and not _PREPOSED.search(text, max(0, start - 20), start):
+                continue
+            result.append((start, _with_city(text, end), 0.65))
+        return _joined(text, united(result))
+
+
+def _joined(text: str, places: list[Found]) -> list[Found]:
+    """A hospital, and the city that it is in, as one place."""
+    result: list[Found] = []
+    for one in places:
+        between = _IN_CITY.match(text, result[-1][1]) if result else None
+        if between is not None and between.end() == one[0]:
+            start, _, confidence = result[-1]
+            result[-1] = (start, one[1], max(confidence, one[2]))
+        else:
+            result.append(one)
+    return result
