@@ -58,6 +58,7 @@ SCHEMAS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     },
     "masker": {
         **dict.fromkeys(("age_cap", "keep", "nullify", "redact", "remove", "zip3"), NONE),
+        "chain": {"type": "object"},
         "date_shift": options(max_days={"type": "integer", "minimum": 1, "maximum": 3650, "default": 365}),
         "date_truncate": options(to={"enum": ["year", "month", "day"], "default": "year"}),
         "fake": options(

@@ -323,7 +323,7 @@ class TestCollectionFiles:
         assert "date_shift" not in {masker for _, masker in rules("hipaa-person")}
 
     def test_the_pack_works_at_any_depth(self) -> None:
-        assert {len(path) for path, _ in rules("hipaa-person")} == {2}
+        assert all(len(path) > 1 and "**" not in path[1:] for path, _ in rules("hipaa-person"))
         assert {path[0] for path, _ in rules("hipaa-person")} == {"**"}
 
     def test_the_pack_cites_every_letter_of_the_list(self) -> None:
