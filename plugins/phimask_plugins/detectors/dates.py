@@ -67,6 +67,8 @@ def _numeric(match: re.Match[str]) -> Found | None:
     if not _is_day(match["one"], match["other"]):
         return None
     certain = len(match["year"]) == 4 or match["sep"] == "/"
+    if not certain and _UNIT.match(match.string, match.end()):
+        return None
     return match.start(), match.end(), 0.9 if certain else 0.6
 
 
@@ -195,7 +197,7 @@ class AgeDetector(PatternDetector):
             sure(0.9, "age"),
             re.IGNORECASE,
         ),
-        Rule(r"(?<![\w.-])(?:9\d|1[0-3]\d)[MF](?![\w-])", (r"\b(?:9\d|1[0-3]\d)[MF]\b",), sure(0.6)),
+        Rule(r"(?<![\w.-])(?:9\d|1[0-3]\d)(?=[MF](?![\w-]))", (r"\b(?:9\d|1[0-3]\d)[MF]\b",), sure(0.6)),
         Rule(
             r"\b(?:(?:ninety|(?:one )?hundred(?: and)?)(?:[ -](?:one|two|three|four|five|six|seven|eight|"
             r"nine|ten))?(?=[ -]years?[ -](?:old|of age))"

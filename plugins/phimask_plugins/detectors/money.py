@@ -114,7 +114,7 @@ class IbanDetector(PatternDetector):
     labels: ClassVar[frozenset[str]] = frozenset({label})
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]{1,4}){3,9}",
+            r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}([ -]?)[A-Za-z0-9]{4}(?:\1[A-Za-z0-9]{4}){1,7}(?:\1[A-Za-z0-9]{1,3})?",
             (r"\b[A-Za-z]{2}\d{2}[ -]?[A-Za-z0-9]{4}[ -]?[A-Za-z0-9]{4}",),
             _iban,
         ),

@@ -87,6 +87,7 @@ _CARE: Final = re.compile(
 )
 _IN_CITY: Final = re.compile(r"(?:,| in| of| at)(?: downtown)? (?=[A-Z])")
 _TERM: Final = re.compile(r"(?:'s)?[ -]([A-Za-z]+)")
+_GOES_ON: Final = re.compile(r"[ -][a-z]")
 _PREPOSED: Final = re.compile(
     r"(?:\b(?:in|at|from|near|to|via|of|outside|around|visited|our|the)|[,(:;/])\s{0,2}(?:the |our |"
     r"downtown )?\Z",
@@ -170,6 +171,12 @@ def _with_city(text: str, end: int) -> int:
 def _is_term(text: str, end: int) -> bool:
     after = _TERM.match(text, end)
     return after is not None and after[1].lower() in TERMS
+
+
+def _is_placed(text: str, start: int, end: int) -> bool:
+    """Whether a word before it, or punctuation on both sides, makes a place of what may be something else."""
+    before = _PREPOSED.search(text, max(0, start - 20), start)
+    return before is not None and (before[0][0].isalpha() or _GOES_ON.match(text, end) is None)
 
 
 def _where(match: re.Match[str]) -> Found | None:
@@ -262,7 +269,7 @@ class PlaceDetector(PatternDetector):
                 continue
             if _is_term(text, end) or text[start - 1 : start] in ("@", "."):
                 continue
-            if place in NOT_ALONE and not _PREPOSED.search(text, max(0, start - 20), start):
+            if place in NOT_ALONE and not _is_placed(text, start, end):
                 continue
             result.append((start, _with_city(text, end), 0.65))
         return _joined(text, united(result))

@@ -64,7 +64,7 @@ def _counted(least: int, confidence: float) -> Judge:
 def _after(words: str, least: int, confidence: float) -> Rule:
     """A rule for numbers of `least` digits or more after one of the words."""
     return Rule(
-        rf"\b(?:{words}){_LINK}{_NUMBER}", (rf"\b(?:{words})",), _counted(least, confidence), re.IGNORECASE
+        rf"\b(?:{words})\.?{_LINK}{_NUMBER}", (rf"\b(?:{words})",), _counted(least, confidence), re.IGNORECASE
     )
 
 
