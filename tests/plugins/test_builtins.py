@@ -42,6 +42,7 @@ OPTIONS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
         {"check": "npi_invalid"},
     ),
     "fpe_decrypt": ({"alphabet": "hex", "tweak": "visits"},),
+    "free_text": ({"style": "tag", "min_confidence": 0}, {"html": True}),
     "hash": ({"length": 8}, {"length": 64}, {"encoding": "base32"}, {"encoding": "integer", "length": 12}),
     "paginate": ({"documents": 1}, {"documents": 7}, {"documents": 1000}),
     "partial": ({"first": 1, "last": 4}, {"first": 0, "last": 2, "character": "#", "keep_separators": False}),

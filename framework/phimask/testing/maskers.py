@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import random
 import sys
 from collections import defaultdict
@@ -15,7 +16,7 @@ from bson.int64 import Int64
 from phimask.config.components import complete_options
 from phimask.masking.bson_types import PYTHON_ALIASES
 from phimask.plugins.class_check import constructor_arguments
-from phimask.plugins.interfaces import Masker
+from phimask.plugins.interfaces import Detector, Masker
 from phimask.plugins.loading import load_registry
 from phimask.plugins.registry import KEY_OPTIONS
 from phimask.plugins.values import FAILED, REMOVE, Column, MaskedField
@@ -68,11 +69,18 @@ def check_masker(
     _check_canaries(trial)
 
 
+@functools.cache
+def _detectors() -> tuple[Detector, ...]:
+    """One of each that is installed."""
+    registry = load_registry()
+    return tuple(registry.create("detector", name, {}) for name in registry.names("detector"))
+
+
 def _make_inner(name: str, options: Mapping[str, Any]) -> Masker:
     """A masker within a masker, of those that are installed, as a run would make it."""
     registry = load_registry()
     cls = registry.masker(name)
-    given = {"key": _KEY, "older_keys": (), "detectors": (), "make": _make_inner}
+    given = {"key": _KEY, "older_keys": (), "detectors": _detectors(), "make": _make_inner}
     complete = complete_options("masker", name, options, registry)
     own = {key: value for key, value in complete.items() if key not in KEY_OPTIONS or not cls.needs_key}
     return registry.create("masker", name, own, **{one: given[one] for one in constructor_arguments(cls)})
@@ -87,7 +95,7 @@ class _Trial:
         self.masker = self.another()
 
     def another(self, key: bytes = _KEY) -> Masker:
-        given = {"key": key, "older_keys": (), "detectors": (), "make": _make_inner}
+        given = {"key": key, "older_keys": (), "detectors": _detectors(), "make": _make_inner}
         return make(self.cls, self.options, **{name: given[name] for name in constructor_arguments(self.cls)})
 
     def of_types(self, values: Mapping[str, Sequence[Any]]) -> list[Any]:

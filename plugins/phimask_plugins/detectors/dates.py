@@ -192,7 +192,7 @@ class AgeDetector(PatternDetector):
         ),
         Rule(
             r"\b(?:aged?|turn(?:ed|s|ing)|at the age of)\b[: ]{0,2}(?:is |of )?(?P<age>9\d|"
-            r"1[0-3]\d)(?![\w.%/-])",
+            r"1[0-3]\d)(?![\w%/-]|[.]\d)",
             (r"\b(?:aged?|turn(?:ed|s|ing)|at the age of)\b[: ]{0,2}(?:is |of )?(?:9|1[0-3])\d",),
             sure(0.9, "age"),
             re.IGNORECASE,

@@ -29,7 +29,9 @@ _TELLING_LETTERS: Final = 3
 _PHONE_DIGITS: Final = 7
 _DIGIT: Final = re.compile(r"\d")
 _PUNCTUATED: Final = re.compile(r"[\d ()+./x-]+")
-_NUMBER: Final = re.compile(r"(?<![A-Za-z0-9])\+?\(?\d(?:[ ().+-]{0,3}\d){6,18}(?!\w)")
+_GROUP: Final = re.compile(r"(?<![A-Za-z])\d+(?![A-Za-z])")
+_GAP: Final = re.compile(r"[ ().+-]{0,3}")
+_MOST_DIGITS: Final = 20
 _EDGES: Final = re.compile(r"^[^A-Za-z0-9]+|[^A-Za-z0-9]+$")
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z'.-]*(?:,? [A-Za-z][A-Za-z'.-]*){0,5}")
 _NAME_KEY: Final = re.compile(
@@ -61,7 +63,6 @@ _INITIAL_BEFORE: Final = re.compile(r"(?<![A-Za-z0-9])([A-Za-z])(?:\. {0,2}| )\Z
 _INITIAL_AFTER: Final = re.compile(r",? ([A-Z])(?![A-Za-z0-9'])")
 _NEIGHBOUR: Final = 4
 """Characters between a short name and the other name that makes it one."""
-_DIGITS_OF: Final = re.compile(r"\D+")
 
 
 class Hit(NamedTuple):
@@ -216,13 +217,25 @@ class Originals:
         """Telephone numbers and the like, however they are punctuated."""
         if not self._numbers:
             return
-        for match in _NUMBER.finditer(text):
-            digits = _DIGITS_OF.sub("", match[0])
-            for known in (digits, digits[1:] if digits[0] == "1" else "1" + digits):
-                masked = self._numbers.get(known)
-                if masked is not None:
-                    yield Hit(match.start(), match.end(), _refilled(match[0], digits, masked))
+        groups = list(_GROUP.finditer(text))
+        first = 0
+        while first < len(groups):
+            digits = ""
+            for last in range(first, len(groups)):
+                if last > first and not _GAP.fullmatch(text, groups[last - 1].end(), groups[last].start()):
                     break
+                digits += groups[last][0]
+                if len(digits) > _MOST_DIGITS:
+                    break
+                masked = self._numbers.get(digits) or self._numbers.get(
+                    digits[1:] if digits[0] == "1" else "1" + digits
+                )
+                if masked is not None:
+                    start, end = groups[first].start(), groups[last].end()
+                    yield Hit(start, end, _refilled(text[start:end], digits, masked))
+                    first = last
+                    break
+            first += 1
 
 
 def _text(masked: Any) -> str:

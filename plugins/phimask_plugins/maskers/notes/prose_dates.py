@@ -66,10 +66,13 @@ class _Parts:
         new = {}
         if "name" in groups:
             new["name"] = _month_like(match["name"], date.month)
+            padded = self.day is not None and (match["day"][0] == "0" or "-" in text)
         else:
             new["month"] = _like(match["month"], date.day if self.swapped else date.month)
+            padded = True
         if self.day is not None:
-            new["day"] = _like(match["day"], date.month if self.swapped else date.day)
+            number = date.month if self.swapped else date.day
+            new["day"] = _like(match["day"], number) if padded else str(number)
         if "ordinal" in groups and match["ordinal"]:
             new["ordinal"] = _ordinal(date.day)
         if self.year is not None:
@@ -91,8 +94,8 @@ class DateMoves:
         return bool(self._moves)
 
     def knows(self, text: str) -> bool:
-        """Whether the text is one of the dates."""
-        return any(parts.is_of(date) for parts in _read(text) for date in self._moves)
+        """Whether the text is one of the dates, with its year and all."""
+        return any(parts.date() in self._moves for parts in _read(text))
 
     def moved(self, text: str) -> str | None:
         """The date in its own form: as it is masked elsewhere in the document, or moved as far as all others were.
