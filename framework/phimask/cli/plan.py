@@ -27,7 +27,7 @@ def plan_command(flags: Flags, as_json: bool) -> int:
 def show_plans(flags: Flags, *, as_json: bool) -> int:
     """Plan, show, and answer with the exit code."""
     with open_session(flags, demo_allowed=True) as session:
-        summaries = [summarize(plan, session.configuration.profile) for plan in session.plans()]
+        summaries = [summarize(plan, session.configuration.profile) for plan in session.plans(detect=True)]
         profile = session.configuration.profile.name
     if as_json:
         answer({"profile": profile, "collections": summaries})

@@ -64,7 +64,7 @@ def _run(
         raise UsageError(f"--report {report_file}: there is no such directory; make it first")
     stop = StopSignal()
     with open_session(flags, demo_allowed=True) as session:
-        plans = session.plans()
+        plans = session.plans(detect=session.configuration.profile.strict)
         _refuse_hazards(plans, strict=session.configuration.profile.strict)
         if not (yes or session.demo):
             _confirm(plans)

@@ -45,8 +45,8 @@ class Session:
     scope: Scope
     demo: bool
 
-    def plans(self) -> list[CollectionPlan]:
-        """A plan for each collection, in order."""
+    def plans(self, *, detect: bool) -> list[CollectionPlan]:
+        """A plan for each collection, in order; with `detect`, unmapped values are looked at by detectors."""
         return [
             plan_collection(
                 file,
@@ -56,6 +56,7 @@ class Session:
                 self._namespace(self.source, self.configuration.project.database, file),
                 self._target(file),
                 self.scope,
+                detect=detect,
             )
             for file in self.configuration.collections
         ]

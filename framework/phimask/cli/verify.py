@@ -30,7 +30,7 @@ def verify_command(flags: Flags, as_json: bool) -> None:
     stop = StopSignal()
     results: dict[str, list[Checked]] = {}
     with open_session(flags, demo_allowed=False) as session, stop_on_signals(stop):
-        for plan in session.plans():
+        for plan in session.plans(detect=False):
             if plan.hazards:
                 raise PreflightError(plan.hazards)
             results[plan.namespace] = _verify(plan, session, stop)

@@ -81,8 +81,10 @@ def plan_collection(
     source: Namespace,
     target: Namespace | None,
     scope: Scope,
+    *,
+    detect: bool = True,
 ) -> CollectionPlan:
-    """Find out all there is to know. Raises ConfigError, KeyMaterialError, PreflightError or StoreError; what
+    """Find out all there is to know. With `detect`, detectors look at values that no rule names. Raises ConfigError, KeyMaterialError, PreflightError or StoreError; what
     does not keep the plan from being made is in its hazards and warnings."""
     rules = bind(file, registry, keys)
     judged = facts(bind(file, registry, keys))
@@ -101,7 +103,7 @@ def plan_collection(
         "memory_governor", profile.memory_governor.name, profile.memory_governor.options
     )
     plan.ceiling_bytes = governor.read().ceiling_bytes
-    plan.scan = _scan(collection, profile, registry, plan)
+    plan.scan = _scan(collection, profile, registry, plan, detect=detect)
     plan.documents, plan.bytes = _extent(indexed, plan)
     partitioner = registry.create("partitioner", profile.partitioner.name, profile.partitioner.options)
     refused = Conditions(rules).refused(collection)
@@ -135,8 +137,12 @@ def _try(query: Mapping[str, Any], source: Namespace) -> None:
             raise terminal_error(error, f"reading {source}") from None
 
 
-def _scan(collection: Any, profile: Profile, registry: Registry, plan: CollectionPlan) -> Prescan:
-    detectors = [registry.create("detector", name, {}) for name in registry.names("detector")]
+def _scan(
+    collection: Any, profile: Profile, registry: Registry, plan: CollectionPlan, *, detect: bool
+) -> Prescan:
+    # Their dictionaries take memory, which a run does not get back: so a run looks only if it is to be strict.
+    names = registry.names("detector") if detect else ()
+    detectors = [registry.create("detector", name, {}) for name in names]
     arguments = (plan.rules, plan.file.subject, detectors)
     for read in (sampled_documents, first_documents):
         timed = _Timed(
