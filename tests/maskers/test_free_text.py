@@ -330,3 +330,9 @@ def test_no_original_is_left_whatever_stands_around_it(pieces: list[str], betwee
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=80), st.booleans())
 def test_without_anything_to_find_a_text_stays(text: str, html: bool) -> None:
     assert mask(text, (), free_text((), html=html)) == text
+
+
+def test_a_long_text_is_masked_as_its_parts_are() -> None:
+    sentence = "Ada Lovelace, MRN 771234, seen 4/17/1931 by Dr. Okafor at Lakeside Hospital; call 312-555-0143. "
+    count = 200_000 // len(sentence)
+    assert mask(sentence * count) == mask(sentence) * count

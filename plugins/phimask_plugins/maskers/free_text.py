@@ -111,7 +111,7 @@ class FreeText(Masker):
             return FAILED
 
         def find(text: str) -> Iterator[Hit]:
-            return self._hits(text, originals)
+            return self._in_pieces(text, originals)
 
         if self._html:
             return markup.masked(value, find)
@@ -121,6 +121,19 @@ class FreeText(Masker):
             parts += (value[at:start], text)
             at = end
         return "".join([*parts, value[at:]]) if parts else value
+
+    def _in_pieces(self, text: str, originals: Originals) -> Iterator[Hit]:
+        """As `_hits`, but memory is taken for one piece of a long text after the other."""
+        if len(text) <= _PIECE:
+            yield from self._hits(text, originals)
+            return
+        at = 0
+        for begin in range(0, len(text), _PIECE):
+            first = max(0, begin - _OVERLAP)
+            for start, end, new in self._hits(text[first : begin + _PIECE + _OVERLAP], originals):
+                if begin <= first + start < begin + _PIECE and first + start >= at:
+                    at = first + end
+                    yield Hit(first + start, at, new)
 
     def _hits(self, text: str, originals: Originals) -> Iterator[Hit]:
         """What is to be replaced, in order, none overlapping another."""
@@ -133,18 +146,8 @@ class FreeText(Masker):
         yield from _merged(hits, self._others(text, hits, believed))
 
     def _detections(self, text: str) -> Iterator[Detection]:
-        if len(text) <= _PIECE:
-            for detector in self._detectors:
-                yield from detector.detect(text)
-            return
-        for begin in range(0, len(text), _PIECE):
-            first = max(0, begin - _OVERLAP)
-            piece = text[first : begin + _PIECE + _OVERLAP]
-            for detector in self._detectors:
-                for one in detector.detect(piece):
-                    start = first + one.start
-                    if begin <= start < begin + _PIECE:
-                        yield Detection(start, first + one.end, one.label, one.confidence)
+        for detector in self._detectors:
+            yield from detector.detect(text)
 
     def _moved(self, text: str, originals: Originals, detections: Sequence[Detection]) -> Iterator[Hit]:
         """Dates that are masked elsewhere in the document, sure or not, and others that move with them."""
