@@ -28,7 +28,7 @@ PIECES = (
     "April 17th, 1931", "17 APR 31", "may", "May 5", "19310417", "T08:15", "at", "seen at", "St. Mary's", "Mercy Hospital",
     "Springfield, MA 01103", "17 Elm Street", "P.O. Box 12", "zip", "01103-1234", "a@b.example", "@", "www.", "example.org",
     "http://x.example/a?b", "192.0.2.7", "::ffff:192.0.2.1", "fe80::1", "00:1a:2b:3c:4d:5e", "0012.3456.789a", "4012888888881881",
-    "4012 8888 8888 1881", "GB82 WEST 1234 5698 7654 32", "BB1388568", "1EG4-TE5-MK73", "1M8GDM9AXKP042788", "94-year-old",
+    "4012 8888 8888 1881", "GB82 WEST 1234 5698 7654 32", "AB1234563", "1EG4-TE5-MK73", "1M8GDM9AXKP042788", "94-year-old",
     "aged 93", "plate", "policy no.", "HP-123456", "#12345", "fax", "call", "van der", "of", "the", "Patient", "patient", "name:",
     "is", "I.", "J", "X", ":", "-", ".", ",", "/", "(", ")", "#", "\n", "\t", "0", "00", "9", "ninety-four years old", "hundred",
 )  # fmt: skip
