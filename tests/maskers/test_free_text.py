@@ -333,6 +333,8 @@ def test_without_anything_to_find_a_text_stays(text: str, html: bool) -> None:
 
 
 def test_a_long_text_is_masked_as_its_parts_are() -> None:
-    sentence = "Ada Lovelace, MRN 771234, seen 4/17/1931 by Dr. Okafor at Lakeside Hospital; call 312-555-0143. "
+    sentence = (
+        "Ada Lovelace, MRN 771234, seen 4/17/1931 by Dr. Okafor at Lakeside Hospital; call 312-555-0143. "
+    )
     count = 200_000 // len(sentence)
     assert mask(sentence * count) == mask(sentence) * count
