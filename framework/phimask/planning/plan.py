@@ -84,8 +84,11 @@ def plan_collection(
     *,
     detect: bool = True,
 ) -> CollectionPlan:
-    """Find out all there is to know. With `detect`, detectors look at values that no rule names. Raises ConfigError, KeyMaterialError, PreflightError or StoreError; what
-    does not keep the plan from being made is in its hazards and warnings."""
+    """Find out all there is to know. With `detect`, detectors look at values that no rule names.
+
+    Raises ConfigError, KeyMaterialError, PreflightError or StoreError; what does not keep the plan from being made
+    is in its hazards and warnings.
+    """
     rules = bind(file, registry, keys)
     judged = facts(bind(file, registry, keys))
     preflight = examine(source, target, rules)
