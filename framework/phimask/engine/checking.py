@@ -24,7 +24,7 @@ class Checks:
     """The validators of one phase over any number of documents and totals."""
 
     def __init__(self, phase: Phase, validators: Sequence[Validator]) -> None:
-        self.phase = phase
+        self.phase: Phase = phase
         self._validators = [one for one in validators if phase in one.phases]
         self._seen: Counter[str] = Counter({one.name: 0 for one in self._validators})
         self._found: dict[str, Counter[tuple[str, str | None]]] = {

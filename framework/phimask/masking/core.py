@@ -24,7 +24,7 @@ from phimask.masking.splice import (
     update_document,
 )
 from phimask.plugins.values import REMOVE
-from phimask.rawbson import MalformedBsonError, elements, wrap
+from phimask.rawbson import Element, MalformedBsonError, elements, wrap
 
 Mode = Literal["update", "whole"]
 
@@ -85,7 +85,7 @@ class MaskingCore:
         self._rules = tuple(rules)
         self._subject = subject
         self._per_document = any(rule.masker.per_document for rule in rules)
-        self._on_error = on_error
+        self._on_error: OnError = on_error
         self._roots: dict[frozenset[int], State] = {}
         self._decoded = DecodedWalk(self._rules)
         self._raw = RawWalk(self._rules)
@@ -111,6 +111,7 @@ class MaskingCore:
         roots = [self._root(rules) for rules in without] or [self._root(frozenset())] * len(documents)
         decoded = self._decoded
         decoded.reset(paths=mode == "update")
+        document: dict[str, Any] = {}
         for number, raw in enumerate(documents):
             try:
                 document = bson.decode(raw, LOSSLESS)
@@ -168,6 +169,7 @@ class MaskingCore:
     def _raw_subject(self, raw: bytes, subject: tuple[str, ...] | None) -> bytes:
         start = 0
         identity = b"\x0a\0"
+        found: Element | None = None
         for depth, key in enumerate(subject or ("_id",)):
             found = None
             for element in elements(raw, start):
@@ -195,7 +197,7 @@ class _Batch:
         self.spliced: list[int] = []
         self.targets: list[dict[str, Any]] = [{}] * len(documents)
         self._rules = rules
-        self._on_error = on_error
+        self._on_error: OnError = on_error
         self._mode = mode
         self._removed: set[int] = set()
         self._changed: set[int] = set()
