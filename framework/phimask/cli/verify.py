@@ -15,7 +15,6 @@ from phimask.engine.verification import verify_copy, verify_in_place
 from phimask.errors import FindingsError, PreflightError
 from phimask.planning.plan import CollectionPlan
 from phimask.plugins.events import Event
-from phimask.store.connect import raw_collection
 
 
 @click.command("verify")
@@ -45,14 +44,14 @@ def _verify(plan: CollectionPlan, session: Session, stop: StopSignal) -> list[Ch
     def progress(event: Event) -> None:  # a verification is short beside its run: the result is enough
         del event
 
-    source = raw_collection(plan.source.client, plan.source.database, plan.source.collection)
+    source = plan.source.raw()
     if plan.target is None:
         checked, unjudged = verify_in_place(plan, source, progress, stop)
         if unjudged := unjudged & _matched(plan):
             listed = ", ".join(sorted(unjudged))
             say(f"{plan.namespace}: cannot be judged in place, since masking again changes them: {listed}")
     else:
-        target = raw_collection(plan.target.client, plan.target.database, plan.target.collection)
+        target = plan.target.raw()
         validators = [
             session.registry.create("validator", name, {}, rules=plan.facts)
             for name in session.registry.names("validator")

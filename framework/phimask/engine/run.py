@@ -41,7 +41,6 @@ from phimask.plugins.events import (
 from phimask.plugins.interfaces import Validator
 from phimask.plugins.registry import Registry
 from phimask.plugins.values import DocumentId, Finding, Totals
-from phimask.store.connect import raw_collection
 from phimask.store.raw import extended_json
 from phimask.store.retry import terminal_error
 
@@ -166,10 +165,8 @@ class Run:
         unmapped = _unmapped(plan)
         if unmapped is not None:
             unmapped.seen.clear()  # the plan's sample went through it too
-        source = raw_collection(plan.source.client, plan.source.database, plan.source.collection)
-        target = None
-        if plan.target is not None:
-            target = raw_collection(plan.target.client, plan.target.database, plan.target.collection)
+        source = plan.source.raw()
+        target = None if plan.target is None else plan.target.raw()
 
         def emit(event: Event) -> None:
             if isinstance(event, BatchFinished):
@@ -205,7 +202,7 @@ class Run:
 
     def _after(self, plan: CollectionPlan, validators: Sequence[Validator], counts: Counts) -> list[Checked]:
         checks = Checks("after", validators)
-        source = raw_collection(plan.source.client, plan.source.database, plan.source.collection)
+        source = plan.source.raw()
         if plan.target is None:
             results, came_after = count_in_place(plan, source, counts.totals(), checks)
             if came_after:
@@ -216,7 +213,7 @@ class Run:
                     )
                 )
             return results
-        target = raw_collection(plan.target.client, plan.target.database, plan.target.collection)
+        target = plan.target.raw()
         return verify_copy(plan, source, target, checks, counts.quarantined, self._tell, self._stop)
 
     def _conclude(self, plan: CollectionPlan, results: Sequence[Checked], counts: Counts) -> int:

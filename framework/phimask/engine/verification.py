@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from phimask.engine.checking import Checked, Checks
@@ -87,16 +88,7 @@ def count_in_place(
             beyond.move(documents)
         # Quarantined documents are stored too, but not masked: the count is of those that are.
         stored = source.count_documents({}, hint=ID_ORDER) - came_after - totals.quarantined
-    checks.totals(
-        Totals(
-            read=totals.read,
-            written=totals.written,
-            unchanged=totals.unchanged,
-            quarantined=totals.quarantined,
-            missing=totals.missing,
-            stored=stored,
-        )
-    )
+    checks.totals(replace(totals, stored=stored))
     return checks.results(), came_after
 
 

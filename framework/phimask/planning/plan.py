@@ -22,7 +22,6 @@ from phimask.planning.prescan import Prescan, prescan
 from phimask.plugins.interfaces import Partitioner
 from phimask.plugins.registry import Registry
 from phimask.plugins.values import CollectionFacts, Partition, RuleFacts, Wildcard
-from phimask.store.connect import raw_collection
 from phimask.store.reading import first_documents, sampled_documents
 from phimask.store.retry import error_name, terminal_error
 from phimask.store.source import CollectionSource
@@ -100,7 +99,7 @@ def plan_collection(
         return plan
     if scope.query is not None:
         _try(scope.query, source)
-    collection = raw_collection(source.client, source.database, source.collection)
+    collection = source.raw()
     indexed = CollectionSource(collection)
     governor = registry.create(
         "memory_governor", profile.memory_governor.name, profile.memory_governor.options

@@ -16,7 +16,7 @@ from phimask.errors import PreflightError
 from phimask.masking.automaton import NO_RULE, State, automaton
 from phimask.masking.columns import BoundRule
 from phimask.plugins.values import Wildcard
-from phimask.store.connect import Client, server_version
+from phimask.store.connect import Client, raw_collection, server_version
 from phimask.store.retry import error_name
 
 _OLDEST: Final = (5, 0)
@@ -33,6 +33,10 @@ class Namespace:
 
     def __str__(self) -> str:
         return f"{self.database}.{self.collection}"
+
+    def raw(self) -> Any:
+        """The collection with raw documents and majority concerns."""
+        return raw_collection(self.client, self.database, self.collection)
 
 
 @dataclass(slots=True)
