@@ -12,6 +12,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from phimask.store.embedded import EmbeddedMongod, find_mongod
+from replica_set import ReplicaSet
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +20,20 @@ def mongo_uri() -> Iterator[str]:
     """A running single-node replica set on the loopback address, ended with the session."""
     with EmbeddedMongod(find_mongod(os.environ), ["--setParameter", "enableTestCommands=1"]) as server:
         yield server.uri
+
+
+@pytest.fixture(scope="session")
+def whole_replica_set(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaSet]:
+    """Three members, started for the first test that asks for `replica_set`, ended with the session."""
+    with ReplicaSet(find_mongod(os.environ), tmp_path_factory.mktemp("replica_set")) as members:
+        yield members
+
+
+@pytest.fixture
+def replica_set(whole_replica_set: ReplicaSet) -> Iterator[ReplicaSet]:
+    """A whole replica set of three; what a test does to it is mended after the test."""
+    yield whole_replica_set
+    whole_replica_set.mend()
 
 
 @pytest.fixture(scope="session")
