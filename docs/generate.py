@@ -364,6 +364,16 @@ def _flat(profile: Any) -> Iterator[tuple[str, str]]:
         for name in settings.__dataclass_fields__ if settings is not None else ():
             shown = "max_batch" if name == "max_batch_seconds" else name
             yield f"{part}.{shown}", _setting(shown, getattr(settings, name))
+    throttle = profile.throttle
+    if throttle.replica_lag is not None:
+        yield "throttle.replica_lag.pause", f"{throttle.replica_lag.pause:g}s"
+        yield "throttle.replica_lag.resume", f"{throttle.replica_lag.resume:g}s"
+    yield "throttle.flow_control", str(throttle.flow_control).lower()
+    yield (
+        "throttle.windows",
+        ", ".join(f"{one.opens:%H:%M} to {one.closes:%H:%M}" for one in throttle.windows),
+    )
+    yield "throttle.flag_file", "" if throttle.flag_file is None else throttle.flag_file.as_posix()
     yield "check.sample", str(profile.check_sample)
     yield "prescan.documents", str(profile.prescan)
     yield "strict", str(profile.strict).lower()

@@ -123,6 +123,7 @@ def test_what_decides_nothing_leaves_the_digest(folder: Path) -> None:
     assert configuration(folder).digest == before
     assert configuration(folder, settings=["observers=[log]", "description=other"]).digest == before
     assert configuration(folder, settings=["breaker.trips=3"]).digest == before
+    assert configuration(folder, settings=["throttle.flag_file=stop"]).digest == before
     assert configuration(folder, flags={"uri": "mongodb://db"}).digest == before
     (folder / "collections" / "patients.yaml").write_text(f"# a comment\n{PATIENTS}", encoding="utf-8")
     assert configuration(folder).digest == before

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import time
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,15 @@ from fake_catalog import FakeCatalog
 from jsonschema import Draft202012Validator
 
 from phimask.config.data import data_dir, shipped, shipped_schema
-from phimask.config.model import Breaker, Canary, Profile, Retry
+from phimask.config.model import (
+    Breaker,
+    Canary,
+    Profile,
+    ReplicaLag,
+    Retry,
+    ThrottleSettings,
+    TimeWindow,
+)
 from phimask.config.nodes import plain
 from phimask.config.profile import load_profile
 from phimask.config.yaml_lines import read_yaml
@@ -154,6 +163,45 @@ def test_a_wrong_setting_says_so(setting: str, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         profile("emergency", settings=[setting])
     assert str(caught.value).splitlines() == [said]
+
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def test_the_shipped_profiles_watch_the_lag_and_production_everything() -> None:
+    lag = ReplicaLag(pause=2.0, resume=1.0)
+    assert profile("emergency").throttle == ThrottleSettings(lag, False, (), None)
+    assert profile("parallel").throttle == ThrottleSettings(lag, True, (), None)
+    assert profile("advanced").throttle == profile("parallel").throttle
+    assert profile("production").throttle == ThrottleSettings(lag, True, (), Path("phimask.pause"))
+
+
+def test_a_profile_without_a_throttle_watches_what_needs_no_choice(tmp_path: Path) -> None:
+    (tmp_path / "profiles").mkdir()
+    text = shipped("profile")["emergency"].read_text(encoding="utf-8")
+    before, _, rest = text.partition("throttle:\n")
+    after = rest[rest.index("check:\n") :]
+    (tmp_path / "profiles" / "own.yaml").write_text(before + after, encoding="utf-8")
+    assert profile("own", tmp_path).throttle == ThrottleSettings(ReplicaLag(2.0, 1.0), True, (), None)
+
+
+def test_the_throttle_is_set_like_anything_else() -> None:
+    found = profile(
+        "production",
+        settings=[
+            "throttle.replica_lag.pause=1s",
+            "throttle.flow_control=false",
+            "throttle.flag_file=null",
+            "throttle.windows=[{from: 22:00, to: 24:00, days: [sat]}, {from: '00:30', to: '06:00', zone: UTC}]",
+        ],
+    ).throttle
+    assert found.replica_lag == ReplicaLag(pause=1.0, resume=1.0)
+    assert (found.flow_control, found.flag_file) == (False, None)
+    assert found.windows == (
+        TimeWindow(time(22), time(0), ("sat",), None),
+        TimeWindow(time(0, 30), time(6), DAYS, "UTC"),
+    )
+    assert profile("production", settings=["throttle.replica_lag=null"]).throttle.replica_lag is None
 
 
 def test_a_project_s_profile_may_extend_the_shipped_one_of_its_name(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import time
 from pathlib import Path
 from typing import Any, Literal
 
@@ -92,6 +93,42 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplicaLag:
+    """How many seconds a secondary may be behind: work stands still from `pause` on, until it is `resume` at most."""
+
+    pause: float
+    resume: float
+
+
+@dataclass(frozen=True, slots=True)
+class TimeWindow:
+    """When work may be done, by the clock on the wall: from `opens` on, on each of `days`, until `closes` comes next.
+
+    `closes` is on the next day where it is not after `opens`. days: mon to sun. zone: an IANA name, None: the
+    machine's own.
+    """
+
+    opens: time
+    closes: time
+    days: tuple[str, ...]
+    zone: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ThrottleSettings:
+    """Why work stands still out of regard for others.
+
+    replica_lag None: not watched. windows: empty, at any time. flag_file: as written, relative to the project's
+    folder.
+    """
+
+    replica_lag: ReplicaLag | None
+    flow_control: bool
+    windows: tuple[TimeWindow, ...]
+    flag_file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """How a run behaves. Holds no masking rules.
 
@@ -111,6 +148,7 @@ class Profile:
     breaker: Breaker
     canary: Canary | None
     retry: Retry
+    throttle: ThrottleSettings
     check_sample: int
     prescan: int
     strict: bool
@@ -186,7 +224,8 @@ class Project:
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """All that a run is told: where, how, what. `digest` is SHA-256, in hex, over everything that decides the
-    outcome (rules, maskers' options, subject, profile), with no secret in it."""
+    outcome (rules, maskers' options, subject, profile), with no secret in it. The throttle is left out: at which
+    hours work stands still is changed between a stop and a resume."""
 
     project: Project
     profile: Profile

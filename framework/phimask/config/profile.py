@@ -17,6 +17,7 @@ from phimask.config.merge import COMPONENT_KEYS, merge_profiles, nested
 from phimask.config.model import Breaker, Canary, Origin, Profile, Retry
 from phimask.config.nodes import Node, at, below, mapping, plain
 from phimask.config.schema_check import checked
+from phimask.config.throttle import throttle_settings
 from phimask.config.wording import fault_at, in_order, quoted
 from phimask.config.yaml_lines import parse_value, read_yaml
 from phimask.errors import ConfigError, Fault
@@ -94,9 +95,17 @@ def _profile(name: str, tree: Node, components: ComponentCatalog, faults: list[F
         key: choose_all(key.removesuffix("s"), keys[key], components, faults) if key in keys else ()
         for key in ("validators", "observers")
     }
+    throttle = throttle_settings(keys["throttle"], faults)
     _refuse_contradictions(tree, faults)
     partitioner, batch_sizer, memory_governor, executor = (single[key] for key in COMPONENT_KEYS)
-    if faults or partitioner is None or batch_sizer is None or memory_governor is None or executor is None:
+    if (
+        faults
+        or throttle is None
+        or partitioner is None
+        or batch_sizer is None
+        or memory_governor is None
+        or executor is None
+    ):
         raise ConfigError(in_order(faults))
     values = plain(tree)
     breaker, canary, retry = values["breaker"], values["canary"], values["retry"]
@@ -125,6 +134,7 @@ def _profile(name: str, tree: Node, components: ComponentCatalog, faults: list[F
             max_batch_seconds=canary["max_batch"],
         ),
         retry=Retry(attempts=retry["attempts"], initial=retry["initial"], longest=retry["longest"]),
+        throttle=throttle,
         check_sample=values["check"]["sample"],
         prescan=values["prescan"]["documents"],
         strict=values["strict"],
@@ -140,6 +150,12 @@ def _refuse_contradictions(tree: Node, faults: list[Fault]) -> None:
             ("retry", "longest"),
             "the first wait ({}) is longer than the longest ({})",
             "make initial the shorter one",
+        ),
+        (
+            ("throttle", "replica_lag", "resume"),
+            ("throttle", "replica_lag", "pause"),
+            "work would go on at a lag ({}) at which it stands still ({})",
+            "make resume the shorter one",
         ),
         (
             ("canary", "max_memory"),
