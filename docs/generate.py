@@ -17,10 +17,11 @@ from typing import Any, Final
 
 import click
 
-from phimask import errors
+from phimask import errors, log
 from phimask.cli.main import cli
 from phimask.config.data import shipped, shipped_schema
 from phimask.config.profile import load_profile
+from phimask.engine import control
 from phimask.plugins import events, hookspecs, interfaces, values
 from phimask.plugins.class_check import KINDS
 from phimask.plugins.interfaces import Masker, Validator
@@ -424,6 +425,11 @@ def hooks() -> str:
     parts.append("## The interfaces")
     parts.append(inspect.cleandoc(interfaces.__doc__ or ""))
     parts += _classes(_tree(interfaces))
+    parts.append("## For executors")
+    parts += _classes(_tree(control))
+    for node in _tree(log).body:
+        if isinstance(node, ast.FunctionDef) and node.name in ("forward_log", "describe_error"):
+            parts += [f"### `{node.name}`", _code(_signature(node)), ast.get_docstring(node) or ""]
     parts.append("## The values")
     parts += _classes(_tree(values))
     parts += _aliases(_tree(values))

@@ -3,7 +3,9 @@
 These are the names a plugin may use; everything below this package is the framework's own.
 """
 
-from phimask.errors import MaskingError, StoreError
+from phimask.engine.control import StopSignal
+from phimask.errors import MaskingError, PhimaskError, SafeStop, StoreError
+from phimask.log import describe_error, forward_log
 from phimask.plugins import events
 from phimask.plugins.hookspecs import hookimpl
 from phimask.plugins.interfaces import (
@@ -12,6 +14,7 @@ from phimask.plugins.interfaces import (
     Control,
     Detector,
     Executor,
+    Job,
     Masker,
     MemoryGovernor,
     Observer,
@@ -56,6 +59,7 @@ __all__ = [
     "DocumentPair",
     "Executor",
     "Finding",
+    "Job",
     "MaskedField",
     "Masker",
     "MaskingError",
@@ -64,13 +68,18 @@ __all__ = [
     "Observer",
     "Partition",
     "Partitioner",
+    "PhimaskError",
     "RuleFacts",
+    "SafeStop",
     "Source",
+    "StopSignal",
     "StoreError",
     "Totals",
     "Validator",
     "Wildcard",
     "__version__",
+    "describe_error",
     "events",
+    "forward_log",
     "hookimpl",
 ]

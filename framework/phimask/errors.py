@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 __all__ = [
     "ConfigError",
@@ -41,6 +41,17 @@ class PhimaskError(Exception):
     """The base of all; `exit_code` is what the process ends with."""
 
     exit_code: ClassVar[int] = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Across processes: a kind's constructor takes other things than the message, so it is not called again.
+        return _same_again, (type(self), self.args, dict(self.__dict__))
+
+
+def _same_again(kind: type[PhimaskError], args: tuple[Any, ...], held: dict[str, Any]) -> PhimaskError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(held)
+    return error
 
 
 class UsageError(PhimaskError):

@@ -14,6 +14,7 @@ import json
 import logging
 import re
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -31,6 +32,9 @@ _WITHHELD: Final = "(text withheld: it may hold values)"
 _UNPREPARED: Final = "(text lost: it could not be made safe)"
 _LONGEST: Final = 8_000
 """Characters of one message: beyond that it is no message, but data."""
+
+_RELAYED: Final = object()
+"""Marks a record that was made safe in the process that it comes from."""
 
 _CREDENTIALS: Final = re.compile(r"(?<=://)\S*@")
 _SECRET_OPTIONS: Final = re.compile(r"(?i)((?:password|passwd|secret|token)=|AWS_SESSION_TOKEN:)[^\s&,;]+")
@@ -66,6 +70,28 @@ def configure_log(
             _add(sink, "INFO")
     _intercept_standard_logging()
     return path
+
+
+def forward_log(tell: Callable[[str, str, int, str], None]) -> None:
+    """In a worker process: send all logs at INFO and above to `tell` (level, source, line, message) and nowhere else.
+
+    What it is told is safe to show. It is called by whichever thread logs, and may not log itself.
+    """
+
+    def forward(message: Message) -> None:
+        record = message.record
+        extra = record["extra"]
+        tell(record["level"].name, extra["source"], extra["line"], record["message"])
+
+    close_log()
+    logger.configure(patcher=_make_safe)
+    _add(forward, "INFO")
+    _intercept_standard_logging()
+
+
+def relay(worker: str, level: str, source: str, line: int, message: str) -> None:
+    """Log what a worker's `forward_log` told, under the worker's name."""
+    logger.bind(source=source, line=line, worker=worker, relayed=_RELAYED).log(_known(level), "{}", message)
 
 
 def close_log() -> None:
@@ -110,7 +136,9 @@ def _make_safe(record: Record) -> None:
     try:
         source = record["extra"].setdefault("source", record["name"] or "?")
         record["extra"].setdefault("line", record["line"])
-        trusted = any(source == name or source.startswith(f"{name}.") for name in _TRUSTED)
+        trusted = record["extra"].pop("relayed", None) is _RELAYED or any(
+            source == name or source.startswith(f"{name}.") for name in _TRUSTED
+        )
         # Scrubbed before it is cut: half a URI no longer shows where its password ends.
         message = scrub(record["message"])[:_LONGEST] if trusted else _WITHHELD
         if failure is not None and failure.value is not None:
@@ -138,12 +166,17 @@ class _Intercept(logging.Handler):
         except Exception:  # noqa: BLE001  (Handler.handleError would print the arguments to stderr)
             text = _UNPREPARED
         failure = record.exc_info[1] if record.exc_info else None
-        level: str | int = record.levelname
-        try:
-            logger.level(record.levelname)
-        except ValueError:
-            level = record.levelno
+        level = _known(record.levelname, record.levelno)
         logger.bind(source=record.name, line=record.lineno).opt(exception=failure).log(level, text)
+
+
+def _known(name: str, number: int = logging.INFO) -> str | int:
+    """The level's name, or its number where loguru has no such name."""
+    try:
+        logger.level(name)
+    except ValueError:
+        return number
+    return name
 
 
 def _intercept_standard_logging() -> None:
@@ -157,7 +190,7 @@ def _intercept_standard_logging() -> None:
             child.setLevel(logging.INFO)
 
 
-def _add(sink: _LogFile | _Stderr, level: str) -> None:
+def _add(sink: _LogFile | _Stderr | Callable[[Message], None], level: str) -> None:
     # A queue (enqueue) would need a thread or process of its own, and lose the last lines of one that is killed.
     logger.add(sink, level=level, format=_message, backtrace=False, diagnose=False, catch=True, enqueue=False)
 
@@ -206,7 +239,7 @@ class _LogFile:
 def _text_line(record: Record, message: str) -> str:
     extra = record["extra"]
     return (
-        f"{_utc(record['time'])} {record['level'].name:<8} [{record['process'].id}] "
+        f"{_utc(record['time'])} {record['level'].name:<8} [{extra.get('worker', record['process'].id)}] "
         f"{extra['source']}:{extra['line']} {message}\n"
     )
 
@@ -219,6 +252,7 @@ def _json_line(record: Record, message: str) -> str:
                 "time": _utc(record["time"]),
                 "level": record["level"].name,
                 "process": record["process"].id,
+                **({"worker": extra["worker"]} if "worker" in extra else {}),
                 "source": extra["source"],
                 "line": extra["line"],
                 "message": message,

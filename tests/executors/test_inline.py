@@ -1,55 +1,53 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 
-from phimask import Partition
+from phimask import Control, MaskingError, StopSignal, events
 from phimask.testing import check_executor
 from phimask_plugins.executors.inline import InlineExecutor
 
 
-class Control:
-    def __init__(self) -> None:
-        self.stopping = False
+class Job:
+    """Remembers how it was called, and tells one event."""
 
+    partitions = 3
 
-def partitions(count: int, asked: list[int]) -> Iterator[Partition]:
-    for number in range(count):
-        asked.append(number)
-        yield Partition(number, None, None)
+    def __init__(self, error: Exception | None = None) -> None:
+        self.called: list[tuple[str, Control]] = []
+        self.error = error
+
+    def work(self, worker: str, control: Control, tell: Callable[[events.Event], None]) -> None:
+        self.called.append((worker, control))
+        tell(events.Paused("memory", 1.0, worker))
+        if self.error is not None:
+            raise self.error
+
+    def abandon(self, worker: str) -> None:
+        raise AssertionError("nobody died")
 
 
 def test_it_conforms() -> None:
     check_executor(InlineExecutor)
 
 
-def test_each_partition_once_and_in_order() -> None:
-    done: list[int] = []
-    InlineExecutor({}).run(partitions(4, []), lambda one: done.append(one.number), Control())
-    assert done == [0, 1, 2, 3]
+def test_one_worker_with_the_run_s_own_control_and_observers() -> None:
+    job, control, told = Job(), StopSignal(), list[events.Event]()
+    InlineExecutor({}).run(job, control, told.append)
+    assert job.called == [("inline", control)]
+    assert told == [events.Paused("memory", 1.0, "inline")]
 
 
-def test_a_stop_ends_it_before_the_next_partition_is_even_looked_for() -> None:
-    control = Control()
-    done: list[int] = []
-    asked: list[int] = []
-
-    def work(one: Partition) -> None:
-        done.append(one.number)
-        control.stopping = one.number == 1
-
-    InlineExecutor({}).run(partitions(4, asked), work, control)
-    assert done == asked == [0, 1]
+def test_a_stop_that_came_before_keeps_the_job_from_beginning() -> None:
+    job, control = Job(), StopSignal()
+    control.stop()
+    InlineExecutor({}).run(job, control, lambda event: None)
+    assert job.called == []
 
 
-def test_what_the_work_raises_ends_the_run() -> None:
-    done: list[int] = []
-
-    def work(one: Partition) -> None:
-        done.append(one.number)
-        raise KeyError(one.number)
-
-    with pytest.raises(KeyError):
-        InlineExecutor({}).run(partitions(4, []), work, Control())
-    assert done == [0]
+def test_what_the_work_raises_comes_out_as_it_is() -> None:
+    error = MaskingError("Patient.SSN", "int")
+    with pytest.raises(MaskingError) as raised:
+        InlineExecutor({}).run(Job(error), StopSignal(), lambda event: None)
+    assert raised.value is error

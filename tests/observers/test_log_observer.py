@@ -53,8 +53,28 @@ EXPECTED = [
         "ehr.a: batch 1 of partition 3: 10 documents, 700 bytes, 0.250 s, 7 written, 1 unchanged, "
         "2 quarantined, 0 missing, 11 values masked, 1 redacted on error, 90 bytes resident",
     ),
+    (
+        events.PartitionStarted("ehr.a", 3, 9, "w2"),
+        "INFO",
+        "ehr.a: partition 3 started by w2, about 9 documents",
+    ),
+    (events.PartitionFinished("ehr.a", 3, "w2"), "INFO", "ehr.a: partition 3 finished by w2"),
     (events.PartitionFinished("ehr.a", 3), "INFO", "ehr.a: partition 3 finished"),
     (events.Paused("memory", 1.5), "INFO", "stood still for 1.500 s: memory"),
+    (events.Paused("memory", 1.5, "w2"), "INFO", "w2 stood still for 1.500 s: memory"),
+    (events.Holding(("replica lag", "flag file")), "INFO", "holding: replica lag, flag file"),
+    (events.Holding(()), "INFO", "going on"),
+    (events.WorkerStarted("w2", 4711), "INFO", "worker w2 started, process 4711"),
+    (
+        events.WorkerEnded("w2", "died", 3, True, 1.25, 700),
+        "WARNING",
+        "worker w2 ended: died, to be replaced, 3 restarts so far, 1.2 s of CPU, at most 700 bytes resident",
+    ),
+    (
+        events.WorkerEnded("w2", "done", 0, False, 1.25, 700),
+        "INFO",
+        "worker w2 ended: done, 0 restarts so far, 1.2 s of CPU, at most 700 bytes resident",
+    ),
     (
         events.BreakerTripped("failures", "3 in a row"),
         "WARNING",
@@ -110,7 +130,12 @@ def _said(line: str) -> str:
 
 def test_every_kind_of_event_is_among_them() -> None:
     tested = {type(event).__name__ for event, _, _ in EXPECTED}
-    assert tested == set(events.__all__) - {"Event"}
+    assert tested == set(events.__all__) - {"Event", "Logged"}
+
+
+def test_what_a_worker_logged_is_not_logged_again(log_file: Path) -> None:
+    LogObserver({}).notify(events.Logged("w2", "WARNING", "an index is missing"))
+    assert log_file.read_text("utf-8") == ""
 
 
 def test_an_event_of_a_later_version_is_named() -> None:

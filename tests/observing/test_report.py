@@ -325,7 +325,7 @@ def test_the_schema_refuses_what_is_no_report(field: str) -> None:
 
 def test_no_event_has_a_field_that_could_hold_a_document() -> None:
     """Names, counts, seconds; the mappings are counts by class and the report itself."""
-    plain = {str, int, float, type(None)}
+    plain = {str, int, float, bool, type(None)}
     kinds = [kind for name in events.__all__ if issubclass(kind := getattr(events, name), Event)]
     assert {kind.__name__ for kind in kinds} == {"Event", *(kind.__name__ for kind in Event.__subclasses__())}
     for kind in kinds:

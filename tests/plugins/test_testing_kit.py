@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import get_context
 from typing import Any
@@ -20,11 +21,13 @@ from phimask import (
     DocumentId,
     Executor,
     Finding,
+    MaskingError,
     MemoryGovernor,
     MemoryReading,
     Observer,
     Partition,
     Partitioner,
+    StopSignal,
     Validator,
     events,
 )
@@ -411,16 +414,13 @@ def test_a_bad_governor_is_found_out(cls: type[MemoryGovernor], expected: str) -
 
 
 class InTurn(Executor):
-    """One after the other."""
+    """One worker."""
 
     name = "in_turn"
 
-    def run(self, partitions: Any, work: Any, control: Any) -> None:
+    def run(self, job: Any, control: Any, tell: Any) -> None:
         """See Executor."""
-        for partition in partitions:
-            if control.stopping:
-                return
-            work(partition)
+        job.work("one", control, tell)
 
 
 class Threads(Executor):
@@ -428,99 +428,132 @@ class Threads(Executor):
 
     name = "threads"
 
-    def run(self, partitions: Any, work: Any, control: Any) -> None:
+    def run(self, job: Any, control: Any, tell: Any) -> None:
         """See Executor."""
+        ours = StopSignal()
+        ours.hold(control.holding)
+
+        def watched(worker: str) -> None:
+            try:
+                job.work(worker, ours, tell)
+            except BaseException:
+                ours.stop()
+                raise
+
         with ThreadPoolExecutor(3) as pool:
-            waiting: list[Any] = []
-            for partition in partitions:
-                if control.stopping:
-                    break
-                waiting.append(pool.submit(work, partition))
-                if len(waiting) == 3:
-                    waiting.pop(0).result()
-            for future in waiting:
-                future.result()
+            workers = [pool.submit(watched, name) for name in "abc" if not control.stopping]
+            while not all(worker.done() for worker in workers):
+                ours.hold(control.holding)
+                if control.wait(0.01):
+                    ours.stop()
+        for worker in workers:
+            worker.result()
 
 
 class Processes(Executor):
-    """In another process, spawned."""
+    """In another process, spawned; the kit's control can be pickled."""
 
     name = "processes"
 
-    def run(self, partitions: Any, work: Any, control: Any) -> None:
+    def run(self, job: Any, control: Any, tell: Any) -> None:
         """See Executor."""
-        if control.stopping:
-            return
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            for partition in partitions:
-                if control.stopping:
-                    return
-                pool.submit(work, partition).result()
+            for event in pool.submit(worked, job, control).result():
+                tell(event)
+
+
+def worked(job: Any, control: Any) -> list[Any]:
+    told: list[Any] = []
+    job.work("apart", control, told.append)
+    return told
 
 
 def executes(run: Callable[[Any, Any, Any, Any], None]) -> type[Any]:
     return variant(InTurn, run=run)
 
 
-def twice(self: Any, partitions: Any, work: Any, control: Any) -> None:
-    for partition in partitions:
-        work(partition)
-        work(partition)
+def never(self: Any, job: Any, control: Any, tell: Any) -> None:
+    """Comes back without having done anything."""
 
 
-def all_but_the_last(self: Any, partitions: Any, work: Any, control: Any) -> None:
-    for partition in list(partitions)[:-1]:
-        work(partition)
+def deaf(self: Any, job: Any, control: Any, tell: Any) -> None:
+    ours = StopSignal()
+    ours.hold(control.holding)
+    job.work("one", ours, tell)
 
 
-def deaf(self: Any, partitions: Any, work: Any, control: Any) -> None:
-    for partition in partitions:
-        work(partition)
-
-
-def deaf_once_begun(self: Any, partitions: Any, work: Any, control: Any) -> None:
+def deaf_once_begun(self: Any, job: Any, control: Any, tell: Any) -> None:
     if not control.stopping:
-        deaf(self, partitions, work, control)
+        deaf(self, job, control, tell)
 
 
-def swallows(self: Any, partitions: Any, work: Any, control: Any) -> None:
-    for partition in partitions:
-        if control.stopping:
-            return
-        try:
-            work(partition)
-        except Exception:  # noqa: BLE001
-            return
+def restless(self: Any, job: Any, control: Any, tell: Any) -> None:
+    class Restless:
+        holding = ()
+        stopping = property(lambda self: control.stopping)
+        wait = control.wait
+
+    job.work("one", Restless(), tell)
 
 
-def wraps(self: Any, partitions: Any, work: Any, control: Any) -> None:
+def silent(self: Any, job: Any, control: Any, tell: Any) -> None:
+    job.work("one", control, lambda event: None)
+
+
+def nameless(self: Any, job: Any, control: Any, tell: Any) -> None:
+    job.work("", control, tell)
+
+
+def backwards(self: Any, job: Any, control: Any, tell: Any) -> None:
+    told: list[Any] = []
+    job.work("one", control, told.append)
+    for event in reversed(told):
+        tell(event)
+
+
+def swallows(self: Any, job: Any, control: Any, tell: Any) -> None:
+    with suppress(Exception):
+        job.work("one", control, tell)
+
+
+def wraps(self: Any, job: Any, control: Any, tell: Any) -> None:
     try:
-        InTurn.run(self, partitions, work, control)
+        job.work("one", control, tell)
     except Exception as error:
         raise RuntimeError("a worker failed") from error
 
 
-def raises_at_the_end(self: Any, partitions: Any, work: Any, control: Any) -> None:
-    first: Exception | None = None
-    for partition in partitions:
-        if control.stopping:
-            break
-        try:
-            work(partition)
-        except Exception as error:  # noqa: BLE001
-            first = first or error
-    if first:
-        raise first
+def rewords(self: Any, job: Any, control: Any, tell: Any) -> None:
+    try:
+        job.work("one", control, tell)
+    except MaskingError as error:
+        error.args = ("a worker failed",)
+        raise
+
+
+def raises_at_the_end(self: Any, job: Any, control: Any, tell: Any) -> None:
+    try:
+        job.work("one", control, tell)
+    except MaskingError:
+        job.abandon("one")
+        job.fails_at = None
+        (job.folder / "todo-002").unlink()
+        job.work("two", control, tell)
+        raise
 
 
 BAD_EXECUTORS: dict[str, tuple[type[Any], str]] = {
-    "twice": (executes(twice), "of 1 partitions it ran [0, 0]; run each once"),
-    "one missing": (executes(all_but_the_last), "of 1 partitions it ran []; run each once"),
-    "deaf": (executes(deaf), "told to stop before it began, it ran [0, 1, 2"),
-    "deaf once begun": (executes(deaf_once_begun), "told to stop after 3 of 600 partitions, it ran all"),
+    "does nothing": (executes(never), "of 1 partitions 0 are done"),
+    "deaf": (executes(deaf), "told to stop before it began, it ran 12 partitions"),
+    "deaf once begun": (executes(deaf_once_begun), "told to stop after 3 of 400 partitions, it ran all"),
+    "restless": (executes(restless), "told to hold for 'replica lag', the work heard of []"),
+    "silent": (executes(silent), "of 1 finished partitions it tells 0"),
+    "nameless": (executes(nameless), "gives two workers one name, or none"),
+    "backwards": (executes(backwards), "it tells a worker's events out of order"),
     "swallows": (executes(swallows), "the work raised, and run() came back as if all were well"),
-    "wraps": (executes(wraps), "the work's exception came out as a RuntimeError"),
-    "goes on": (executes(raises_at_the_end), "the work raised at partition 2, and all 600 ran"),
+    "wraps": (executes(wraps), "the work's MaskingError came out as a RuntimeError"),
+    "rewords": (executes(rewords), "the work's error came out with another message"),
+    "goes on": (executes(raises_at_the_end), "the work raised at partition 2, and all the other 399 ran"),
 }
 
 
@@ -726,7 +759,7 @@ BAD_OBSERVERS: dict[str, tuple[type[Any], str]] = {
     "no time": (variant(Counter, notify=rate), "notify(BatchFinished) raises ZeroDivisionError"),
     "waits for the beginning": (
         variant(Counter, notify=begun),
-        "notify(PartitionStarted) raises AttributeError",
+        "notify(WorkerStarted) raises AttributeError",
     ),
     "closes once": (
         variant(Counter, close=close_once),

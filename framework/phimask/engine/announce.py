@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from loguru import logger
 
-from phimask.log import describe_error
+from phimask.log import describe_error, relay
 from phimask.observing.report import ReportBuilder
-from phimask.plugins.events import Event
+from phimask.plugins.events import Event, Logged
 from phimask.plugins.interfaces import Observer
 
 
@@ -24,6 +24,8 @@ class Announcer:
     def __call__(self, event: Event) -> None:
         """Tell everyone."""
         with self._lock:
+            if isinstance(event, Logged):
+                relay(event.worker, event.level, event.source, event.line, event.message)
             self._report.notify(event)
             for observer in tuple(self._observers):
                 try:

@@ -1,25 +1,42 @@
-"""How a run is told to end: by a person's Ctrl-C, by the system, or by the engine itself."""
+"""How a run is told to stand still and to end: by a person's Ctrl-C, by the system, or by the engine itself."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 
 class StopSignal:
-    """Implements phimask.Control; set once, never cleared. `interrupted`: it was a person or the system."""
+    """A phimask.Control for one process. A stop is set once, never cleared; a hold comes and goes.
+
+    `interrupted`: it was a person or the system that asked for the end.
+    """
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._reasons: tuple[str, ...] = ()
         self.interrupted = False
 
     @property
     def stopping(self) -> bool:
         """True once somebody asked for the end."""
         return self._event.is_set()
+
+    @property
+    def holding(self) -> tuple[str, ...]:
+        """The reasons to stand still now; empty: go on."""
+        return self._reasons
+
+    def hold(self, reasons: Iterable[str]) -> None:
+        """Ask for a standstill between batches, for these reasons instead of those before."""
+        self._reasons = tuple(reasons)
+
+    def release(self) -> None:
+        """Let the work go on."""
+        self._reasons = ()
 
     def stop(self) -> None:
         """Ask for the end at the next batch boundary."""

@@ -5,7 +5,7 @@ Whatever ends it, what is in flight is settled, observers are told, and there is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +38,7 @@ from phimask.plugins.events import (
     RunStarted,
     Warned,
 )
-from phimask.plugins.interfaces import Validator
+from phimask.plugins.interfaces import Control, Validator
 from phimask.plugins.registry import Registry
 from phimask.plugins.values import DocumentId, Finding, Totals
 from phimask.store.raw import extended_json
@@ -198,7 +198,7 @@ class Run:
             )
         )
         executor = registry.create("executor", profile.executor.name, profile.executor.options)
-        executor.run(plan.partitions(), loop.run, self._stop)
+        executor.run(_InTurn(plan, loop), self._stop, self._tell)
 
     def _after(self, plan: CollectionPlan, validators: Sequence[Validator], counts: Counts) -> list[Checked]:
         checks = Checks("after", validators)
@@ -238,6 +238,29 @@ class Run:
             self._report.quarantined(plan.namespace, extended_json(found))
         self._tell(CollectionFinished(plan.namespace, self._report.entry(plan.namespace)))
         return sum(len(one.findings) for one in results)
+
+
+class _InTurn:
+    """The phimask.Job of a run without a ledger: partitions one after the other, in one worker."""
+
+    partitions = 1
+
+    def __init__(self, plan: CollectionPlan, loop: PartitionLoop) -> None:
+        self._plan = plan
+        self._loop = loop
+
+    def work(self, worker: str, control: Control, tell: Callable[[Event], None]) -> None:  # noqa: ARG002
+        """See phimask.Job."""
+        remaining = iter(self._plan.partitions())
+        # Asked before the next partition is, since finding it costs a query.
+        while not control.stopping:
+            partition = next(remaining, None)
+            if partition is None:
+                return
+            self._loop.run(partition)
+
+    def abandon(self, worker: str) -> None:
+        """See phimask.Job: there is nobody else to take anything over."""
 
 
 def _unmapped(plan: CollectionPlan) -> Unmapped | None:

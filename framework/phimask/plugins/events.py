@@ -1,4 +1,7 @@
-"""What observers are told: typed events that hold counts, names and seconds, never a value or an `_id`."""
+"""What observers are told: typed events that hold counts, names and seconds, never a value or an `_id`.
+
+They can be pickled: workers tell theirs across processes. `worker` is the name of who tells, or empty.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ __all__ = [
     "CollectionStarted",
     "Event",
     "FindingMade",
+    "Holding",
+    "Logged",
     "PartitionFinished",
     "PartitionStarted",
     "Paused",
@@ -20,6 +25,8 @@ __all__ = [
     "RunStarted",
     "VerificationProgress",
     "Warned",
+    "WorkerEnded",
+    "WorkerStarted",
 ]
 
 
@@ -57,6 +64,7 @@ class PartitionStarted(Event):
     namespace: str
     partition: int
     documents: int | None
+    worker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +92,7 @@ class BatchFinished(Event):
     kept: tuple[int, ...] = ()
     classes: Mapping[str, int] = field(default_factory=dict)
     ceiling_bytes: int | None = None
+    worker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +101,7 @@ class PartitionFinished(Event):
 
     namespace: str
     partition: int
+    worker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +110,54 @@ class Paused(Event):
 
     reason: str
     seconds: float
+    worker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding(Event):
+    """All workers are to stand still from now on, for `reasons`; none: they go on."""
+
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStarted(Event):
+    """A worker process is there. One that replaces another has its name."""
+
+    worker: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerEnded(Event):
+    """A worker process is gone.
+
+    `reason`: `done` (nothing was left to do), `stopped` (it was told to end), `memory` (recycled), `failed` (its error
+    ends the run), `died` or `hung`. `restarts` is how many times so far a worker of the run died, hung or was
+    recycled. `replaced`: another is to take its place. `cpu_seconds` is what the process used, `peak_rss_bytes` the
+    most it was seen to hold; 0 where that is not known.
+    """
+
+    worker: str
+    reason: Literal["done", "stopped", "memory", "failed", "died", "hung"]
+    restarts: int
+    replaced: bool = False
+    cpu_seconds: float = 0.0
+    peak_rss_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Logged(Event):
+    """A worker's log record, for the run's log: its text has been made safe where it was made.
+
+    `level` is the level's name, `source` and `line` say where in the code.
+    """
+
+    worker: str
+    level: str
+    message: str
+    source: str = ""
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)

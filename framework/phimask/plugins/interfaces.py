@@ -184,22 +184,60 @@ class Validator(Component):
 
 
 class Control(Protocol):
-    """How a run is told to end: checked between batches."""
+    """How work is told to stand still and to end: looked at between batches. `phimask.StopSignal` is one."""
 
     @property
     def stopping(self) -> bool:
-        """True once somebody asked for the end."""
+        """True once somebody asked for the end: nothing new is begun after the batch in hand."""
+        ...
+
+    @property
+    def holding(self) -> tuple[str, ...]:
+        """The reasons to stand still now; empty: go on."""
+        ...
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long, but no longer than until the end is asked for; true if it is."""
+        ...
+
+
+class Job(Protocol):
+    """The masking of one collection, whose partitions wait in the ledger. It can be pickled, and works in any process.
+
+    Several workers may be at it at once; the ledger gives each partition to one of them.
+    """
+
+    @property
+    def partitions(self) -> int | None:
+        """How many partitions there are, as far as is known: more workers than that find nothing to do."""
+        ...
+
+    def work(self, worker: str, control: Control, tell: Callable[[Event], None]) -> None:
+        """Lease partitions and mask them, here, until none is left or `control.stopping`.
+
+        `worker` is a name that no other worker of the run has meanwhile. Raises phimask.PhimaskError and its kinds
+        (SafeStop, MaskingError, StoreError); partitions that it holds then wait for the end of their leases, or for
+        `abandon`.
+        """
+        ...
+
+    def abandon(self, worker: str) -> None:
+        """That worker is dead for certain: its leases end now, so that others may take its partitions over."""
         ...
 
 
 class Executor(Component):
-    """Runs partitions: in this process, in many, on many machines."""
+    """Lets a job work: in this process, in many, on many machines."""
 
     @abc.abstractmethod
-    def run(
-        self, partitions: Iterable[Partition], work: Callable[[Partition], None], control: Control
-    ) -> None:
-        """Calls `work` once for each partition until `control.stopping`; what `work` raises ends the run."""
+    def run(self, job: Job, control: Control, tell: Callable[[Event], None]) -> None:
+        """Calls `job.work` in as many workers as it sees fit, and comes back when all have ended.
+
+        `control.stopping` and `control.holding` reach every worker within a second or so. `tell` is called in this
+        process, by one thread at a time, with all that workers tell, each worker's events in their order. What
+        `work` raises ends the run: the other workers stop at their batch's end, then it is raised here, as the same
+        class of phimask.PhimaskError. For a worker that died, `job.abandon` is called.
+        """
 
 
 class Detector(Component):

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import random
 import tempfile
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, get_args
 
 import psutil
 
-from phimask.plugins.interfaces import BatchSizer, Executor, MemoryGovernor
-from phimask.plugins.values import BatchBudget, BatchCost, DocumentId, MemoryReading, Partition, Pressure
+from phimask.errors import MaskingError
+from phimask.plugins import events
+from phimask.plugins.interfaces import BatchSizer, Control, Executor, MemoryGovernor
+from phimask.plugins.values import BatchBudget, BatchCost, MemoryReading, Pressure
 from phimask.testing.making import check_class, make, require
 
 _BYTES_A_SECOND: Final = 4_000_000
 _OF_ONE_DOCUMENT: Final = (200, 7_000, 40_000, 900_000, 15_000_000)
 _LEAST_BELIEVABLE: Final = 2**20
+
+_NAMESPACE: Final = "ehr.patients"
+_REASON: Final = "replica lag"
+_MANY: Final = 400
+_LONG: Final = 0.02
+"""Partitions, and the seconds that each takes: no worker is through with all before a stop reaches it."""
+_PATIENCE: Final = 60.0
+"""Seconds after which a hold ends that nobody heard of."""
 
 
 def check_batch_sizer(cls: type[BatchSizer], options: Mapping[str, Any] | None = None) -> None:
@@ -137,91 +147,159 @@ def check_memory_governor(cls: type[MemoryGovernor], options: Mapping[str, Any] 
         )
 
 
-class _Work:
-    """Leaves a file for each partition that it is called with: other processes' work is seen as well."""
+class _Job:
+    """A phimask.Job whose partitions are files in a folder: whoever moves one has it, in whichever process."""
 
-    def __init__(self, directory: str, fails_at: int | None = None) -> None:
-        self.directory = directory
+    def __init__(
+        self, folder: str, partitions: int, seconds: float = 0.0, fails_at: int | None = None
+    ) -> None:
+        self.folder = Path(folder)
+        self.partitions = partitions
+        self.seconds = seconds
         self.fails_at = fails_at
+        for number in range(partitions):
+            (self.folder / f"todo-{number:03}").touch()
 
-    def __call__(self, partition: Partition) -> None:
-        (Path(self.directory) / f"{partition.number}-{uuid.uuid4().hex}").touch()
-        if partition.number == self.fails_at:
-            raise PlannedFailureError
+    def work(self, worker: str, control: Control, tell: Callable[[events.Event], None]) -> None:
+        """See phimask.Job."""
+        for waiting in sorted(self.folder.glob("todo-*")):
+            while control.holding and not control.stopping:
+                (self.folder / f"held-{'-'.join(control.holding)}").touch()
+                control.wait(0.02)
+            if control.stopping:
+                return
+            number = int(waiting.name.partition("-")[2])
+            mine = self.folder / f"mine-{number:03}"
+            try:
+                waiting.rename(mine)
+            except OSError:
+                continue  # another worker has it
+            tell(events.PartitionStarted(_NAMESPACE, number, None, worker))
+            if number == self.fails_at:
+                raise MaskingError("Planned.Failure", "string")
+            control.wait(self.seconds)
+            mine.rename(self.folder / f"done-{number:03}")
+            tell(events.PartitionFinished(_NAMESPACE, number, worker))
 
-    def done(self) -> list[int]:
-        return sorted(int(path.name.partition("-")[0]) for path in Path(self.directory).iterdir())
+    def abandon(self, worker: str) -> None:  # noqa: ARG002  (the interface's)
+        """See phimask.Job."""
+        for path in self.folder.glob("mine-*"):
+            path.rename(self.folder / f"todo-{path.name.partition('-')[2]}")
+
+    def done(self) -> int:
+        return len(list(self.folder.glob("done-*")))
+
+    def held(self) -> list[str]:
+        return [path.name.partition("-")[2] for path in self.folder.glob("held-*")]
 
 
-class PlannedFailureError(Exception):
-    """What the work of an executor's check raises."""
+class _Steered:
+    """A `Control` that asks for the end once so many partitions of a job are done, and holds until that was seen."""
 
-
-class _StopAfter:
-    """A `Control` that asks for the end once so many partitions are done."""
-
-    def __init__(self, done: Callable[[], list[int]], partitions: int) -> None:
-        self._done = done
-        self._partitions = partitions
+    def __init__(self, job: _Job, stop_after: int | None = None, holds: bool = False) -> None:
+        self._job = job
+        self._stop_after = stop_after
+        self._holds = holds
+        self._most = time.monotonic() + _PATIENCE
 
     @property
     def stopping(self) -> bool:
-        return len(self._done()) >= self._partitions
+        return self._stop_after is not None and self._job.done() >= self._stop_after
+
+    @property
+    def holding(self) -> tuple[str, ...]:
+        waits = self._holds and not self._job.held() and time.monotonic() < self._most
+        return (_REASON,) if waits else ()
+
+    def wait(self, seconds: float) -> bool:
+        time.sleep(min(seconds, 0.05))
+        return self.stopping
 
 
 def check_executor(cls: type[Executor], options: Mapping[str, Any] | None = None) -> None:
-    """Check that an executor calls the work once for each partition, stops when it is told to, and lets the
-    work's exception out. The work may be pickled and called in other processes.
+    """Check that an executor lets a job do all there is, tells all that its workers tell, passes a hold and a stop on
+    to them, and lets the work's error out as its class. The job may be pickled and work in other processes.
     """
     check_class("executor", cls)
-    never = _StopAfter(list, 1)
     for number in (0, 1, 12):
         with _folder() as folder:
-            work = _Work(folder)
-            make(cls, options).run(_partitions(number), work, never)
+            job = _Job(folder, number)
+            told: list[events.Event] = []
+            make(cls, options).run(job, _Steered(job), told.append)
             require(
-                work.done() == list(range(number)),
+                job.done() == number,
                 cls,
-                f"of {number} partitions it ran {work.done()}; run each once, and come back when all are done",
+                f"of {number} partitions {job.done()} are done; come back when no worker finds any more",
             )
+            _check_events(cls, told, number)
     with _folder() as folder:
-        work = _Work(folder)
-        make(cls, options).run(_partitions(12), work, _StopAfter(list, 0))
-        require(not work.done(), cls, f"told to stop before it began, it ran {work.done()}")
+        job = _Job(folder, 12)
+        make(cls, options).run(job, _Steered(job, stop_after=0), _ignore)
+        require(not job.done(), cls, f"told to stop before it began, it ran {job.done()} partitions")
     with _folder() as folder:
-        work = _Work(folder)
-        make(cls, options).run(_partitions(600), work, _StopAfter(work.done, 3))
+        job = _Job(folder, _MANY, _LONG)
+        make(cls, options).run(job, _Steered(job, stop_after=3), _ignore)
         require(
-            len(set(work.done())) == len(work.done()) < 600,
+            job.done() < _MANY,
             cls,
-            "told to stop after 3 of 600 partitions, it ran all; look at control.stopping before each",
+            f"told to stop after 3 of {_MANY} partitions, it ran all; pass control.stopping on to the work",
+        )
+    with _folder() as folder:
+        job = _Job(folder, 3)
+        make(cls, options).run(job, _Steered(job, holds=True), _ignore)
+        require(
+            job.held() == [_REASON] and job.done() == 3,
+            cls,
+            f"told to hold for {_REASON!r}, the work heard of {job.held()} and did {job.done()} of 3 partitions; "
+            "pass control.holding on to the work while it lasts",
         )
     _check_failure(cls, options)
 
 
+def _check_events(cls: type[Executor], told: list[events.Event], number: int) -> None:
+    finished: set[int] = set()
+    at_work: dict[str, int] = {}
+    for event in told:
+        if isinstance(event, events.PartitionStarted):
+            at_work[event.worker] = event.partition
+        elif isinstance(event, events.PartitionFinished):
+            require(
+                bool(event.worker) and at_work.get(event.worker) == event.partition,
+                cls,
+                "it tells a worker's events out of order, or gives two workers one name, or none",
+            )
+            finished.add(event.partition)
+    require(
+        len(finished) == number,
+        cls,
+        f"of {number} finished partitions it tells {len(finished)}; tell all that the work tells before coming back",
+    )
+
+
 def _check_failure(cls: type[Executor], options: Mapping[str, Any] | None) -> None:
+    expected = str(MaskingError("Planned.Failure", "string"))
     with _folder() as folder:
-        work = _Work(folder, fails_at=2)
+        job = _Job(folder, _MANY, _LONG, fails_at=2)
         try:
-            make(cls, options).run(_partitions(600), work, _StopAfter(list, 1))
-        except PlannedFailureError:
-            pass
+            make(cls, options).run(job, _Steered(job), _ignore)
+        except MaskingError as error:
+            require(str(error) == expected, cls, "the work's error came out with another message; keep it")
         except Exception as error:  # noqa: BLE001  (whatever comes instead is what is to be told)
             require(
-                False, cls, f"the work's exception came out as a {type(error).__name__}; let it out as it is"
+                False, cls, f"the work's MaskingError came out as a {type(error).__name__}; keep its class"
             )
         else:
-            require(
-                False, cls, "the work raised, and run() came back as if all were well; let the exception out"
-            )
-        require(len(work.done()) < 600, cls, "the work raised at partition 2, and all 600 ran; end the run")
+            require(False, cls, "the work raised, and run() came back as if all were well; let the error out")
+        require(
+            job.done() < _MANY - 1,
+            cls,
+            f"the work raised at partition 2, and all the other {_MANY - 1} ran; end the run",
+        )
+
+
+def _ignore(event: events.Event) -> None:
+    pass
 
 
 def _folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="phimask-", ignore_cleanup_errors=True)
-
-
-def _partitions(number: int) -> Iterator[Partition]:
-    bounds = [None, *(DocumentId(0x07, position.to_bytes(12, "big")) for position in range(number))]
-    for position in range(number):
-        yield Partition(position, bounds[position], bounds[position + 1], 1)

@@ -1,11 +1,11 @@
-"""Partitions one after the other, in this process."""
+"""One worker, in this process."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import ClassVar
 
-from phimask import Control, Executor, Partition
+from phimask import Control, Executor, Job, events
 
 
 class InlineExecutor(Executor):
@@ -13,14 +13,7 @@ class InlineExecutor(Executor):
 
     name: ClassVar[str] = "inline"
 
-    def run(
-        self, partitions: Iterable[Partition], work: Callable[[Partition], None], control: Control
-    ) -> None:
-        """Take the next partition only when the one before is done and nobody asked for the end."""
-        remaining = iter(partitions)
-        # Asked before the next partition is, since finding it costs a query.
-        while not control.stopping:
-            partition = next(remaining, None)
-            if partition is None:
-                return
-            work(partition)
+    def run(self, job: Job, control: Control, tell: Callable[[events.Event], None]) -> None:
+        """Let the job work until nothing is left or the end is asked for."""
+        if not control.stopping:
+            job.work("inline", control, tell)

@@ -22,12 +22,18 @@ class LogObserver(Observer):
         self._batches: dict[str, int] = {}
 
     def notify(self, event: events.Event) -> None:
-        """One line; batches are numbered within their collection."""
+        """One line; batches are numbered within their collection. What workers logged is in the log already."""
+        if isinstance(event, events.Logged):
+            return
         level, text = _line(event)
         if isinstance(event, events.BatchFinished):
             number = self._batches[event.namespace] = self._batches.get(event.namespace, 0) + 1
             text = f"{event.namespace}: batch {number} {text}"
         _LOGGER.log(level, "%s", text)
+
+
+def _by(worker: str) -> str:
+    return f" by {worker}" if worker else ""
 
 
 @singledispatch
@@ -54,13 +60,14 @@ def _(event: events.CollectionStarted) -> tuple[int, str]:
 @_line.register
 def _(event: events.PartitionStarted) -> tuple[int, str]:
     size = "" if event.documents is None else f", about {event.documents} documents"
-    return logging.INFO, f"{event.namespace}: partition {event.partition} started{size}"
+    return logging.INFO, f"{event.namespace}: partition {event.partition} started{_by(event.worker)}{size}"
 
 
 @_line.register
 def _(event: events.BatchFinished) -> tuple[int, str]:
     return logging.INFO, (
-        f"of partition {event.partition}: {event.documents} documents, {event.bytes} bytes, {event.seconds:.3f} s, "
+        f"of partition {event.partition}{_by(event.worker)}: "
+        f"{event.documents} documents, {event.bytes} bytes, {event.seconds:.3f} s, "
         f"{event.written} written, {event.unchanged} unchanged, {event.quarantined} quarantined, "
         f"{event.missing} missing, {sum(event.masked)} values masked, "
         f"{sum(event.redacted_on_error)} redacted on error, {event.rss_bytes} bytes resident"
@@ -69,12 +76,33 @@ def _(event: events.BatchFinished) -> tuple[int, str]:
 
 @_line.register
 def _(event: events.PartitionFinished) -> tuple[int, str]:
-    return logging.INFO, f"{event.namespace}: partition {event.partition} finished"
+    return logging.INFO, f"{event.namespace}: partition {event.partition} finished{_by(event.worker)}"
 
 
 @_line.register
 def _(event: events.Paused) -> tuple[int, str]:
-    return logging.INFO, f"stood still for {event.seconds:.3f} s: {event.reason}"
+    who = f"{event.worker} " if event.worker else ""
+    return logging.INFO, f"{who}stood still for {event.seconds:.3f} s: {event.reason}"
+
+
+@_line.register
+def _(event: events.Holding) -> tuple[int, str]:
+    return logging.INFO, f"holding: {', '.join(event.reasons)}" if event.reasons else "going on"
+
+
+@_line.register
+def _(event: events.WorkerStarted) -> tuple[int, str]:
+    return logging.INFO, f"worker {event.worker} started, process {event.pid}"
+
+
+@_line.register
+def _(event: events.WorkerEnded) -> tuple[int, str]:
+    level = logging.WARNING if event.reason in ("died", "hung", "failed") else logging.INFO
+    replaced = ", to be replaced" if event.replaced else ""
+    return level, (
+        f"worker {event.worker} ended: {event.reason}{replaced}, {event.restarts} restarts so far, "
+        f"{event.cpu_seconds:.1f} s of CPU, at most {event.peak_rss_bytes} bytes resident"
+    )
 
 
 @_line.register
