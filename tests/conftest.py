@@ -15,6 +15,13 @@ from phimask.store.embedded import EmbeddedMongod, find_mongod
 from replica_set import ReplicaSet
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How often each fault is tried, and from which seed on."""
+    faults = parser.getgroup("faults")
+    faults.addoption("--trials", type=int, default=3, help="trials of each fault in tests/faults")
+    faults.addoption("--seed", type=int, default=1, help="the first trial's seed; the next has one more")
+
+
 @pytest.fixture(scope="session")
 def mongo_uri() -> Iterator[str]:
     """A running single-node replica set on the loopback address, ended with the session."""

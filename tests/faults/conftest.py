@@ -1,0 +1,117 @@
+"""Trials: each fault is tried several times, each time from another seed, and all outcomes are listed at the end."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from canaries import in_database, in_files
+from people import CANARY, Frozen, Outcome, compare, fill, frozen
+from project import Command, Project
+from proxy import Proxy
+from pymongo.database import Database
+
+from replica_set import Client
+
+COUNTED = ("lost", "double", "unmasked", "wrong", "strange", "leaked")
+OUTCOMES = pytest.StashKey[dict[str, list[Outcome]]]()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that asks for `seed` is run once a trial; the seed stands in its name."""
+    if "seed" in metafunc.fixturenames:
+        first = metafunc.config.getoption("--seed")
+        trials = metafunc.config.getoption("--trials")
+        metafunc.parametrize("seed", range(first, first + trials), ids="seed-{}".format)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """The table of faults: trials, and documents that came out as none must."""
+    outcomes = config.stash.get(OUTCOMES, {})
+    if not outcomes:
+        return
+    width = max(map(len, outcomes))
+    terminalreporter.section("faults")
+    terminalreporter.line(f"{'fault':{width}} trials documents " + " ".join(f"{name:>8}" for name in COUNTED))
+    for fault, tried in outcomes.items():
+        sums = {name: sum(one.faults.get(name, 0) for one in tried) for name in COUNTED}
+        terminalreporter.line(
+            f"{fault:{width}} {len(tried):6} {sum(one.documents for one in tried):9} "
+            + " ".join(f"{sums[name]:8}" for name in COUNTED)
+        )
+
+
+@pytest.fixture
+def chance(seed: int) -> random.Random:
+    """What a trial leaves to chance."""
+    return random.Random(seed)
+
+
+@dataclass
+class Trial:
+    """A collection of people, masked by the real command line through a proxy, and judged by a copy taken before."""
+
+    project: Project
+    proxy: Proxy
+    people: Any
+    ledger: Database[dict[str, Any]]
+    before: Frozen = field(default_factory=dict)
+    note: Callable[[Outcome], None] = lambda _: None
+
+    def fill(self, chance: random.Random, count: int) -> None:
+        """So many people, and the copy."""
+        fill(self.people, chance, count)
+        self.freeze()
+
+    def freeze(self) -> None:
+        """What there is now is what there was before."""
+        self.before = frozen(self.people)
+
+    def resume(self) -> Command:
+        """Go on with the last run, and wait for its end."""
+        command = self.project.start("resume", "--yes", "--json")
+        command.wait()
+        return command
+
+    def judge(self, last: Command | None = None, left_out: tuple[Any, ...] = ()) -> None:
+        """The universal pass: as the oracle has it, counted right by the report of `last`, nothing leaked."""
+        outcome = compare(self.before, frozen(self.people), left_out)
+        outcome.leaked = [*in_files(self.project.folder, CANARY), *in_database(self.ledger, CANARY)]
+        self.note(outcome)
+        assert outcome.faults == {}, outcome
+        if last is not None:
+            assert last.code in (0, 3 if left_out else 0), last.err[-4000:]
+            (entry,) = last.report["collections"]
+            counts = entry["documents"]
+            assert counts["masked"] == len(self.before) - len(left_out), counts
+            assert counts["quarantined"] == len(left_out), counts
+            assert counts["total"] == len(self.before), counts
+
+
+@pytest.fixture
+def trial(
+    request: pytest.FixtureRequest, tmp_path: Path, client: Client, database: Database[dict[str, Any]]
+) -> Iterator[Trial]:
+    """A trial on the single server, behind a proxy; its outcome goes into the table under the test's name."""
+    assert client.address is not None
+    with Proxy(client.address[1]) as proxy:
+        project = Project(tmp_path / "project", proxy.uri, database.name)
+        ledger = client[project.ledger]
+        table = request.config.stash.setdefault(OUTCOMES, {})
+        fault = (
+            getattr(request.node, "originalname", request.node.name).removeprefix("test_").replace("_", " ")
+        )
+        parameters = [str(value) for name, value in request.node.callspec.params.items() if name != "seed"]
+        name = ": ".join([fault, *parameters])
+        try:
+            yield Trial(
+                project, proxy, database["people"], ledger,
+                note=lambda outcome: table.setdefault(name, []).append(outcome),
+            )  # fmt: skip
+        finally:
+            project.end()
+            client.drop_database(project.ledger)

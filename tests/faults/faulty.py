@@ -1,0 +1,72 @@
+"""Maskers that are not idempotent, can be slowed down, and hang or end their process at a poisoned value.
+
+A plugin file: it is copied into the folders of trials and loaded there by every worker.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from bson.datetime_ms import DatetimeMS
+
+from phimask import FAILED, Column, Masker, hookimpl
+
+PACE = float(os.environ.get("FAULTS_PACE", "0"))
+"""Seconds a document, so that a run takes long enough to be disturbed."""
+DAY = 86_400_000
+
+
+class AddOne(Masker):
+    """Adds 1: how often a document was masked can be read off it."""
+
+    name = "add_one"
+    types = frozenset({"int"})
+
+    def mask(self, column: Column) -> Sequence[Any]:
+        """One more each."""
+        time.sleep(PACE * len(column.values))
+        return [value + 1 for value in column.values]
+
+
+class DayLater(Masker):
+    """Moves dates by one day."""
+
+    name = "day_later"
+    types = frozenset({"date"})
+
+    def mask(self, column: Column) -> Sequence[Any]:
+        """A day later each."""
+        return [DatetimeMS(int(DatetimeMS(value)) + DAY) for value in column.values]
+
+
+class Stamp(Masker):
+    """Puts a digest in a string's place; poisoned strings hang, fail, or end a worker's process."""
+
+    name = "stamp"
+    types = frozenset({"string"})
+
+    def mask(self, column: Column) -> Sequence[Any]:
+        """A digest each."""
+        return [self._stamped(value) for value in column.values]
+
+    def _stamped(self, text: str) -> Any:
+        if "poison" in text and multiprocessing.parent_process() is not None:
+            if "poison-crash" in text:
+                os._exit(7)
+            if "poison-hang" in text:
+                time.sleep(3600)
+            if "poison-fail" in text:
+                return FAILED
+            raise RuntimeError(text)
+        return "masked " + hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@hookimpl
+def phimask_register_maskers() -> list[type[Masker]]:
+    """The maskers of this file."""
+    return [AddOne, DayLater, Stamp]
