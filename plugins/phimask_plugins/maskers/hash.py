@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import math
+import struct
 from collections.abc import Callable, Mapping
+from operator import eq
 from typing import Any, ClassVar, Final, Literal
 
 from bson.decimal128 import Decimal128
@@ -21,6 +23,7 @@ _DOUBLE_EXACT: Final = 2**53
 _DECIMAL_BYTES: Final = 14
 """The most whose bits are all within a Decimal128's 34 digits."""
 _DECIMAL_EXPONENT_ZERO: Final = (6176 << 1).to_bytes(2, "little")
+_WORDS: Final = struct.Struct(">4Q")
 _PROBABLE_BITS: Final = 64
 _SYMBOLS: Final[Mapping[str, int]] = {"hex": 16, "base32": 32, "integer": 10}
 _LONGEST_BASE32: Final = 51
@@ -74,7 +77,15 @@ class Hash(Masker):
 
     def mask(self, column: Column) -> list[Any]:
         """Digests."""
-        return [self._text(value) if type(value) is str else self._scalar(value) for value in column.values]
+        values = column.values
+        kinds = set(map(type, values))
+        if len(kinds) == 1 and (shape := _SHAPES.get(*kinds)) is not None:
+            to_message, from_digest = shape
+            digest = self._digest
+            results = [from_digest(digest(to_message(value))) for value in values]
+            if True not in map(eq, results, values):
+                return results
+        return [self._text(value) if type(value) is str else self._scalar(value) for value in values]
 
     def _text(self, value: str) -> Any:
         if not value:
@@ -116,14 +127,14 @@ def _decimal(digest: bytes) -> Decimal128:
 
 
 _SHAPES: Final[Mapping[type, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]]] = {
-    int: (lambda value: b"\0int\0%d" % value, lambda digest: int.from_bytes(digest[-4:], "big") & INT32_MAX),
+    int: (lambda value: b"\0int\0%d" % value, lambda digest: _WORDS.unpack(digest)[3] & INT32_MAX),
     Int64: (
         lambda value: b"\0long\0%d" % value,
-        lambda digest: Int64(int.from_bytes(digest[-8:], "big") & INT64_MAX),
+        lambda digest: Int64(_WORDS.unpack(digest)[3] & INT64_MAX),
     ),
     float: (
         lambda value: b"\0double\0" + repr(value).encode(),
-        lambda digest: float(int.from_bytes(digest[-8:], "big") % _DOUBLE_EXACT),
+        lambda digest: float(_WORDS.unpack(digest)[3] % _DOUBLE_EXACT),
     ),
     Decimal128: (lambda value: b"\0decimal\0" + value.bid, _decimal),
     ObjectId: (lambda value: b"\0objectId\0" + value.binary, lambda digest: ObjectId(digest[:12])),
