@@ -16,7 +16,7 @@ from phimask_plugins.maskers.date_text import Change, rewrite
 from phimask_plugins.maskers.keyed import KeyedHash
 from phimask_plugins.maskers.scalars import INT64_MAX, INT64_MIN
 
-_MEMO_BYTES: Final = 4 * 1024 * 1024
+_MEGABYTE: Final = 1_000_000
 _MILLISECOND: Final = datetime.timedelta(milliseconds=1)
 _SECOND: Final = datetime.timedelta(seconds=1)
 _EPOCH: Final = datetime.datetime(1970, 1, 1)  # noqa: DTZ001  (BSON dates decode to naive UTC)
@@ -94,6 +94,12 @@ class DateShift(Masker):
                 "description": "Further forms of dates in strings, tried in order and first, as patterns of strptime: "
                 "`%d.%m.%Y`, `%b %d, %Y %I:%M %p`; names are English.",
             },
+            "cache": {
+                "type": ["string", "integer"],
+                "format": "size",
+                "default": "4MB",
+                "description": "The most that the shifts of subjects seen lately may take of memory.",
+            },
         },
     }
     types = frozenset({"date", "string"})
@@ -128,7 +134,7 @@ class DateShift(Masker):
         self.needs_subject = scope != "collection"
         self.per_document = scope == "document"
         self._keyed = KeyedHash(self.key)
-        self._shifts: Memo[bytes, Shift] = Memo(self._shift_of, _MEMO_BYTES)
+        self._shifts: Memo[bytes, Shift] = Memo(self._shift_of, options.get("cache", 4 * _MEGABYTE))
 
     def mask(self, column: Column) -> list[Any]:
         """Shifted dates."""

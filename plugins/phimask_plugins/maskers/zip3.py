@@ -28,7 +28,12 @@ class Zip3(Masker):
     Takes strings of five digits or ZIP+4, and whole numbers, whose lost leading zeros are thought of.
     Anything else fails.
 
-    Source: 45 CFR 164.514(b)(2)(i)(B).
+    The 17 areas of 20,000 people or fewer are those that HHS lists in its guidance of 2012, by ZIP code tabulation
+    areas of the 2000 census. The rule asks for the currently available census; HHS has listed none by a later one, so
+    who works out a list from the census of 2010 or 2020 names it in `low_population`.
+
+    Source: 45 CFR 164.514(b)(2)(i)(B); HHS, "Guidance Regarding Methods for De-identification of Protected Health
+    Information" (2012), on ZIP codes.
     """
 
     name = "zip3"
@@ -46,7 +51,8 @@ class Zip3(Masker):
                 "type": "array",
                 "items": {"type": "string", "pattern": "^[0-9]{3}$"},
                 "default": list(LOW_POPULATION),
-                "description": "The initial three digits that too few people share.",
+                "description": "The initial three digits that too few people share; by default those that HHS lists, "
+                "by the census of 2000.",
             },
         },
     }
