@@ -31,6 +31,11 @@ def vault(database):
     return database.vault
 
 
+def kept(vault) -> int:
+    """How many tokens the vault holds."""
+    return vault.count_documents({"token": {"$exists": True}})
+
+
 class Commands(monitoring.CommandListener):
     """The commands that reach a server, as its log would have them."""
 
@@ -89,7 +94,7 @@ def test_the_same_value_has_the_same_token_in_every_column_and_run(options, vaul
     assert first[0] == first[2]
     assert again[:2] == [first[3], first[0]]
     assert len({*first, *again}) == 5
-    assert vault.count_documents({}) == 5
+    assert kept(vault) == 5
 
 
 def test_another_key_has_other_tokens_for_the_same_values(options):
@@ -103,7 +108,9 @@ def test_another_key_has_other_tokens_for_the_same_values(options):
 
 def test_the_vault_shows_no_value(options, vault):
     mask(Tokenize(options, KEY), "Ada Lovelace", 74193026)
-    for document in vault.find():
+    (marks,) = vault.find({"_id": "keys"})
+    assert [len(mark) for mark in marks["keys"]] == [16]
+    for document in vault.find({"_id": {"$ne": "keys"}}):
         assert set(document) == {"_id", "finder", "token", "value"}
         assert len(document["_id"]) == len(document["finder"]) == 32
         assert b"Lovelace" not in document["value"]
@@ -112,7 +119,7 @@ def test_the_vault_shows_no_value(options, vault):
 
 def test_equal_values_are_sealed_apart_and_belong_to_their_token(options, vault):
     one, other = mask(Tokenize(options, KEY), "Ada", "Grace")
-    sealed = {document["token"]: document["value"] for document in vault.find()}
+    sealed = {document["token"]: document["value"] for document in vault.find({"token": {"$exists": True}})}
     vault.update_one({"token": one}, {"$set": {"value": sealed[other]}})
     assert mask(Detokenize(options, KEY), one, other) == [FAILED, "Grace"]
     vault.update_one({"token": other}, {"$set": {"value": sealed[other][:-1] + b"\0\0"}})
@@ -170,7 +177,7 @@ def test_many_at_once_agree_on_one_token_a_value(options, vault):
         worker.join()
     assert len(results) == 6
     assert all(result == results[0] for result in results)
-    assert len(set(results[0])) == vault.count_documents({}) == 300
+    assert len(set(results[0])) == kept(vault) == 300
 
 
 def test_somebody_who_is_faster_wins(options, monkeypatch, vault):
@@ -178,13 +185,13 @@ def test_somebody_who_is_faster_wins(options, monkeypatch, vault):
     expected: list[Any] = []
     add = mine._vault.add
 
-    def late(entries: Any) -> None:
+    def late(entries: Any, mark: bytes) -> None:
         expected.extend(mask(theirs, "Ada"))
-        add(entries)
+        add(entries, mark)
 
     monkeypatch.setattr(mine._vault, "add", late)
     assert mask(mine, "Ada", "Grace")[0] == expected[0]
-    assert vault.count_documents({}) == 2
+    assert kept(vault) == 2
 
 
 def test_a_token_that_is_taken_is_drawn_again(options, monkeypatch, vault):
@@ -196,7 +203,7 @@ def test_a_token_that_is_taken_is_drawn_again(options, monkeypatch, vault):
     assert mask(Detokenize(options, KEY), "0" * 16, "1" * 16) == ["Ada", "Grace"]
     monkeypatch.setattr("phimask_plugins.maskers.tokenize.secrets.choice", lambda characters: "0")
     assert mask(masker, "Edith") == [FAILED]
-    assert vault.count_documents({}) == 2
+    assert kept(vault) == 2
 
 
 def test_what_no_document_of_the_vault_can_hold_fails_alone(options):
@@ -267,3 +274,44 @@ def test_repr_shows_neither_password_nor_key(cls):
 
 def test_detokenize_has_tokenizes_key_unless_told():
     assert Detokenize.default_domain == Tokenize.name
+
+
+OLD_KEY = bytes(range(64, 96))
+
+
+def test_a_vault_of_another_key_is_refused_before_anything_is_written(options, vault):
+    assert list(Tokenize(options, KEY).before()) == []
+    mask(Tokenize(options, KEY), "Ada")
+    before = list(vault.find())
+    for cls in (Tokenize, Detokenize):
+        assert list(cls(options, KEY).before()) == []
+        (hazard,) = cls(options, OTHER_KEY).before()
+        assert f"{vault.full_name} was written under another key" in hazard
+        assert "`key: [NEW, OLD]`" in hazard
+        assert list(cls(options, OTHER_KEY, (OLD_KEY, KEY)).before()) == []
+    assert list(vault.find()) == before
+
+
+def test_a_rotated_key_is_one_of_the_vault_s(options):
+    mask(Tokenize(options, OLD_KEY), "Ada")
+    rotated = Tokenize(options, KEY, (OLD_KEY,))
+    assert list(rotated.before()) == []
+    mask(rotated, "Grace")
+    assert list(Tokenize(options, KEY).before()) == []
+    assert list(Tokenize(options, OLD_KEY).before()) == []
+
+
+def test_an_empty_vault_has_nothing_to_give_back(options, vault):
+    (hazard,) = Detokenize(options, KEY).before()
+    assert f"{vault.full_name} holds no tokens" in hazard
+
+
+@pytest.mark.parametrize("cls", [Tokenize, Detokenize])
+def test_a_vault_that_does_not_answer_is_a_hazard(options, cls, monkeypatch):
+    monkeypatch.setattr(token_vault, "_SELECTION_SECONDS", 0.2)
+    (hazard,) = cls(
+        {**options, "uri": "mongodb://ada:zxqulon@127.0.0.1:9/?directConnection=true"}, KEY
+    ).before()
+    assert "does not answer" in hazard
+    assert "zxqulon" not in hazard
+    assert list(cls(options).before()) == []

@@ -72,6 +72,7 @@ def _look(
     _check_privileges(source, target, found)
     if found.hazards:
         return
+    found.hazards += dict.fromkeys(hazard for rule in rules for hazard in rule.masker.before())
     if info.get("type") != "view":
         found.indexes = tuple(_indexes(source))
     if target is None:

@@ -93,6 +93,11 @@ class Masker(Component):
         super().__init__(options)
         self.key = key or b""
 
+    def before(self) -> Iterable[str]:
+        """Preflight: what stands in the way of masking, each as `what is wrong; what would be right`, without a
+        value; anything refuses the run. Nothing may be written."""
+        return ()
+
     @abc.abstractmethod
     def mask(self, column: Column) -> Sequence[Any]:
         """As many masked values as `column.values`, in order; REMOVE or FAILED may stand in for any."""

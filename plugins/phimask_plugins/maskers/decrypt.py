@@ -7,16 +7,15 @@ import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from phimask import FAILED, Column, Masker
+from phimask import FAILED, Column
 from phimask_plugins.maskers.encrypt import PURPOSE, SEALS, header
-from phimask_plugins.maskers.scalars import SCALARS
-from phimask_plugins.maskers.sealing import unpacked
+from phimask_plugins.maskers.reversal import Reversal, first_opened
 
 _HEADERS: Final = {header(mode): mode for mode in SEALS}
 _HEADER_BYTES: Final = len(header("siv"))
 
 
-class Decrypt(Masker):
+class Decrypt(Reversal):
     """Undoes `encrypt`, whichever its mode and output: each value comes back with its own type.
 
     The key is tried first, then the older ones. A value that none of them opens fails, as does one that was
@@ -27,25 +26,20 @@ class Decrypt(Masker):
 
     name = "decrypt"
     types = frozenset({"string", "binData"})
-    produces = SCALARS
-    needs_key = True
-    takes_older_keys = True
     default_domain = "encrypt"
 
     def __init__(
         self, options: Mapping[str, Any], key: bytes | None = None, older_keys: Sequence[bytes] = ()
     ) -> None:
         """`older_keys`: 32 bytes each, the newest first."""
-        super().__init__(options, key)
-        keys = (self.key, *older_keys) if self.key else ()
+        super().__init__(options, key, older_keys)
         self._seals = {
-            head: [SEALS[mode](one, PURPOSE) for one in keys] for head, mode in _HEADERS.items() if keys
+            head: [SEALS[mode](one, PURPOSE) for one in self._keys] for head, mode in _HEADERS.items()
         }
 
     def mask(self, column: Column) -> list[Any]:
         """Originals."""
-        if not self._seals:
-            raise ValueError("this masker needs a masking key")
+        self.require_key()
         return [self._opened(value) for value in column.values]
 
     def _opened(self, value: Any) -> Any:
@@ -53,14 +47,7 @@ class Decrypt(Masker):
         if not isinstance(data, bytes):
             return FAILED
         head = data[:_HEADER_BYTES]
-        for seal in self._seals.get(head, ()):
-            plain = seal.open(data[_HEADER_BYTES:], head)
-            if plain is not None:
-                try:
-                    return unpacked(plain)
-                except ValueError:
-                    return FAILED
-        return FAILED
+        return first_opened(seal.open(data[_HEADER_BYTES:], head) for seal in self._seals.get(head, ()))
 
 
 def _raw(text: str) -> bytes | None:

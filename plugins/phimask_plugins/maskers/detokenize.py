@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from phimask import FAILED, Column, Masker
-from phimask_plugins.maskers.scalars import SCALARS
-from phimask_plugins.maskers.sealing import RandomSeal, unpacked
+from phimask import FAILED, Column
+from phimask_plugins.maskers.reversal import Reversal, first_opened
+from phimask_plugins.maskers.sealing import RandomSeal
 from phimask_plugins.maskers.token_vault import OPTIONS, TokenVault
 from phimask_plugins.maskers.tokenize import PURPOSE, finder
 
 
-class Detokenize(Masker):
+class Detokenize(Reversal):
     """Undoes `tokenize`: looks tokens up in the vault, and puts the originals in place, types included.
 
     The key is tried first, then the older ones. A token that the vault does not know fails, as does one whose
     original none of the keys opens, or whose entry was changed. A column costs one round trip. Where the vault does
-    not answer, values fail, and are handled as `on_error` says.
+    not answer, the run ends. An empty vault, and one that was written under no key of the configuration, are refused
+    before anything is written.
 
     Source: NIST SP 800-38D (AES-GCM).
     """
@@ -30,26 +31,23 @@ class Detokenize(Masker):
         "properties": OPTIONS,
     }
     types = frozenset({"string"})
-    produces = SCALARS
-    needs_key = True
-    takes_older_keys = True
     default_domain = "tokenize"
 
     def __init__(
         self, options: Mapping[str, Any], key: bytes | None = None, older_keys: Sequence[bytes] = ()
     ) -> None:
         """`older_keys`: 32 bytes each, the newest first. Raises ValueError for a `uri` that is none."""
-        super().__init__(options, key)
-        self._vault = TokenVault(
-            options["uri"], options.get("database", "phimask"), options.get("collection", "tokens")
-        )
-        keys = (self.key, *older_keys) if self.key else ()
-        self._openers = [(finder(one), RandomSeal(one, PURPOSE)) for one in keys]
+        super().__init__(options, key, older_keys)
+        self._vault = TokenVault(options)
+        self._openers = [(finder(one), RandomSeal(one, PURPOSE)) for one in self._keys]
+
+    def before(self) -> Iterable[str]:
+        """A vault that does not answer, is empty, or was written under no key of these."""
+        return self._vault.hazards(self._keys, reads=True) if self._keys else ()
 
     def mask(self, column: Column) -> list[Any]:
         """Originals. Raises StoreError where the vault does not answer."""
-        if not self._openers:
-            raise ValueError("this masker needs a masking key")
+        self.require_key()
         tokens = {
             value: value.encode("utf-8", "surrogatepass") for value in column.values if type(value) is str
         }
@@ -62,11 +60,7 @@ class Detokenize(Masker):
         return [originals.get(value, FAILED) for value in column.values]
 
     def _opened(self, name: bytes, found: Sequence[bytes | None]) -> Any:
-        for (_, seal), sealed in zip(self._openers, found, strict=True):
-            plain = None if sealed is None else seal.open(sealed, name)
-            if plain is not None:
-                try:
-                    return unpacked(plain)
-                except ValueError:
-                    return FAILED
-        return FAILED
+        return first_opened(
+            None if sealed is None else seal.open(sealed, name)
+            for (_, seal), sealed in zip(self._openers, found, strict=True)
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
@@ -16,6 +16,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from phimask import StoreError
+from phimask_plugins.maskers.sealing import subkey
 
 T = TypeVar("T")
 _Documents: TypeAlias = Collection[dict[str, Any]]
@@ -51,6 +52,7 @@ _PAUSE_SECONDS: Final = 30
 _AT_ONCE: Final = 10_000
 """Digests in one question: half a megabyte, far from a message's limit."""
 _DUPLICATE_KEY: Final = 11000
+_MARKS: Final = "keys"
 
 
 class Entry(NamedTuple):
@@ -69,26 +71,47 @@ class TokenVault:
     """Tokens by the keyed digest of their values, and sealed values by the keyed digest of their tokens.
 
     A document is `{_id: digest, finder: digest of the token, token: string, value: sealed}`. Both digests are unique.
+    One more, `{_id: "keys", keys: [marks]}`, has a mark of each key that entries were made under.
     No question holds anything but digests: a server logs questions, and what is looked up as a token may turn out
     to be an original. Reads and writes are of the majority, so that no token is used that a failover could take back.
     Nothing is connected before the first question. StoreError comes from all methods where the deployment does
     not answer or refuses; for 30 seconds after, it comes at once.
     """
 
-    def __init__(self, uri: str, database: str, collection: str) -> None:
-        """Raises ValueError for what cannot be a connection string."""
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        """Those of `OPTIONS`. Raises ValueError for what cannot be a connection string."""
+        uri: str = options["uri"]
         if not uri.startswith(("mongodb://", "mongodb+srv://")):
             raise ValueError(
                 "the vault's `uri` is malformed; it looks like mongodb://USER:PASSWORD@HOST:PORT/"
             )
         self._uri = uri
-        self._names = (database, collection)
+        self._names: tuple[str, str] = (
+            options.get("database", "phimask"),
+            options.get("collection", "tokens"),
+        )
         self._opened: _Documents | None = None
         self._has_index = False
         self._silent_until = float("-inf")
 
     def __repr__(self) -> str:  # the URI may hold a password
         return "TokenVault(***)"
+
+    def hazards(self, keys: Sequence[bytes], *, reads: bool) -> Iterable[str]:
+        """What stands in the way of using the vault under one of these keys. `reads`: nothing is to be added."""
+        named = f"the token vault {'.'.join(self._names)}"
+        try:
+            marks = self.marks()
+        except StoreError as error:
+            yield f"{error}; see that it runs and that `uri` leads there"
+            return
+        if not marks and reads:
+            yield f"{named} holds no tokens; name the `database` and `collection` that tokenize was given"
+        elif marks and marks.isdisjoint(map(mark_of, keys)):
+            yield (
+                f"{named} was written under another key or domain; set the key it was written under, or list it after "
+                "the new one (`key: [NEW, OLD]`), and name the `domain` of that time, or another `collection`"
+            )
 
     def tokens(self, digests: Iterable[bytes]) -> dict[bytes, str]:
         """The tokens of those values that have one."""
@@ -98,10 +121,15 @@ class TokenVault:
         """The sealed values of those tokens that there are."""
         return self._found(finders, "finder", "value")
 
-    def add(self, entries: Iterable[Entry]) -> None:
+    def marks(self) -> frozenset[bytes]:
+        """The marks of the keys that entries were made under; none where nothing was kept so far."""
+        kept = self._asked(lambda collection: collection.find_one({"_id": _MARKS}))
+        return frozenset() if kept is None else frozenset(bytes(mark) for mark in kept["keys"])
+
+    def add(self, entries: Iterable[Entry], mark: bytes) -> None:
         """Keeps the entries, but for those whose value has a token or whose token is taken.
 
-        Which of them were kept, `tokens` tells.
+        Which of them were kept, `tokens` tells. `mark` is that of the key they were made under.
         """
         writes = [
             UpdateOne(
@@ -117,6 +145,7 @@ class TokenVault:
             )
             for entry in entries
         ]
+        writes.append(UpdateOne({"_id": _MARKS}, {"$addToSet": {"keys": Binary(mark)}}, upsert=True))
         self._asked(lambda collection: self._write(collection, writes))
 
     def _write(self, collection: _Documents, writes: list[UpdateOne]) -> None:
@@ -168,6 +197,11 @@ class TokenVault:
                 read_preference=ReadPreference.PRIMARY,
             )
         return self._opened
+
+
+def mark_of(key: bytes) -> bytes:
+    """16 bytes that tell keys apart and say nothing about them."""
+    return subkey(key, "tokenize/mark", 16)
 
 
 def _answers(digests: list[Binary], by: str, field: str, collection: _Documents) -> dict[bytes, Any]:
