@@ -77,6 +77,9 @@ CASES: list[tuple[type[Masker], dict[str, Any]]] = [
     (maskers.Chain, {"maskers": [{"name": "partial", "options": {"first": 1}}, "hash"]}),
     (maskers.Chain, {"maskers": ["partial", "nullify"]}),
     (maskers.Chain, {"maskers": [{"name": "derive", "options": {"from": "LastName"}}, "hash"]}),
+    (maskers.KeepNull, {"masker": "hash"}),
+    (maskers.KeepNull, {"masker": {"name": "fake", "options": {"kind": "first_name"}}, "nulls": ["UNK", -9]}),
+    (maskers.KeepNull, {"masker": "date_shift"}),
     (maskers.Zip3, {}),
     (maskers.Zip3, {"style": "short"}),
     (maskers.Encrypt, {}),
@@ -232,7 +235,7 @@ def test_masking_twice_is_masking_once_where_it_says_so(cls, options, value):
 
 def _samples(cls: type[Masker], options: dict[str, Any]) -> list[Any]:
     """Forty values that the masker can mask."""
-    if cls is maskers.DateShift or options.get("kind") == "date_of_birth":
+    if "date_shift" in (cls.name, options.get("masker")) or options.get("kind") == "date_of_birth":
         return [f"19{number + 20}-05-17" for number in range(40)]
     if cls is maskers.Perturb:
         return [20.25 + number for number in range(40)]

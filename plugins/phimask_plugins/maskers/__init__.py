@@ -22,6 +22,7 @@ from phimask_plugins.maskers.free_text import FreeText
 from phimask_plugins.maskers.generalize import Generalize
 from phimask_plugins.maskers.hash import Hash
 from phimask_plugins.maskers.keep import Keep
+from phimask_plugins.maskers.keep_null import KeepNull
 from phimask_plugins.maskers.nullify import Nullify
 from phimask_plugins.maskers.partial import Partial
 from phimask_plugins.maskers.perturb import Perturb
@@ -55,6 +56,7 @@ ALL: Final[tuple[type[Masker], ...]] = (
     Generalize,
     Hash,
     Keep,
+    KeepNull,
     Nullify,
     Partial,
     Perturb,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final, Literal
 
 from phimask import FAILED, REMOVE, Column, Masker
-from phimask_plugins.maskers.scalars import ALIASES, widened
+from phimask_plugins.maskers.inner import CHOICE, Make, checked, chosen, part, stayed
+from phimask_plugins.maskers.scalars import ALIASES
 
 _STRENGTH: Final = ("lossy", "probable", "injective")
-
-Make = Callable[[str, Mapping[str, Any]], Masker]
 
 
 class Chain(Masker):
@@ -31,12 +30,7 @@ class Chain(Masker):
             "maskers": {
                 "type": "array",
                 "minItems": 1,
-                "items": {
-                    "type": ["string", "object"],
-                    "required": ["name"],
-                    "additionalProperties": False,
-                    "properties": {"name": {"type": "string"}, "options": {"type": "object"}},
-                },
+                "items": CHOICE,
                 "description": "The maskers in order, each a name or `{name, options}`, as in a rule.",
             },
         },
@@ -48,11 +42,7 @@ class Chain(Masker):
     def __init__(self, options: Mapping[str, Any], key: bytes | None = None, *, make: Make) -> None:
         """Raises ValueError as the inner maskers do, and where one cannot take what comes from the one before it."""
         super().__init__(options, key)
-        choices = [
-            (one, {}) if isinstance(one, str) else (one["name"], one.get("options", {}))
-            for one in options["maskers"]
-        ]
-        self._maskers = tuple(make(name, inner) for name, inner in choices)
+        self._maskers = tuple(chosen(one, make) for one in options["maskers"])
         first = self._maskers[0]
         self.types = first.types
         self.produces = self._flow()
@@ -69,6 +59,11 @@ class Chain(Masker):
         self.needs_siblings = any(one.needs_siblings for one in self._maskers)
         self.containers = first.containers
         self.removes = first.removes
+
+    def before(self) -> Iterable[str]:
+        """What stands in the way of any of them."""
+        for masker in self._maskers:
+            yield from masker.before()
 
     def _flow(self) -> frozenset[str] | None:
         """The types that come out at the end; None: each value keeps its own."""
@@ -98,38 +93,16 @@ class Chain(Masker):
             going = [place for place in going if results[place] is not FAILED]
             if not going:
                 break
-            masked = masker.mask(_part(column, results, going, masker))
+            masked = masker.mask(part(column, results, going, masker))
             for place, result in zip(going, masked, strict=True):
-                results[place] = _checked(masker, results[place], result)
+                results[place] = checked(masker, results[place], result)
             going = [place for place in going if not _ended(results[place])]
         if self.changes == "always":
             for place, value in enumerate(column.values):
-                if value is None:
-                    continue
-                if type(results[place]) is type(value) and results[place] == value and value not in ("", b""):
+                if value is not None and stayed(value, results[place]):
                     results[place] = FAILED
         return results
 
 
 def _ended(result: Any) -> bool:
     return result is FAILED or result is REMOVE or result is None
-
-
-def _part(column: Column, results: Sequence[Any], going: Sequence[int], masker: Masker) -> Column:
-    """The values that are still on their way, with what the masker asks for."""
-    subjects = [column.subjects[place] for place in going] if masker.needs_subject else []
-    part = Column(column.path, [results[place] for place in going], subjects)
-    if masker.needs_siblings:
-        part.siblings = [column.siblings[place] for place in going]
-        part.places = [column.places[place] for place in going]
-    return part
-
-
-def _checked(masker: Masker, value: Any, result: Any) -> Any:
-    """A result of the types that its masker promised, as the engine would store it; else FAILED."""
-    if result is FAILED or result is REMOVE:
-        return result if result is FAILED or masker.removes else FAILED
-    result = widened(value, result)
-    alias = ALIASES.get(type(result))
-    promised = masker.produces if masker.produces is not None else {ALIASES.get(type(value))}
-    return result if alias in promised else FAILED
