@@ -11,11 +11,13 @@ import difflib
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import click
+from generator import maskers
+from generator.markdown import page, schema_rows, shown, table
 
 from phimask import errors, log
 from phimask.cli.main import cli
@@ -24,7 +26,7 @@ from phimask.config.profile import load_profile
 from phimask.engine import control
 from phimask.plugins import events, hookspecs, interfaces, values
 from phimask.plugins.class_check import KINDS
-from phimask.plugins.interfaces import Masker, Validator
+from phimask.plugins.interfaces import Validator
 from phimask.plugins.loading import load_registry
 from phimask.plugins.registry import Registry
 
@@ -59,8 +61,9 @@ def pages() -> dict[str, str]:
         "command-line.md": command_line(),
         "components.md": components(registry),
         "configuration.md": configuration(registry),
-        "events.md": events_page(),
+        "events.md": eventspage(),
         "hooks.md": hooks(),
+        **{f"maskers/{name}": text for name, text in maskers.pages(registry).items()},
         "report.md": report(),
     }
 
@@ -68,27 +71,6 @@ def pages() -> dict[str, str]:
 def builtins() -> Registry:
     """A registry; what else is installed on this machine is left out by whoever reads from it."""
     return load_registry()
-
-
-def _page(title: str, lead: str, *parts: str) -> str:
-    return (
-        "\n\n".join([f"# {title}", _NOTE, _AS_IT_IS, lead, *(part for part in parts if part)]).rstrip() + "\n"
-    )
-
-
-def _cell(text: object) -> str:
-    """A text for a table's cell: one line, nothing but code marked up."""
-    pieces = " ".join(str(text).split()).split("`")
-    for index in range(0, len(pieces), 2):
-        for sign in "*<[":
-            pieces[index] = pieces[index].replace(sign, f"\\{sign}")
-    return "`".join(pieces).replace("|", "\\|")
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    lines += [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows]
-    return "\n".join(lines)
 
 
 # The command line
@@ -104,10 +86,10 @@ def command_line() -> str:
         parts.append(inspect.cleandoc(command.help or ""))
         rows = list(_parameters(command))
         if rows:
-            parts.append(_table(("argument or flag", "default", "does"), rows))
-    codes = _table(("code", "means"), _exit_codes())
-    variables = _table(("variable", "is"), ((f"`{name}`", text) for name, text in _ENVIRONMENT))
-    return _page(
+            parts.append(table(("argument or flag", "default", "does"), rows))
+    codes = table(("code", "means"), _exit_codes())
+    variables = table(("variable", "is"), ((f"`{name}`", text) for name, text in _ENVIRONMENT))
+    return page(
         "Command line",
         "`phimask` alone is `phimask run`. What people read goes to stderr; with `--json`, what machines read goes "
         "to stdout. No flag takes a password: set `PHIMASK_URI`.",
@@ -169,81 +151,6 @@ def _exit_codes() -> Iterator[tuple[str, str]]:
         yield f"`{code}`", meaning
 
 
-# JSON Schemas
-
-
-def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
-    reference = schema.get("$ref")
-    if reference is None:
-        return dict(schema)
-    target: Any = root
-    for step in reference.removeprefix("#/").split("/"):
-        target = target[step]
-    found: dict[str, Any] = _resolved(target, root)
-    return {**found, **{key: value for key, value in schema.items() if key != "$ref"}}
-
-
-def _type(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
-    schema = _resolved(schema, root)
-    if "enum" in schema:
-        return ", ".join(f"`{value}`" for value in schema["enum"])
-    if "const" in schema:
-        return f"`{schema['const']}`"
-    if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(_type(one, root) for one in schema["anyOf"]))
-    if "format" in schema and schema["format"] in ("size", "duration"):
-        types = schema.get("type", ())
-        return f"{schema['format']} or null" if "null" in types else str(schema["format"])
-    kind = schema.get("type", "any")
-    if kind == "array":
-        return f"list of {_type(schema['items'], root)}"
-    kinds = [kind] if isinstance(kind, str) else list(kind)
-    return " or ".join({"object": "mapping", "boolean": "true or false"}.get(one, one) for one in kinds)
-
-
-def _limits(schema: Mapping[str, Any]) -> str:
-    told = [
-        f"{word} {schema[key]}"
-        for key, word in (
-            ("minimum", "from"),
-            ("exclusiveMinimum", "above"),
-            ("maximum", "to"),
-            ("minLength", "at least, in characters:"),
-            ("maxLength", "at most, in characters:"),
-        )
-        if key in schema and not (key == "minLength" and schema[key] == 1)
-    ]
-    return f" ({', '.join(told)})" if told else ""
-
-
-def _value(value: Any) -> str:
-    if value is None:
-        return "`null`"
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    if isinstance(value, list):
-        return f"`{', '.join(map(str, value)) or '[]'}`"
-    if isinstance(value, Mapping):
-        return "`{" + ", ".join(f"{key}: {one}" for key, one in value.items()) + "}`"
-    return f"`{value}`"
-
-
-def _rows(schema: Mapping[str, Any], root: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, ...]]:
-    """Key, type, default and description of everything below a mapping, depth first."""
-    schema = _resolved(schema, root)
-    required = schema.get("required", ())
-    for key, child in schema.get("properties", {}).items():
-        one = _resolved(child, root)
-        path = f"{prefix}{key}"
-        default = _value(one["default"]) if "default" in one else "required" if key in required else ""
-        yield f"`{path}`", _type(one, root) + _limits(one), default, one.get("description", "")
-        if "properties" in one:
-            yield from _rows(one, root, f"{path}.")
-        items = _resolved(one["items"], root) if "items" in one else {}
-        if "properties" in items:
-            yield from _rows(items, root, f"{path}[].")
-
-
 # Components
 
 
@@ -252,47 +159,26 @@ def components(registry: Registry) -> str:
     parts = []
     for kind in KINDS:
         parts.append(f"## {_PLURALS[kind]}")
+        if kind == "masker":
+            parts.append("They have [pages of their own](maskers/README.md).")
+            continue
         for name, registration in registry.classes(kind).items():
             if registration.cls.__module__.partition(".")[0] != "phimask_plugins":
                 continue
             parts.append(f"### `{name}`")
             parts.append(inspect.cleandoc(registration.cls.__doc__ or ""))
-            if issubclass(registration.cls, Masker):
-                parts.append(_masker_facts(registration.cls))
             if issubclass(registration.cls, Validator):
                 phases = [one for one in ("before", "during", "after") if one in registration.cls.phases]
                 parts.append(f"Asked: {', '.join(phases)}.")
             schema = registry.options_schema(kind, name)
-            rows = list(_rows(schema, schema))
-            parts.append(_table(("option", "type", "default", "is"), rows) if rows else "No options.")
-    return _page(
+            found = list(schema_rows(schema, schema))
+            parts.append(table(("option", "type", "default", "is"), found) if found else "No options.")
+    return page(
         "Components",
         "A component is chosen by name, in a profile or in a rule: `name`, or `{name: NAME, options: {...}}`. Sizes "
         "are written like `64MB`, times like `8s`. `phimask plugins show NAME` shows the same, for other people's "
         "plugins as well.",
         *parts,
-    )
-
-
-def _masker_facts(cls: type[Masker]) -> str:
-    produces = "the type it was given" if cls.produces is None else ", ".join(sorted(cls.produces))
-    if inspect.isfunction(cls.__init__) and "self.produces" in inspect.getsource(cls):
-        produces = "depends on the options"
-    types = ", ".join(sorted(cls.types))
-    options_decide = "self.uniqueness" in inspect.getsource(cls)
-    needs = [word for word, needed in (("key", cls.needs_key), ("subject", cls.needs_subject)) if needed]
-    return _table(
-        ("takes", "gives", "uniqueness", "changes values", "idempotent", "needs"),
-        [
-            (
-                types,
-                produces,
-                "depends on the options" if options_decide else cls.uniqueness,
-                cls.changes,
-                "yes" if cls.idempotent else "no",
-                " and ".join(needs) or "nothing",
-            )
-        ],
     )
 
 
@@ -309,14 +195,14 @@ def configuration(registry: Registry) -> str:
         ("profile", "Profiles"),
     ):
         schema = shipped_schema(kind)
-        parts += [f"## {title}", schema["description"], _table(head, _rows(schema, schema))]
+        parts += [f"## {title}", schema["description"], table(head, schema_rows(schema, schema))]
         if kind == "profile":
             parts.append(
                 "A profile that extends none has to name `description`, all components, `breaker`, `retry`, `check` "
                 "and `prescan` with everything in them. A component is a name, or `{name, options}`: "
                 "see [components](components.md)."
             )
-    return _page(
+    return page(
         "Configuration files",
         "`phimask schema profile|collection|project` prints the JSON Schemas of these files for editors. A key that "
         "is not listed here is an error. Sizes take the units B, kB, MB, GB, TB, KiB, MiB, GiB and TiB; durations ms, "
@@ -338,7 +224,7 @@ def _shipped_profiles(registry: Registry) -> str:
         profile = load_profile(name, directory=REFERENCE, environ={}, components=registry)
         columns.append(dict(_flat(profile)))
     keys = list(dict.fromkeys(key for column in columns for key in column))
-    return _table(
+    return table(
         ("", *names),
         (
             [f"`{key}`", *(column.get(key, "") for column in columns)]
@@ -386,7 +272,7 @@ def _setting(name: str, value: Any) -> str:
         return f"{value:g}s"
     if name in _SIZES and value is not None:
         return f"{value / 1e9:g}GB" if value >= 1e9 else f"{value / 1e6:g}MB"
-    return _value(value).strip("`")
+    return shown(value).strip("`")
 
 
 # Report
@@ -395,16 +281,16 @@ def _setting(name: str, value: Any) -> str:
 def report() -> str:
     """Every field of the report."""
     schema = shipped_schema("report")
-    run = [row for row in _rows(schema, schema) if not row[0].startswith("`collections[].")]
+    run = [row for row in schema_rows(schema, schema) if not row[0].startswith("`collections[].")]
     collection = schema["$defs"]["collection"]
     parts = []
     for title, text, rows in (
         ("The run", schema["description"], run),
-        ("Each of `collections`", collection["description"], list(_rows(collection, schema))),
+        ("Each of `collections`", collection["description"], list(schema_rows(collection, schema))),
     ):
         fields = [(key, kind, told) for key, kind, _, told in rows]
-        parts += [f"## {title}", text, _table(("field", "type", "is"), fields)]
-    return _page(
+        parts += [f"## {title}", text, table(("field", "type", "is"), fields)]
+    return page(
         "The report",
         "What `phimask run --report FILE` writes and `phimask run --json` prints. Every field is always there. "
         "`phimask report FILE` shows it as a page; `phimask schema report` prints its JSON Schema.",
@@ -433,7 +319,7 @@ def hooks() -> str:
     parts.append("## The values")
     parts += _classes(_tree(values))
     parts += _aliases(_tree(values))
-    return _page(
+    return page(
         "Hooks and interfaces",
         inspect.cleandoc(hookspecs.__doc__ or "")
         + "\n\nAll names here are imported from `phimask`. [How to write a plugin](../how-to/write-a-plugin.md) "
@@ -442,9 +328,9 @@ def hooks() -> str:
     )
 
 
-def events_page() -> str:
+def eventspage() -> str:
     """Every event with its fields."""
-    return _page(
+    return page(
         "Events",
         inspect.cleandoc(events.__doc__ or "")
         + "\n\nImport them with `from phimask import events`. Observers are given them in the order of their making.",

@@ -57,13 +57,15 @@ def generator() -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(DOCS)  # where a script finds what lies beside it
+        spec.loader.exec_module(module)
     return module
 
 
 def test_the_reference_is_what_the_code_says(generator: ModuleType) -> None:
     pages = generator.pages()
-    assert sorted(pages) == sorted(path.name for path in REFERENCE.glob("*.md"))
+    assert sorted(pages) == sorted(path.relative_to(REFERENCE).as_posix() for path in REFERENCE.rglob("*.md"))
     stale = [name for name, page in pages.items() if text(REFERENCE / name) != page]
     assert not stale, f"{', '.join(stale)}: run `python docs/generate.py`"
 
@@ -72,13 +74,13 @@ def test_the_generator_tells_stale_pages_and_mends_them(
     generator: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(generator, "REFERENCE", tmp_path)
-    monkeypatch.setattr(generator, "pages", lambda: {"one.md": "new\n"})
+    monkeypatch.setattr(generator, "pages", lambda: {"some/one.md": "new\n"})
     said: list[str] = []
     assert generator.main(["--check"], said.append) == 1
     assert "+new" in said[0]
     assert not list(tmp_path.iterdir())
     assert generator.main([], said.append) == 0
-    assert text(tmp_path / "one.md") == "new\n"
+    assert text(tmp_path / "some" / "one.md") == "new\n"
     assert generator.main(["--check"], said.append) == 0
 
 
@@ -110,9 +112,43 @@ def test_every_component_and_option_is_in_the_reference(registry: Registry) -> N
             if not registration.cls.__module__.startswith("phimask_plugins."):
                 continue
             seen += 1
+            where = text(REFERENCE / "maskers" / f"{name}.md") if kind == "masker" else sections[name]
             for option in registry.options_schema(kind, name).get("properties", {}):
-                assert f"| `{option}` |" in sections[name], f"{name}: {option}"
+                assert f"| `{option}` |" in where, f"{name}: {option}"
     assert seen > len(KINDS)
+
+
+def masker_pages() -> list[Any]:
+    return [pytest.param(path, id=path.stem) for path in sorted((REFERENCE / "maskers").glob("[a-z]*.md"))]
+
+
+@pytest.mark.parametrize("path", masker_pages())
+def test_a_masker_s_page_has_all_that_a_reader_asks(path: Path, registry: Registry) -> None:
+    page = text(path)
+    headings = re.findall(r"^## (.*)$", page, flags=re.MULTILINE)
+    assert headings == ["Properties", "Options", "Example", "Source"]
+    cls = registry.masker(path.stem)
+    properties = page.partition("## Options")[0]
+    asked = ("takes (BSON types)", "gives (BSON types)", "uniqueness", "changes", "idempotent", "reversible", "needs")
+    assert [one for one in asked if f"| {one} |" not in properties] == []
+    assert ("a key" in properties.partition("| needs |")[2]) == cls.needs_key
+    example = page.partition("## Example")[2].partition("## Source")[0]
+    assert f"masker: {path.stem}" in example or f"name: {path.stem}" in example
+    pairs = re.findall(r"^\| `(.*)` \| `(.*)` \|$", example, flags=re.MULTILINE)
+    assert pairs
+    assert any(before != after for before, after in pairs)
+
+
+def test_what_masks_reversibly_is_shown_there_and_back() -> None:
+    def results(name: str) -> list[tuple[str, str]]:
+        return re.findall(
+            r"^\| `(.*)` \| `(.*)` \|$", text(REFERENCE / "maskers" / f"{name}.md"), flags=re.MULTILINE
+        )
+
+    for there, back in (("encrypt", "decrypt"), ("fpe", "fpe_decrypt"), ("tokenize", "detokenize")):
+        kept = [pair for pair in results(there) if "REDACTED" not in pair[1]]
+        assert kept
+        assert [pair[::-1] for pair in kept] == [pair for pair in results(back) if "REDACTED" not in pair[0]]
 
 
 def commands(command: click.Command, path: str = "phimask") -> Iterator[tuple[str, click.Command]]:
@@ -169,10 +205,11 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_page_can_be_reached_from_the_map() -> None:
-    linked = {(DOCS / link.partition("#")[0]).resolve() for link in LINK.findall(text(DOCS / "README.md"))}
-    assert [
-        page_id(page) for page in DOCS.rglob("*.md") if page not in linked and page.name != "README.md"
-    ] == []
+    lists = [DOCS / "README.md", REFERENCE / "maskers" / "README.md"]
+    linked = {
+        (page.parent / link.partition("#")[0]).resolve() for page in lists for link in LINK.findall(text(page))
+    }
+    assert [page_id(page) for page in DOCS.rglob("*.md") if page not in (DOCS / "README.md", *linked)] == []
 
 
 def named_files() -> list[Any]:

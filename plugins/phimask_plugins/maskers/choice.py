@@ -29,6 +29,8 @@ class Choice(Masker):
     With `by: value` each distinct value has one pick, so that a field of few values becomes as few others, and
     weights count among distinct values. With `by: subject` each person has one, whatever stood there. A pick may
     be the original, by chance. The result has the type of the pick, whatever the field's was.
+
+    Source: HMAC-SHA-256 (RFC 2104) for the draw; ISO/IEC 20889:2018, randomization techniques.
     """
 
     name = "choice"

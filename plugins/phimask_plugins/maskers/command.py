@@ -36,6 +36,8 @@ class Command(Masker):
     All values of a batch fail if it ends, answers with anything else or does not answer in time; it is then started
     anew. Where it cannot be started, or that happens a fifth time in a row, the run ends and can be resumed. Equal
     values must get equal masks, or collections do not fit together and a resumed run finds masks it did not expect.
+
+    Source: JSON Lines (https://jsonlines.org) and MongoDB Extended JSON v2.
     """
 
     name = "command"

@@ -34,6 +34,9 @@ class Fake(Masker):
     Identifiers keep a value's shape and are no permutation unless `unique`: of a million numbers of seven
     digits, about one in ten meets another one's. An empty string stays empty, white space alone becomes empty.
     Words come from Faker: with a Faker that has other ones, names and places come out differently under the same key.
+
+    Source: dictionaries of names and places from Faker (https://faker.readthedocs.io); HMAC-SHA-256 (RFC 2104) for the
+    draw.
     """
 
     name = "fake"

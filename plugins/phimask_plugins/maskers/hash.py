@@ -37,6 +37,9 @@ class Hash(Masker):
     number of the same type, not negative (31, 63, 53, 112 bits); objectId: twelve bytes of the digest,
     so that its time is gone as well. An empty string stays empty. Two values hardly ever meet, but for ints
     and short digests: of 65,000 ints, one pair on average.
+
+    Source: RFC 2104 and FIPS 198-1 (HMAC), FIPS 180-4 (SHA-256), RFC 4648 (base 32); pseudonymization as in ISO
+    25237:2017.
     """
 
     name = "hash"

@@ -7,7 +7,11 @@ from phimask_plugins.maskers.scalars import SCALARS
 
 
 class Nullify(Masker):
-    """Puts null in place of values and of whole sub-documents; arrays keep their length."""
+    """Puts null in place of values and of whole sub-documents; arrays keep their length.
+
+    Source: ISO/IEC 20889:2018, "Privacy enhancing data de-identification terminology and classification of
+    techniques", suppression.
+    """
 
     name = "nullify"
     types = SCALARS | {"object"}

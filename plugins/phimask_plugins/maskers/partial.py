@@ -18,6 +18,10 @@ class Partial(Masker):
 
     A value that has no more characters (separators not counted, where they are kept) than would stay is
     covered as a whole. What is shown is shown: four digits of a Social Security number are still PHI.
+
+    Source: ISO/IEC 20889:2018, "Privacy enhancing data de-identification terminology and classification of
+    techniques",
+    suppression by masking.
     """
 
     name = "partial"

@@ -26,7 +26,9 @@ class Perturb(Masker):
     one first. What is not finite fails.
 
     Noise on single values does not hide sums or averages, nor whom a record is about: it is for expert
-    determination, 45 CFR 164.514(b)(1), not for Safe Harbor. Source: additive noise as in Hundepool et al.,
+    determination, 45 CFR 164.514(b)(1), not for Safe Harbor.
+
+    Source: additive noise as in Hundepool et al.,
     "Statistical Disclosure Control" (2012), 3.3.
     """
 

@@ -44,6 +44,9 @@ class Redact(Masker):
     string: `[REDACTED]` (an empty one stays empty); int, long, double, decimal: 0; date: 1970-01-01; bool:
     false; objectId: zeros; binData: empty, of the same subtype, a UUID all zeros; timestamp: (0, 1); regex
     and javascript: empty.
+
+    Source: ISO/IEC 20889:2018, "Privacy enhancing data de-identification terminology and classification of
+    techniques", suppression by masking.
     """
 
     name = "redact"

@@ -36,6 +36,9 @@ class RefreshUid(Masker):
     three components or more and 64 characters or fewer; the new one is `2.25.` and a UUID as a number (DICOM PS3.5,
     B.2). UIDs that DICOM itself defines, of SOP classes for example, are replaced like any other: name the paths
     of instance UIDs only. Anything else fails.
+
+    Source: RFC 9562, section 5.4 (UUIDs of version 4); DICOM PS3.5, annex B.2 (UIDs from UUIDs), and PS3.15,
+    annex E, which asks for UIDs that are replaced consistently.
     """
 
     name = "refresh_uid"

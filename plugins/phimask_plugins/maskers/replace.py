@@ -16,6 +16,9 @@ class Replace(Masker):
 
     A whole number becomes an int where it fits one, or a long; a field that was a long stays a long.
     Raises ValueError for a number that fits neither.
+
+    Source: ISO/IEC 20889:2018, "Privacy enhancing data de-identification terminology and classification of
+    techniques", suppression by masking.
     """
 
     name = "replace"

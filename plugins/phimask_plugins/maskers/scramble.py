@@ -38,6 +38,9 @@ class Scramble(Masker):
     scripts become Latin ones. A string without a letter or digit fails. int and long keep their sign and count
     of digits. What shows is the shape of a value, which tells something: for a Social Security number little,
     for a name its length. Different values may meet.
+
+    Source: HMAC-SHA-256 (RFC 2104) for the seed and SHAKE256 (FIPS 202) for what is drawn; the method is a keyed
+    substitution, and no encryption: nothing reverses it.
     """
 
     name = "scramble"
