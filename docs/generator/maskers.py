@@ -11,6 +11,7 @@ from typing import Final
 from generator.examples import EXAMPLES, Example
 from generator.markdown import page, schema_rows, table
 from generator.masking import Masked, masked
+from phimask.cli.plugins import summary
 from phimask.plugins.interfaces import Masker
 from phimask.plugins.registry import Registry
 
@@ -53,7 +54,7 @@ def _list(registry: Registry, classes: dict[str, type[Masker]]) -> str:
     rows = [
         (
             f"[`{name}`]({name}.md)",
-            _lead(cls),
+            summary(cls),
             _reversible(registry, cls),
             _uniqueness(cls, short=True),
             ", ".join(_needs(cls)) or "nothing",
@@ -158,9 +159,3 @@ def _reversible(registry: Registry, cls: type[Masker]) -> str:
     if cls.default_domain is not None:
         return f"it undoes `{cls.default_domain}`"
     return "no" if cls.changes != "never" else "nothing to reverse"
-
-
-def _lead(cls: type[Masker]) -> str:
-    """The first sentence."""
-    text = " ".join((cls.__doc__ or "").split("\n\n")[0].split())
-    return re.split(r"(?<=[.;:]) (?=\S)", text, maxsplit=1)[0].rstrip(".;:") + "."

@@ -4,7 +4,7 @@ These are the names a plugin may use; everything below this package is the frame
 """
 
 from phimask.engine.control import StopSignal
-from phimask.errors import MaskingError, PhimaskError, SafeStop, StoreError
+from phimask.errors import KeyMaterialError, MaskingError, PhimaskError, SafeStop, StoreError
 from phimask.log import describe_error, forward_log
 from phimask.plugins import events
 from phimask.plugins.hookspecs import hookimpl
@@ -60,6 +60,7 @@ __all__ = [
     "Executor",
     "Finding",
     "Job",
+    "KeyMaterialError",
     "MaskedField",
     "Masker",
     "MaskingError",

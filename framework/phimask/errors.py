@@ -4,7 +4,7 @@
     |-- UsageError               2  bad usage or configuration; nothing was written
     |   |-- ConfigError          2  one or more faults in files, each with its place
     |   |-- PluginError          2  a plugin does not load, or two share a name
-    |   |-- KeyMaterialError     2  the masking key is missing, short or malformed
+    |   |-- KeyMaterialError     2  the masking key is missing, short, malformed or not the one
     |   `-- PreflightError       2  the deployment or collection cannot be masked as asked
     |-- FindingsError            3  the run is done, but verification found something
     |-- SafeStop                 4  stopped at a batch's end; nothing is half written
@@ -92,7 +92,7 @@ class PluginError(UsageError):
 
 
 class KeyMaterialError(UsageError):
-    """There is no masking key, or what was given is none."""
+    """There is no masking key, what was given is none, or what was masked earlier was masked under another."""
 
 
 class PreflightError(UsageError):

@@ -87,6 +87,29 @@ def test_a_plugin_named_on_the_command_line(project: Path, phimask: Callable[...
     assert "there is no component 'initial'" in missing.err
 
 
+def test_show_says_what_a_masker_promises_and_needs(project: Path, phimask: Callable[..., Any]) -> None:
+    (one,) = phimask("plugins", "show", "pseudonym", "--json").json
+    assert one["properties"] == {
+        "takes": ["int", "long", "objectId", "string"],
+        "gives": ["string"],
+        "uniqueness": "probable",
+        "changes": "always",
+        "idempotent": False,
+        "needs_key": True,
+        "needs_subject": False,
+    }
+    told = phimask("plugins", "show", "pseudonym").err
+    assert "takes: int, long, objectId, string\n" in told
+    assert "properties" not in phimask("plugins", "show", "sample", "--json").json[0]
+
+
+def test_list_says_a_whole_thing_of_each(project: Path, phimask: Callable[..., Any]) -> None:
+    does = {one["name"]: one["does"] for one in phimask("plugins", "list", "--json").json["components"]}
+    assert does["zip3"] == "Keeps the first three digits of a ZIP code and sets the others to 0."
+    assert all(text.endswith(".") for text in does.values())
+    assert "\nmasker" not in phimask("plugins", "list", "--kind", "masker").err
+
+
 def test_show_gives_the_options_as_a_schema(project: Path, phimask: Callable[..., Any]) -> None:
     answer = phimask("plugins", "show", "sample", "--json")
     (one,) = answer.json

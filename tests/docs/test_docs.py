@@ -129,7 +129,15 @@ def test_a_masker_s_page_has_all_that_a_reader_asks(path: Path, registry: Regist
     assert headings == ["Properties", "Options", "Example", "Source"]
     cls = registry.masker(path.stem)
     properties = page.partition("## Options")[0]
-    asked = ("takes (BSON types)", "gives (BSON types)", "uniqueness", "changes", "idempotent", "reversible", "needs")
+    asked = (
+        "takes (BSON types)",
+        "gives (BSON types)",
+        "uniqueness",
+        "changes",
+        "idempotent",
+        "reversible",
+        "needs",
+    )
     assert [one for one in asked if f"| {one} |" not in properties] == []
     assert ("a key" in properties.partition("| needs |")[2]) == cls.needs_key
     example = page.partition("## Example")[2].partition("## Source")[0]
@@ -207,7 +215,9 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
 def test_every_page_can_be_reached_from_the_map() -> None:
     lists = [DOCS / "README.md", REFERENCE / "maskers" / "README.md"]
     linked = {
-        (page.parent / link.partition("#")[0]).resolve() for page in lists for link in LINK.findall(text(page))
+        (page.parent / link.partition("#")[0]).resolve()
+        for page in lists
+        for link in LINK.findall(text(page))
     }
     assert [page_id(page) for page in DOCS.rglob("*.md") if page not in (DOCS / "README.md", *linked)] == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+from collections.abc import Sequence
 from typing import Any
 
 import bson
@@ -23,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from masker_cases import KEY, ODD_VALUES, OTHER_KEY, mask, same, scalars
 
-from phimask import FAILED
+from phimask import FAILED, KeyMaterialError
 from phimask.testing import check_masker
 from phimask_plugins.maskers.decrypt import Decrypt
 from phimask_plugins.maskers.encrypt import Encrypt
@@ -55,6 +56,12 @@ def holds(value: Any) -> bool:
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_the_kit_on_siv(output):
     check_masker(Encrypt, {"mode": "siv", "output": output})
+
+
+def opened(*values: Any, older_keys: Sequence[bytes] = ()) -> list[Any]:
+    """What decrypt makes of values among which its key opens one."""
+    good = mask(Encrypt({}, KEY), "good")
+    return mask(Decrypt({}, KEY, older_keys), *good, *values)[1:]
 
 
 def test_the_kit_on_decrypt():
@@ -130,8 +137,8 @@ def test_what_an_earlier_release_sealed_is_opened():
 def test_the_wrong_key_opens_nothing_and_an_older_one_what_it_sealed(options):
     values = ["Ada", 7, 1.5]
     sealed = mask(Encrypt(options, OTHER_KEY), *values)
-    assert mask(Decrypt({}, KEY), *sealed) == [FAILED] * 3
-    assert mask(Decrypt({}, KEY, (b"\7" * 32,)), *sealed) == [FAILED] * 3
+    assert opened(*sealed) == [FAILED] * 3
+    assert opened(*sealed, older_keys=(b"\7" * 32,)) == [FAILED] * 3
     assert mask(Decrypt({}, KEY, older_keys=(b"\7" * 32, OTHER_KEY)), *sealed) == values
     assert mask(Decrypt({}, KEY, (OTHER_KEY,)), *mask(Encrypt(options, KEY), *values)) == values
 
@@ -146,21 +153,21 @@ def test_a_change_anywhere_is_noticed(options, place, change):
         changed: Any = sealed[:place] + chr((ord(sealed[place]) + change) % 256) + sealed[place + 1 :]
     else:
         changed = sealed[:place] + bytes([sealed[place] ^ change]) + sealed[place + 1 :]
-    assert mask(Decrypt({}, KEY), changed, sealed[:-1], sealed[:place]) == [FAILED] * 3
+    assert opened(changed, sealed[:-1], sealed[:place]) == [FAILED] * 3
     longer = sealed + ("A" if isinstance(sealed, str) else b"A")
-    assert mask(Decrypt({}, KEY), longer) == [FAILED]
+    assert opened(longer) == [FAILED]
 
 
 def test_siv_and_gcm_are_not_taken_for_each_other():
     (siv,) = mask(Encrypt({"mode": "siv"}, KEY), "Ada")
-    assert mask(Decrypt({}, KEY), siv.replace("siv", "gcm"), siv.replace(":1:", ":2:")) == [FAILED] * 2
+    assert opened(siv.replace("siv", "gcm"), siv.replace(":1:", ":2:")) == [FAILED] * 2
 
 
 @pytest.mark.parametrize("value", [value for value in ODD_VALUES if isinstance(value, str | bytes)], ids=repr)
 def test_what_encrypt_did_not_make_fails(value):
     if len(value) < 100:
         value = value if isinstance(value, str) else bytes(value)
-    assert mask(Decrypt({}, KEY), value) == [FAILED]
+    assert opened(value) == [FAILED]
 
 
 @pytest.mark.parametrize(
@@ -175,11 +182,11 @@ def test_what_encrypt_did_not_make_fails(value):
     ],
 )
 def test_a_header_alone_is_nothing(text):
-    assert mask(Decrypt({}, KEY), text, text.encode()) == [FAILED, FAILED]
+    assert opened(text, text.encode()) == [FAILED, FAILED]
 
 
 def test_ten_megabytes_that_look_sealed():
-    assert mask(Decrypt({}, KEY), "phimask:siv:1:" + "A" * 10_000_000) == [FAILED]
+    assert opened("phimask:siv:1:" + "A" * 10_000_000) == [FAILED]
 
 
 @pytest.mark.parametrize("cls", [Encrypt, Decrypt])
@@ -216,3 +223,22 @@ def test_packing_is_the_element_of_a_bson_document(value):
 def test_bytes_that_are_no_packed_value(data):
     with pytest.raises(ValueError, match="no packed value"):
         unpacked(data)
+
+
+@pytest.mark.parametrize("options", [{}, {"mode": "gcm"}, {"output": "binData"}])
+def test_another_key_ends_the_run_before_anything_is_redacted(options):
+    sealed = mask(Encrypt(options, OTHER_KEY), "Zxqulon", 7)
+    with pytest.raises(KeyMaterialError, match=r"at Some\.Path opens under none of the keys") as raised:
+        mask(Decrypt({}, KEY, (b"\7" * 32,)), *sealed, "never encrypted")
+    assert "Zxqulon" not in str(raised.value)
+    assert raised.value.__cause__ is raised.value.__context__ is None
+
+
+def test_what_was_never_encrypted_says_nothing_of_the_key():
+    assert mask(Decrypt({}, KEY), "Ada", "phimask:siv:9:AAAA", b"\0") == [FAILED] * 3
+
+
+def test_once_a_key_has_opened_something_it_is_the_one():
+    decrypt = Decrypt({}, KEY)
+    assert mask(decrypt, *mask(Encrypt({}, KEY), "Ada")) == ["Ada"]
+    assert mask(decrypt, *mask(Encrypt({}, OTHER_KEY), "Ada")) == [FAILED]

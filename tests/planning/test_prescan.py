@@ -43,6 +43,22 @@ def test_values_are_counted_for_the_rule_that_wins(scan: Callable[..., Prescan])
     assert found.mean_bytes == found.bytes / 2
 
 
+def test_a_rule_that_wins_where_a_condition_does_not_hold_matches(
+    written: Written, registry: Registry
+) -> None:
+    file = written(
+        "{path: Name, masker: redact}",
+        "{path: Name, masker: keep, when: {Status: a}}",
+        "{path: Name, masker: nullify, when: {Status: b}}",
+        "{path: Nmae, masker: redact}",
+        "{path: Visits.Name, masker: redact}",
+        "{path: Visits.Name, masker: keep, when: {Status: a}}",
+    )
+    raw = [bson.encode({"_id": 1, "Name": "Ada", "Visits": [{"Name": None}, {"Name": "Bob"}]})] * 3
+    found = prescan(raw, bind(file, registry, ()), None, [])
+    assert found.matched == [1, 1, 3, 0, 1, 3]
+
+
 def test_phi_where_no_rule_looks_is_named_by_path_and_label_only(scan: Callable[..., Prescan]) -> None:
     documents = [
         {

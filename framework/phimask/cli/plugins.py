@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from phimask.cli.show import PersonConsole, answer, say
 from phimask.config.wording import guess_or_list
 from phimask.errors import UsageError
 from phimask.plugins.class_check import KINDS
+from phimask.plugins.interfaces import Masker
 from phimask.plugins.loading import disabled_plugins, load_registry
 from phimask.plugins.registry import Registry
 from phimask.plugins.scaffold import new_masker
@@ -47,16 +49,17 @@ def plugins_list(kind: str | None, plugins: tuple[str, ...], as_json: bool) -> N
     """List the installed components and who provides them."""
     registry = _registry(plugins)
     rows = [
-        {"kind": one, "name": name, "provider": registration.provider, "does": _summary(registration.cls)}
+        {"kind": one, "name": name, "provider": registration.provider, "does": summary(registration.cls)}
         for one in ([kind] if kind else list(KINDS))
         for name, registration in registry.classes(one).items()
     ]
     if as_json:
         answer({"components": rows, "disabled": list(registry.disabled)})
         return
-    table = Table("kind", "name", "does", "provider", box=None, pad_edge=False)
+    shown = ("name", "does", "provider") if kind else ("kind", "name", "does", "provider")
+    table = Table(*shown, box=None, pad_edge=False)
     for row in rows:
-        table.add_row(row["kind"], row["name"], row["does"], row["provider"])
+        table.add_row(*(row[column] for column in shown))
     PersonConsole().print(table)
     for name in registry.disabled:
         say(f"disabled by PHIMASK_DISABLED_PLUGINS: {name}")
@@ -77,6 +80,7 @@ def plugins_show(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
             "name": name,
             "provider": registry.classes(kind)[name].provider,
             "does": (registry.classes(kind)[name].cls.__doc__ or "").strip(),
+            **(_properties(registry.masker(name)) if kind == "masker" else {}),
             "options_schema": registry.options_schema(kind, name),
         }
         for kind in KINDS
@@ -92,6 +96,10 @@ def plugins_show(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
         return
     for one in found:
         say(f"{one['kind']} {one['name']} (from {one['provider']})\n\n    {one['does']}\n")
+        if "properties" in one:
+            for word, value in one["properties"].items():
+                say(f"    {word}: {', '.join(value) if isinstance(value, list) else value}")
+            say("    (options may change these)\n")
         say(f"options (JSON Schema):\n{json.dumps(one['options_schema'], indent=2)}")
 
 
@@ -118,5 +126,22 @@ def plugins_new(name: str, directory: Path, as_json: bool) -> None:
     )
 
 
-def _summary(cls: type) -> str:
-    return (cls.__doc__ or "").strip().partition("\n")[0]
+def _properties(cls: type[Masker]) -> dict[str, Any]:
+    """What a masker promises and needs, as its class declares it."""
+    return {
+        "properties": {
+            "takes": sorted(cls.types),
+            "gives": "the type it was given" if cls.produces is None else sorted(cls.produces),
+            "uniqueness": cls.uniqueness,
+            "changes": cls.changes,
+            "idempotent": cls.idempotent,
+            "needs_key": cls.needs_key,
+            "needs_subject": cls.needs_subject,
+        }
+    }
+
+
+def summary(cls: type) -> str:
+    """The first sentence of its docstring, or what comes before a colon or semicolon in it."""
+    text = " ".join((cls.__doc__ or "").partition("\n\n")[0].split())
+    return re.split(r"(?<=[.;:]) ", text, maxsplit=1)[0].rstrip(".;:") + "."

@@ -14,7 +14,7 @@ from bson.decimal128 import Decimal128
 from bson.int64 import Int64
 from bson.objectid import ObjectId
 
-from phimask.errors import MaskingError, StoreError
+from phimask.errors import KeyMaterialError, MaskingError, StoreError
 from phimask.masking.bson_types import INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, PYTHON_ALIASES, redaction
 from phimask.plugins.interfaces import Masker
 from phimask.plugins.values import FAILED, REMOVE, Column, MaskedField, Wildcard
@@ -78,6 +78,8 @@ _SELF_EVIDENT: Final = frozenset({str, datetime.datetime, float, ObjectId})
 _NULL_ONLY: Final = frozenset({"null"})
 _ALWAYS_BSON: Final = frozenset({float, int, bool, ObjectId, Decimal128, Binary, bytes, type(None)})
 """Classes whose values all have an encoding (an int is within int32 by then)."""
+_NO_VALUES_FAULT: Final = (StoreError, KeyMaterialError)
+"""What the masker keeps elsewhere is out of reach, or the key is not the one: no reason to redact any value."""
 _NOTHING_FAILED: Final[frozenset[int]] = frozenset()
 
 
@@ -158,8 +160,8 @@ def _call(masker: Masker, column: Column) -> Sequence[Any]:
     """The masker's results; if it raises, value by value, so that one bad value spoils no other."""
     try:
         results = list(masker.mask(column))
-    except StoreError:
-        raise  # what the masker keeps elsewhere is out of reach: no value's fault, and no reason to redact it
+    except _NO_VALUES_FAULT:
+        raise
     except Exception:  # noqa: BLE001  (a plugin may raise anything, and its message may hold the value)
         results = []
     if len(results) == len(column.values):
@@ -171,7 +173,7 @@ def _call_one(masker: Masker, column: Column, position: int) -> Any:
     one = _part(column, [position])
     try:
         (result,) = masker.mask(one)
-    except StoreError:
+    except _NO_VALUES_FAULT:
         raise
     except Exception:  # noqa: BLE001  (as above)
         return FAILED

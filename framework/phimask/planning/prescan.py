@@ -57,7 +57,13 @@ class _Scan:
         self, rules: Sequence[BoundRule], subject: tuple[str, ...] | None, detectors: Sequence[Detector]
     ) -> None:
         self._rules = rules
-        self._root = automaton([rule.segments for rule in rules])
+        segments = [rule.segments for rule in rules]
+        self._root = automaton(segments)
+        conditional = [rule.index for rule in rules if rule.when is not None]
+        # What a condition lets win in some documents, a rule before it wins in the rest.
+        self._otherwise = [
+            automaton(segments, frozenset(conditional[place:])) for place in range(len(conditional))
+        ]
         self._subject = subject
         self._detectors = detectors
         self._found = Prescan(matched=[0] * len(rules))
@@ -78,6 +84,9 @@ class _Scan:
             found.classes[shape(document).complexity()] += 1
             found.id_types[PYTHON_ALIASES.get(type(document.get("_id")), "other")] += 1
             self._document(document, self._root, "")
+            for root in self._otherwise:
+                if 0 in found.matched:
+                    self._note_otherwise(document, root)
         found.projection = self._projection()
         return found
 
@@ -110,6 +119,20 @@ class _Scan:
             self._detect(path, value)
         elif value is not None:
             self._found.matched[state.winner] += 1
+
+    def _note_otherwise(self, value: Any, state: State) -> None:
+        """Count as matched what wins here where some conditions do not hold, and nowhere so far."""
+        if isinstance(value, dict):
+            for key, child in value.items():
+                found = state.named.get(key)
+                below = found[0] if found is not None else state.other
+                if below is not None:
+                    self._note_otherwise(child, below)
+        elif isinstance(value, list):
+            for element in value:
+                self._note_otherwise(element, state)
+        if value is not None and state.winner != NO_RULE and not self._found.matched[state.winner]:
+            self._found.matched[state.winner] = 1
 
     def _note_unneeded(self, path: str, value: Any) -> None:
         below_subject = self._subject and ".".join(self._subject).startswith(path)

@@ -35,7 +35,7 @@ def check_class(kind: str, cls: type[Any]) -> None:
     require(
         bool((cls.__doc__ or "").strip()) and cls.__doc__ != KINDS[kind].interface.__doc__,
         cls,
-        "it has no docstring; its first line is what `phimask plugins list` shows",
+        "it has no docstring; its first sentence is what `phimask plugins list` shows",
     )
     schema = plain(cls.options_schema)
     unknown = jsonschema.Draft202012Validator(schema).iter_errors({_UNKNOWN_OPTION: 1})
