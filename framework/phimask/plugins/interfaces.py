@@ -100,7 +100,11 @@ class Masker(Component):
 
     @abc.abstractmethod
     def mask(self, column: Column) -> Sequence[Any]:
-        """As many masked values as `column.values`, in order; REMOVE or FAILED may stand in for any."""
+        """As many masked values as `column.values`, in order; REMOVE or FAILED may stand in for any.
+
+        Two errors end the run instead of failing values: StoreError, where what the masker keeps elsewhere is out of
+        reach, and KeyMaterialError, where values were masked under another key.
+        """
 
 
 class Source(Protocol):
