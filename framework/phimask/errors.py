@@ -5,7 +5,8 @@
     |   |-- ConfigError          2  one or more faults in files, each with its place
     |   |-- PluginError          2  a plugin does not load, or two share a name
     |   |-- KeyMaterialError     2  the masking key is missing, short, malformed or not the one
-    |   `-- PreflightError       2  the deployment or collection cannot be masked as asked
+    |   |-- PreflightError       2  the deployment or collection cannot be masked as asked
+    |   `-- VaultError           2  the undo vault is missing, damaged, or sealed under another key
     |-- FindingsError            3  the run is done, but verification found something
     |-- SafeStop                 4  stopped at a batch's end; nothing is half written
     |-- Interrupted            130  Ctrl-C or its like; the batch in hand was finished or left out whole
@@ -34,6 +35,7 @@ __all__ = [
     "SafeStop",
     "StoreError",
     "UsageError",
+    "VaultError",
 ]
 
 
@@ -101,6 +103,10 @@ class PreflightError(UsageError):
     def __init__(self, hazards: Sequence[str]) -> None:
         self.hazards = tuple(hazards)
         super().__init__("\n".join(self.hazards))
+
+
+class VaultError(UsageError):
+    """The undo vault cannot be opened or read as it should; a rollback has written nothing."""
 
 
 class FindingsError(PhimaskError):
