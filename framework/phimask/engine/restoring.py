@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 import bson
-from pymongo import ReplaceOne, UpdateOne
+from pymongo import DeleteOne, InsertOne, ReplaceOne, UpdateOne
 from pymongo.errors import BulkWriteError, OperationFailure
 from pymongo.read_concern import ReadConcern
 
@@ -35,7 +35,9 @@ CHANGED: Final = "changed by others since it was masked"
 DELETED: Final = "deleted by others since it was masked"
 CHANGING: Final = "changed by others again and again while it was put back"
 COLLIDES: Final = "its original value is another document's in a unique index"
-NOT_REPLACEABLE: Final = "holds an empty timestamp that this server fills in, where no update can name it"
+NOT_REPLACEABLE: Final = (
+    "has a key at its top that begins with $, or an empty timestamp, which cannot be written here"
+)
 
 _DUPLICATE_KEY: Final = 11000
 _GUARD_ATTEMPTS: Final = 3
@@ -190,10 +192,10 @@ class Restorer:
         return result, changes
 
     def _can_replace(self, raw: bytes) -> bool:
-        """The server fills in empty timestamps of a replacement; a second write in the same transaction puts them
-        back, if it can name them."""
+        """The server fills in empty timestamps at a new document's top, and a second write puts them back, if it can
+        name them. It takes no key there that begins with $ but in an insertion. Both need a transaction."""
         names = [one.key for one in empty_timestamps(raw)]
-        if not names:
+        if not names and not _has_dollar_key(raw):
             return True
         keys = [one.key for one in elements(raw)]
         return self._transactions and all(_nameable(name) and keys.count(name) == 1 for name in names)
@@ -259,12 +261,18 @@ def _requests(change: Change, found: DocumentId, which: Any) -> list[Any]:
     if change.values is not None:
         return [UpdateOne(which, Unopened(wrap(b"\x03$set\0" + change.values)))]
     requests: list[Any] = [ReplaceOne(which, Unopened(change.raw))]
+    if _has_dollar_key(change.raw):
+        requests = [DeleteOne(which), InsertOne(Unopened(change.raw))]
     empty = [
         (one.key.decode(), one.kind, change.raw[one.value : one.end]) for one in empty_timestamps(change.raw)
     ]
     if empty:
         requests.append(UpdateOne(by_id(found), {"$set": document(*empty)}))
     return requests
+
+
+def _has_dollar_key(raw: bytes) -> bool:
+    return any(one.key.startswith(b"$") for one in elements(raw))
 
 
 def _nameable(key: bytes) -> bool:
