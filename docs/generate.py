@@ -261,6 +261,8 @@ def _flat(profile: Any) -> Iterator[tuple[str, str]]:
         ", ".join(f"{one.opens:%H:%M} to {one.closes:%H:%M}" for one in throttle.windows),
     )
     yield "throttle.flag_file", "" if throttle.flag_file is None else throttle.flag_file.as_posix()
+    vault = profile.undo.vault
+    yield "undo.vault", vault.as_posix() if isinstance(vault, Path) else ""
     yield "check.sample", str(profile.check_sample)
     yield "prescan.documents", str(profile.prescan)
     yield "strict", str(profile.strict).lower()

@@ -15,6 +15,7 @@ from phimask.config.model import CollectionFile, ComponentChoice, Configuration,
 from phimask.config.nodes import below
 from phimask.config.profile import load_profile
 from phimask.config.project import PROJECT_FILE
+from phimask.config.undo import beside_the_project
 from phimask.config.wording import fault_at, in_order, quoted
 from phimask.errors import ConfigError, Fault
 
@@ -89,7 +90,7 @@ def load_configuration(
     project = replace(project, profile=name, collections=names)
     return Configuration(
         project=project,
-        profile=chosen,
+        profile=replace(chosen, undo=beside_the_project(chosen.undo, project.directory)),
         collections=tuple(files),
         digest=_digest(project, chosen, files, components),
         settings=tuple(settings),

@@ -93,6 +93,14 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class Undo:
+    """The way back. vault: the directory or the connection string of the undo vault, None for no vault. In a run's
+    configuration a directory is absolute; in a profile alone it is as written, relative to the project's folder."""
+
+    vault: Path | Secret | None
+
+
+@dataclass(frozen=True, slots=True)
 class ReplicaLag:
     """How many seconds a secondary may be behind: work stands still from `pause` on, until it is `resume` at most."""
 
@@ -149,6 +157,7 @@ class Profile:
     canary: Canary | None
     retry: Retry
     throttle: ThrottleSettings
+    undo: Undo
     check_sample: int
     prescan: int
     strict: bool
@@ -225,7 +234,7 @@ class Project:
 class Configuration:
     """All that a run is told: where, how, what. `digest` is SHA-256, in hex, over everything that decides the
     outcome (rules, maskers' options, subject, profile), with no secret in it. The throttle is left out: at which
-    hours work stands still is changed between a stop and a resume."""
+    hours work stands still is changed between a stop and a resume; and so is the vault, which decides of no value."""
 
     project: Project
     profile: Profile

@@ -18,6 +18,7 @@ from phimask.config.model import Breaker, Canary, Origin, Profile, Retry
 from phimask.config.nodes import Node, at, below, mapping, plain
 from phimask.config.schema_check import checked
 from phimask.config.throttle import throttle_settings
+from phimask.config.undo import refuse_credentials, undo_settings
 from phimask.config.wording import fault_at, in_order, quoted
 from phimask.config.yaml_lines import parse_value, read_yaml
 from phimask.errors import ConfigError, Fault
@@ -59,6 +60,7 @@ def load_profile(
         overlay = data_dir("profiles") / "overlays" / SAFE_MODE_FILE
         trees.append(read_yaml(overlay, shown(overlay)))
     merged = replace(reduce(merge_profiles, trees + laid_over), origin=own.origin)
+    refuse_credentials(merged, faults)
     tree = checked(substitute(merged, environ, faults), shipped_schema("profile"), faults)
     return _profile(path.stem, tree, components, faults)
 
@@ -96,6 +98,7 @@ def _profile(name: str, tree: Node, components: ComponentCatalog, faults: list[F
         for key in ("validators", "observers")
     }
     throttle = throttle_settings(keys["throttle"], faults)
+    undo = undo_settings(keys["undo"], faults)
     _refuse_contradictions(tree, faults)
     partitioner, batch_sizer, memory_governor, executor = (single[key] for key in COMPONENT_KEYS)
     if (
@@ -135,6 +138,7 @@ def _profile(name: str, tree: Node, components: ComponentCatalog, faults: list[F
         ),
         retry=Retry(attempts=retry["attempts"], initial=retry["initial"], longest=retry["longest"]),
         throttle=throttle,
+        undo=undo,
         check_sample=values["check"]["sample"],
         prescan=values["prescan"]["documents"],
         strict=values["strict"],
