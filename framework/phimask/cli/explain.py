@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import click
 
 from phimask.cli.look import load_collection_by_name
 from phimask.cli.options import as_json_option
 from phimask.cli.show import answer, say
 from phimask.config.model import Rule
-from phimask.config.paths import PathSyntaxError, parse_path
+from phimask.config.paths import PathSyntaxError, format_path, parse_path
 from phimask.errors import UsageError
-from phimask.masking.automaton import covers
+from phimask.masking.automaton import NO_RULE, State, automaton, covers
 
 
 @click.command("explain")
@@ -20,7 +22,7 @@ from phimask.masking.automaton import covers
 )
 @as_json_option
 def explain_command(path: str, collection: str, as_json: bool) -> None:
-    """Say which rules cover the values at PATH, and which one wins: the last."""
+    """Say which rules cover the values at PATH, which one wins (the last), and which fields on the way are decoded."""
     try:
         keys = [segment for segment in parse_path(path) if isinstance(segment, str)]
         if len(keys) < len(parse_path(path)):
@@ -28,7 +30,12 @@ def explain_command(path: str, collection: str, as_json: bool) -> None:
     except PathSyntaxError as error:
         raise UsageError(f"{path}: {error.wrong}; {error.right}") from None
     file = load_collection_by_name(collection)
-    covering = [] if keys[0] == "_id" else [rule for rule in file.rules if covers(rule.segments, keys)]
+    covering = [
+        rule
+        for rule in file.rules
+        if rule.masker is not None and keys[0] != "_id" and covers(rule.segments, keys)
+    ]
+    decoding = list(_decoding(file.rules, keys))
     if as_json:
         winner = covering[-1] if covering else None
         answer(
@@ -36,23 +43,44 @@ def explain_command(path: str, collection: str, as_json: bool) -> None:
                 "path": path,
                 "winner": winner and _entry(winner),
                 "covered_by": [_entry(one) for one in covering],
+                "decoded": [{"field": field, **_entry(rule)} for field, rule in decoding],
             }
         )
         return
+    for field, rule in decoding:
+        held = " in ".join(reversed(rule.decode))
+        say(f"{rule.origin.file}:{rule.origin.line}: {rule.path}: {field} is held as {held}, and decoded")
     if not covering:
         what = "it is never masked" if keys[0] == "_id" else f"unmapped: {file.unmapped}"
         say(f"{path}: no rule covers it; {what}")
         return
     for number, rule in enumerate(covering, start=1):
         wins = "  <- wins: the last rule that covers a value" if number == len(covering) else ""
-        say(f"{rule.origin.file}:{rule.origin.line}: {rule.path}: {rule.masker.name}{wins}")
+        say(f"{rule.origin.file}:{rule.origin.line}: {rule.path}: {rule.masker_name}{wins}")
+
+
+def _decoding(rules: Sequence[Rule], keys: Sequence[str]) -> Iterator[tuple[str, Rule]]:
+    """The fields on the way that are decoded where they are strings, each with the rule that says so."""
+    decoders = {place: rule.masker is not None for place, rule in enumerate(rules) if rule.decode}
+    state: State | None = automaton([rule.segments for rule in rules], frozenset(), decoders)
+    last = NO_RULE
+    for number, key in enumerate(keys, start=1):
+        if state is None:
+            return
+        found = state.named.get(key)
+        state = state.other if found is None else found[0]
+        decoder = NO_RULE if state is None else state.decoder
+        if decoder not in (NO_RULE, last):
+            yield format_path(keys[:number]), rules[decoder]
+        last = decoder
 
 
 def _entry(rule: Rule) -> dict[str, object]:
     return {
         "rule": rule.path,
-        "masker": rule.masker.name,
-        "options": dict(rule.masker.options),
+        "masker": rule.masker_name,
+        "options": {} if rule.masker is None else dict(rule.masker.options),
+        "decode": list(rule.decode),
         "file": rule.origin.file,
         "line": rule.origin.line,
     }

@@ -120,14 +120,19 @@ def collections_show(name: str, as_json: bool) -> None:
     say(f"{file.name}: {what}, subject {subject}, on_error {file.on_error}")
     table = Table("path", "masker", "options", "from", box=None, pad_edge=False)
     for rule in file.rules:
-        properties = registry.options_schema("masker", rule.masker.name).get("properties", {})
-        options = ", ".join(
-            f"{key}={value}"
-            for key, value in rule.masker.options.items()
-            if value != _default(properties.get(key, {}))
-        )
+        options = [f"decode={value}" for value in [" in ".join(reversed(rule.decode))] if value]
+        if rule.masker is not None:
+            properties = registry.options_schema("masker", rule.masker.name).get("properties", {})
+            options += [
+                f"{key}={value}"
+                for key, value in rule.masker.options.items()
+                if value != _default(properties.get(key, {}))
+            ]
         table.add_row(
-            rule.path, rule.masker.name, options, f"{Path(rule.origin.file).name}:{rule.origin.line}"
+            rule.path,
+            rule.masker_name,
+            ", ".join(options),
+            f"{Path(rule.origin.file).name}:{rule.origin.line}",
         )
     PersonConsole().print(table)
 

@@ -134,7 +134,8 @@ def _keys(
     configuration: Configuration, registry: Registry, environ: Mapping[str, str], *, demo: bool
 ) -> tuple[MaskingKey, ...]:
     """The masking key and older ones, if there is one or a rule's masker asks for it."""
-    maskers = [registry.masker(rule.masker.name) for file in configuration.collections for rule in file.rules]
+    chosen = [rule.masker for file in configuration.collections for rule in file.rules]
+    maskers = [registry.masker(choice.name) for choice in chosen if choice is not None]
     project = configuration.project
     source = project.key
     there = source.file is not None or source.env in environ

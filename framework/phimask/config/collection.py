@@ -12,7 +12,7 @@ from phimask.config.data import shipped_schema
 from phimask.config.environment import substitute
 from phimask.config.extends import lineage
 from phimask.config.merge import merge
-from phimask.config.model import CollectionFile, OnError, Origin, Rule, Unmapped
+from phimask.config.model import Coding, CollectionFile, OnError, Origin, Rule, Unmapped
 from phimask.config.nodes import Node, mapping, plain, sequence, text_of
 from phimask.config.paths import PathSyntaxError, parse_path
 from phimask.config.schema_check import checked
@@ -97,10 +97,25 @@ def _rule(node: Node, components: ComponentCatalog, faults: list[Fault]) -> Rule
     path, masker = keys.get("path"), keys.get("masker")
     choice = None if masker is None else choose("masker", masker, components, faults)
     segments = None if path is None else _segments(path, faults)
-    if path is None or segments is None or choice is None:
+    decode = _decode(keys.get("decode"), faults, alone=masker is None)
+    if path is None or segments is None or (choice is None and (masker is not None or not decode)):
         return None
     when = plain(keys["when"]) if "when" in keys else None
-    return Rule(str(path.value), segments, choice, node.origin, when)
+    return Rule(str(path.value), segments, choice, node.origin, when, decode)
+
+
+def _decode(node: Node | None, faults: list[Fault], *, alone: bool) -> tuple[Coding, ...]:
+    """How a field is held; `alone`: the rule has no masker."""
+    if node is None or node.broken:
+        return ()
+    parts = sequence(node) if isinstance(node.value, list) else [node]
+    codings = tuple(cast("Coding", part.value) for part in parts if part.value in ("json", "base64"))
+    if len(codings) < len(parts) or not codings:
+        return ()
+    if alone and codings[-1] != "json":
+        wrong = "what base64 holds is a text without paths inside, and the rule has no masker for it"
+        faults.append(fault_at(node.origin, wrong, "add `masker:`, or write [base64, json] if it holds JSON"))
+    return codings
 
 
 def _redact_unmapped(node: Node, components: ComponentCatalog, faults: list[Fault]) -> Rule | None:
@@ -132,8 +147,8 @@ def _subject(node: Node | None, faults: list[Fault]) -> tuple[str, ...] | None:
 
 
 def _refuse_without_subject(rules: list[Rule], components: ComponentCatalog, faults: list[Fault]) -> None:
-    for rule in rules:
-        if components.needs_subject(rule.masker.name):
-            wrong = f"the masker {rule.masker.name} works person by person, and the file names no subject"
+    for masker in (rule.masker for rule in rules):
+        if masker is not None and components.needs_subject(masker.name):
+            wrong = f"the masker {masker.name} works person by person, and the file names no subject"
             right = "add `subject:` with the path of what identifies the person, such as PatientId"
-            faults.append(fault_at(rule.masker.origin, wrong, right))
+            faults.append(fault_at(masker.origin, wrong, right))

@@ -133,7 +133,12 @@ def _digest(
                 "unmapped": file.unmapped,
                 "on_error": file.on_error,
                 "rules": [
-                    {"path": rule.path, "when": rule.when, "masker": choice("masker", rule.masker)}
+                    {
+                        "path": rule.path,
+                        "when": rule.when,
+                        "decode": rule.decode,
+                        "masker": None if rule.masker is None else choice("masker", rule.masker),
+                    }
                     for rule in file.rules
                 ],
             }

@@ -16,6 +16,7 @@ from phimask.plugins.values import Wildcard
 
 OnError = Literal["redact", "quarantine", "halt"]
 Unmapped = Literal["keep", "report", "redact", "halt"]
+Coding = Literal["json", "base64"]
 
 
 class Secret(str):
@@ -167,13 +168,20 @@ class Profile:
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A field path and the masker for it. `segments` is `path` taken apart; `when` is a MongoDB query (Extended
-    JSON) for the documents that the rule is for, None: all."""
+    JSON) for the documents that the rule is for, None: all. `decode` says how the field is held, outermost first;
+    `masker` is None only where the rule says nothing else."""
 
     path: str
     segments: tuple[str | Wildcard, ...]
-    masker: ComponentChoice
+    masker: ComponentChoice | None
     origin: Origin
     when: Mapping[str, Any] | None = None
+    decode: tuple[Coding, ...] = ()
+
+    @property
+    def masker_name(self) -> str:
+        """What the masker is called; `decode` where there is none."""
+        return "decode" if self.masker is None else self.masker.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from typing import Any, Final
 from phimask.engine.checking import Checked, Checks
 from phimask.engine.control import StopSignal
 from phimask.errors import Interrupted
-from phimask.masking.columns import BoundRule
 from phimask.masking.core import MaskingCore
 from phimask.planning.conditions import Conditions
 from phimask.planning.plan import CollectionPlan
@@ -100,10 +99,7 @@ def verify_in_place(
     Returns the result and the paths of the rules that cannot be judged so. Raises Interrupted.
     """
     again = [_Again(rule.masker) for rule in plan.rules]
-    rules = [
-        BoundRule(rule.index, rule.path, rule.segments, masker)
-        for rule, masker in zip(plan.rules, again, strict=True)
-    ]
+    rules = [replace(rule, masker=masker) for rule, masker in zip(plan.rules, again, strict=True)]
     core = MaskingCore(rules, plan.file.subject, "redact")
     conditions = Conditions(plan.rules)
     read = 0

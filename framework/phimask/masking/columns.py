@@ -23,24 +23,27 @@ OnError = Literal["redact", "quarantine", "halt"]
 
 
 class Unreadable:
-    """A value that BSON's rules do not let anyone decode (bad UTF-8, say): it can only be redacted."""
+    """A value that BSON's rules do not let anyone decode (bad UTF-8, say): it can only be redacted, to `blank`."""
 
-    __slots__ = ("bson_type",)
+    __slots__ = ("blank", "bson_type")
 
-    def __init__(self, bson_type: str) -> None:
+    def __init__(self, bson_type: str, blank: Any = None) -> None:
         self.bson_type = bson_type
+        self.blank = blank
 
 
 @dataclass(frozen=True, slots=True)
 class BoundRule:
     """A rule with its masker made: what the core is built from. `index` is its place among the rules; `when`, a
-    query, limits it to some documents, and is for others to judge."""
+    query, limits it to some documents, and is for others to judge. `decode`: how the field is held, outermost first;
+    a rule that says only this has a masker that takes no type."""
 
     index: int
     path: str
     segments: tuple[str | Wildcard, ...]
     masker: Masker
     when: Mapping[str, Any] | None = None
+    decode: tuple[str, ...] = ()
 
 
 Place: TypeAlias = tuple[Any, Any, int, bool, str]
@@ -113,7 +116,8 @@ def mask_column(rule: BoundRule, gathered: Gathered, on_error: OnError) -> Maske
     if on_error == "halt":
         raise MaskingError(rule.path, type_alias(values[failed[0]])) from None
     for position in failed:
-        checked[position] = redaction(values[position])
+        value = values[position]
+        checked[position] = value.blank if isinstance(value, Unreadable) else redaction(value)
     return MaskedColumn(checked, frozenset(failed))
 
 

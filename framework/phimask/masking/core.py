@@ -8,10 +8,20 @@ from typing import Any, Final, Literal, TypeAlias
 
 import bson
 
-from phimask.masking.automaton import State, automaton
+from phimask.errors import MaskingError
+from phimask.masking.automaton import State, automaton_of
 from phimask.masking.bson_types import LOSSLESS
-from phimask.masking.columns import BoundRule, Gathered, MaskedColumn, OnError, mask_column, subject_bytes
+from phimask.masking.columns import (
+    BoundRule,
+    Gathered,
+    MaskedColumn,
+    OnError,
+    mask_column,
+    subject_bytes,
+    type_alias,
+)
 from phimask.masking.decoded import DecodedWalk, NeedsSplice
+from phimask.masking.encoded import EncodedField
 from phimask.masking.siblings import Siblings, in_turn
 from phimask.masking.splice import (
     Edit,
@@ -95,7 +105,7 @@ class MaskingCore:
         if root is None:
             if len(self._roots) >= _MOST_AUTOMATA:
                 self._roots.clear()
-            root = self._roots[without] = automaton([rule.segments for rule in self._rules], without)
+            root = self._roots[without] = automaton_of(self._rules, without)
         return root
 
     def mask(
@@ -128,7 +138,7 @@ class MaskingCore:
             except (NeedsSplice, RecursionError):
                 decoded.kept[:] = kept
                 batch.spliced.append(number)
-        batch.distribute(decoded.gathered, decoded.kept)
+        batch.distribute(decoded.gathered, decoded.kept, decoded.fields)
         decoded.clear()
         if batch.spliced:
             self._splice(batch, roots)
@@ -150,7 +160,11 @@ class MaskingCore:
         kept = [0] * len(self._rules)
         for number in batch.spliced:
             raw = batch.documents[number]
-            marks, counts = [len(column.values) for column in gathered], kept[:]
+            marks, counts, fields = (
+                [len(column.values) for column in gathered],
+                kept[:],
+                len(self._raw.fields),
+            )
             try:
                 if self._raw.gather(number, raw, self._raw_subjects(raw), gathered, kept, roots[number]):
                     batch.note_repeats(number)
@@ -158,9 +172,11 @@ class MaskingCore:
                 too_deep = isinstance(error, RecursionError)
                 batch.outcomes[number] = Quarantined("nested too deep" if too_deep else "malformed BSON")
                 kept[:] = counts
+                del self._raw.fields[fields:]
                 for column, mark in zip(gathered, marks, strict=True):
                     column.cut(mark)
-        batch.distribute_spots(gathered, kept)
+        batch.distribute_spots(gathered, kept, self._raw.fields)
+        self._raw.fields.clear()
 
     def _raw_subjects(self, raw: bytes) -> tuple[bytes, bytes]:
         found = self._raw_subject(raw, self._subject)
@@ -206,14 +222,18 @@ class _Batch:
         self._redacted = [0] * len(rules)
         self._kept = [0] * len(rules)
 
-    def distribute(self, gathered: Sequence[Gathered], kept: Sequence[int]) -> None:
-        """Mask the decoded columns and hand each result to its document."""
+    def distribute(
+        self, gathered: Sequence[Gathered], kept: Sequence[int], fields: Sequence[EncodedField]
+    ) -> None:
+        """Mask the decoded columns and hand each result to its document. `fields` are those that were opened."""
         skip = frozenset(self.spliced)
         self._keep(kept)
         siblings = Siblings(self._rules)
         for rule, column in in_turn(self._rules, gathered):
             siblings.give(rule, column)
             result = mask_column(rule, column, self._on_error)
+            if fields:
+                result = self._held(rule, column, result)
             siblings.note(rule, column, result)
             self._count(rule, column, result, skip)
             if rule.masker.removes:
@@ -226,6 +246,25 @@ class _Batch:
                 target[key] = value
             if self._mode == "whole":
                 self._changed.update(place[2] for place in column.places)
+        for one in reversed(fields):
+            if one.is_changed:
+                one.target[one.key] = one.closed()
+                self._changed.add(one.number)
+
+    def _held(self, rule: BoundRule, column: Gathered, result: MaskedColumn) -> MaskedColumn:
+        """Results that the encoded field around them has no form for become null: they count as failed."""
+        places = enumerate(zip(column.places, result.values, strict=True))
+        failed = {
+            position
+            for position, (place, value) in places
+            if type(place[0]) is EncodedField and not place[0].holds(value)
+        }
+        if not failed:
+            return result
+        if self._on_error == "halt":
+            raise MaskingError(rule.path, type_alias(column.values[min(failed)])) from None
+        values = [None if position in failed else value for position, value in enumerate(result.values)]
+        return MaskedColumn(values, result.failed | failed)
 
     def _put_changed(self, column: Gathered, result: MaskedColumn) -> None:
         """What stayed the same is not written: the server has it already."""
@@ -239,7 +278,9 @@ class _Batch:
     def _remove(self, column: Gathered, result: MaskedColumn) -> None:
         for (target, key, number, is_field, _), value in zip(column.places, result.values, strict=True):
             self._changed.add(number)
-            if value is REMOVE and is_field and self._mode == "whole":
+            if type(target) is EncodedField:
+                target[key] = value
+            elif value is REMOVE and is_field and self._mode == "whole":
                 del target[key]
             elif value is REMOVE and is_field:
                 target[key] = REMOVE
@@ -252,7 +293,9 @@ class _Batch:
         if self._mode == "update":
             self.outcomes[number] = NEEDS_WHOLE
 
-    def distribute_spots(self, gathered: Sequence[Gathered], kept: Sequence[int]) -> None:
+    def distribute_spots(
+        self, gathered: Sequence[Gathered], kept: Sequence[int], fields: Sequence[EncodedField]
+    ) -> None:
         """Mask the columns of the raw walk and cut each result into its document."""
         edits: dict[int, list[Edit]] = {}
         self._keep(kept)
@@ -260,13 +303,23 @@ class _Batch:
         for rule, column in in_turn(self._rules, gathered):
             siblings.give(rule, column)
             result = mask_column(rule, column, self._on_error)
+            if fields:
+                result = self._held(rule, column, result)
             siblings.note(rule, column, result)
             self._count(rule, column, result, frozenset())
             for position, (place, value) in enumerate(zip(column.places, result.values, strict=True)):
-                number, spot = place[2], place[0]
-                if value is column.values[position] and position not in result.failed:
+                number, spot, original = place[2], place[0], column.values[position]
+                if value is original and position not in result.failed:
                     continue
-                edits.setdefault(number, []).append(_edit(spot, value, failed=position in result.failed))
+                if type(spot) is not EncodedField:
+                    edits.setdefault(number, []).append(_edit(spot, value, failed=position in result.failed))
+                elif value != original or type(value) is not type(original):
+                    spot[place[1]] = value
+        for one in reversed(fields):
+            if one.is_changed and type(one.target) is EncodedField:
+                one.target[one.key] = one.closed()
+            elif one.is_changed:
+                edits.setdefault(one.number, []).append(edit(one.target, one.closed()))
         for number, changes in edits.items():
             if self._mode == "whole":
                 self.outcomes[number] = Masked(apply(self.documents[number], changes))

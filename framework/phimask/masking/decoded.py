@@ -14,6 +14,7 @@ from bson.dbref import DBRef
 from phimask.masking.automaton import NO_RULE, State, nameable
 from phimask.masking.bson_types import PYTHON_ALIASES
 from phimask.masking.columns import BoundRule, Gathered
+from phimask.masking.encoded import EncodedField, EncodedWalk, Undecodable, add
 
 _RAW_ONLY: Final = frozenset({DBRef, Code})
 """Classes that stand for several BSON types: a sub-document or dbPointer, JavaScript with a scope or without."""
@@ -29,8 +30,8 @@ class NeedsSplice(Exception):
 class _Node:
     """A state of the automaton with what the walk does there, bound to the columns once for all batches."""
 
-    __slots__ = ("append", "item_list", "keeps", "named", "other", "place", "rule", "subject", "unexpanded",
-                 "unit_array", "unit_document", "whose")  # fmt: skip
+    __slots__ = ("append", "item_list", "keeps", "named", "opens", "other", "place", "rule", "stays", "subject",
+                 "unexpanded", "unit_array", "unit_document", "whose")  # fmt: skip
 
     unexpanded: State | None
     rule: int
@@ -38,7 +39,10 @@ class _Node:
     place: Callable[[Any], None]
     subject: Callable[[bytes], None] | None
     whose: int
+    stays: bool
+    """Not simply masked: kept, or opened by `opens`."""
     keeps: bool
+    opens: State | None
     unit_document: bool
     unit_array: bool
     named: dict[str, tuple[_Node | None, bool]]
@@ -58,6 +62,8 @@ class DecodedWalk:
         self.gathered = [Gathered() for _ in rules]
         self.kept = [0] * len(rules)
         self._named = any(rule.masker.needs_siblings for rule in rules)
+        self._encoded = EncodedWalk(rules)
+        self.fields: list[EncodedField] = []
         self._nodes: dict[State, _Node] = {}
 
     def _node(self, state: State) -> _Node:
@@ -69,6 +75,7 @@ class DecodedWalk:
         node.rule = state.winner
         node.append = node.subject = None
         node.keeps = node.unit_document = node.unit_array = False
+        node.opens = state if state.decoder != NO_RULE else None
         if state.winner != NO_RULE:
             masker = self._rules[state.winner].masker
             column = self.gathered[state.winner]
@@ -78,6 +85,11 @@ class DecodedWalk:
             node.keeps = masker.changes == "never"
             node.unit_document = (masker.containers or masker.removes) and state.final
             node.unit_array = masker.removes and state.final
+        elif node.opens is not None:
+            node.append = (
+                _nowhere  # what is opened here is to be looked at, though no rule covers it as it is
+            )
+        node.stays = node.keeps or node.opens is not None
         return node
 
     def _expand(self, node: _Node, state: State) -> None:
@@ -101,6 +113,7 @@ class DecodedWalk:
 
     def clear(self) -> None:
         """Let go of the last batch's values."""
+        self.fields.clear()
         for column in self.gathered:
             column.values.clear()
             column.places.clear()
@@ -163,9 +176,13 @@ class DecodedWalk:
         append = node.append
         if append is None:
             return
-        if node.keeps:
-            self.kept[node.rule] += 1
-            return
+        if node.stays:
+            if node.opens is not None and kind is not dict and kind is not list:
+                self._open(container, key, value, node.opens, prefix)
+                return
+            if node.keeps:
+                self.kept[node.rule] += 1
+                return
         append(value)
         if self._dotted:
             path = f"{prefix}{key}"
@@ -178,6 +195,20 @@ class DecodedWalk:
         if node.subject is not None:
             node.subject(self._subjects[node.whose])
 
+    def _open(self, container: Any, key: Any, value: Any, state: State, prefix: str) -> None:
+        """A field that is encoded: its values are masked, or all of it."""
+        path = f"{prefix}{key}" if self._dotted else ""
+        target, within = (self._fields, path) if self._into_fields else (container, key)
+        opened = self._encoded.open(value, state, path)
+        if opened.broken:
+            place = (target, within, self._number, type(container) is dict, path)
+            add(self._rules[state.decoder], self.gathered, Undecodable(value), place, self._subjects)
+            return
+        for field in opened.fields[:1]:
+            field.target, field.key = target, within
+        self.fields += opened.fields
+        self._encoded.give(opened, self._number, self.gathered, self.kept, self._subjects)
+
     def _array(self, array: list[Any], node: _Node, prefix: str) -> None:
         if node.append is None and _PLAIN.issuperset(map(type, array)):
             return  # nothing here that a rule covers, and nothing to go down into
@@ -188,3 +219,7 @@ class DecodedWalk:
                 self._document(element, node, f"{prefix}{index}." if self._dotted else "")
             else:
                 self._value(array, index, element, node, prefix)
+
+
+def _nowhere(value: Any) -> None:
+    """What is covered by no rule goes into no column."""

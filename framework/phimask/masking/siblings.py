@@ -32,7 +32,7 @@ class Siblings:
             if not isinstance(value, Unreadable):
                 place = name or rule.path
                 self._fields.setdefault(number, []).append(
-                    MaskedField(_without_indices(place), place, value, masked)
+                    MaskedField(without_indices(place), place, value, masked)
                 )
 
     def give(self, rule: BoundRule, column: Gathered) -> None:
@@ -42,5 +42,6 @@ class Siblings:
             column.names = [place[4] or rule.path for place in column.places]
 
 
-def _without_indices(place: str) -> str:
+def without_indices(place: str) -> str:
+    """The dotted path of a place."""
     return ".".join(key for key in place.split(".") if not key.isdecimal())

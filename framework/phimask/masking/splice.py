@@ -17,6 +17,7 @@ from bson.dbref import DBRef
 from phimask.masking.automaton import NO_RULE, State, nameable
 from phimask.masking.bson_types import ALIASES, LOSSLESS, REDACTED_TEXT
 from phimask.masking.columns import BoundRule, Gathered, Unreadable
+from phimask.masking.encoded import EncodedField, EncodedWalk, Undecodable, add
 from phimask.plugins.values import REMOVE
 from phimask.rawbson import ARRAY, BINARY, DOCUMENT, LENGTH, NULL, SYMBOL, UNDEFINED, Element, elements, wrap
 
@@ -50,6 +51,8 @@ class RawWalk:
 
     def __init__(self, rules: Sequence[BoundRule]) -> None:
         self._rules = rules
+        self._encoded = EncodedWalk(rules)
+        self.fields: list[EncodedField] = []
 
     def gather(
         self,
@@ -110,17 +113,34 @@ class RawWalk:
         ):
             self._document(element.value, state, around, None if path is None else f"{path}.")
             return
-        if masker is None or element.kind in (NULL, UNDEFINED):
+        if element.kind in (NULL, UNDEFINED):
             return
-        if masker.changes == "never":
+        opens = state.decoder != NO_RULE and element.kind not in (DOCUMENT, ARRAY)
+        if masker is not None and masker.changes == "never" and not opens:
             self._kept[index] += 1
             return
-        column = self._gathered[index]
-        column.values.append(decode_value(element.kind, self._raw[element.value : element.end]))
+        if masker is None and not opens:
+            return
+        value = decode_value(element.kind, self._raw[element.value : element.end])
         spot = Spot(element, around, path, in_array)
-        column.places.append((spot, None, self._number, not in_array, path or ""))
-        if masker.needs_subject:
-            column.subjects.append(self._subjects[int(masker.per_document)])
+        if opens:
+            self._open(spot, value, state)
+            return
+        place = (spot, None, self._number, not in_array, path or "")
+        add(self._rules[index], self._gathered, value, place, self._subjects)
+
+    def _open(self, spot: Spot, value: Any, state: State) -> None:
+        """A field that is encoded: its values are masked, or all of it."""
+        path = spot.path or self._rules[state.decoder].path
+        opened = self._encoded.open(value, state, path)
+        if opened.broken:
+            place = (spot, None, self._number, not spot.in_array, spot.path or "")
+            add(self._rules[state.decoder], self._gathered, Undecodable(value), place, self._subjects)
+            return
+        for field in opened.fields[:1]:
+            field.target = spot
+        self.fields += opened.fields
+        self._encoded.give(opened, self._number, self._gathered, self._kept, self._subjects)
 
 
 def _is_utf8(key: bytes) -> bool:

@@ -12,9 +12,11 @@ from bson import json_util
 from phimask.config.components import complete_options
 from phimask.config.model import CollectionFile, Origin, Rule
 from phimask.errors import ConfigError, Fault, KeyMaterialError
+from phimask.masking.automaton import covers
 from phimask.masking.bson_types import PYTHON_ALIASES
 from phimask.masking.columns import BoundRule
 from phimask.masking.core import MaskingCore
+from phimask.masking.encoded import DecodeOnly
 from phimask.masking.keys import MaskingKey
 from phimask.masking.splice import decode_value
 from phimask.masking.unmapped import Unmapped
@@ -36,20 +38,26 @@ def bind(file: CollectionFile, registry: Registry, keys: Sequence[MaskingKey]) -
         bound.append(BoundRule(0, "**", (Wildcard.ANY_DEPTH,), Unmapped()))
     for index, rule in enumerate(file.rules, start=len(bound)):
         try:
-            masker = maker.shared(rule.masker.name, rule.masker.options)
-            bound.append(BoundRule(index, rule.path, rule.segments, masker, _query(rule)))
+            choice = rule.masker
+            masker = DecodeOnly() if choice is None else maker.shared(choice.name, choice.options)
+            bound.append(BoundRule(index, rule.path, rule.segments, masker, _query(rule), rule.decode))
         except _NoKeyError as error:
             raise KeyMaterialError(
                 f"{rule.origin.file}:{rule.origin.line}: the masker {error} needs a masking key, and there is none; "
                 "make one with `phimask keygen` and set PHIMASK_KEY, or `key:` in phimask.yaml"
             ) from None
         except ValueError as error:
-            right = f"`phimask plugins show {rule.masker.name}` lists its options"
-            faults.append(_fault(rule.masker.origin, str(error), right))
+            right = f"`phimask plugins show {rule.masker_name}` lists its options"
+            faults.append(_fault(rule.masker.origin if rule.masker else rule.origin, str(error), right))
             continue
         if masker.needs_subject and not masker.per_document and file.subject is None:
             right = "name the person a document is about: `subject: PATH`"
-            faults.append(_fault(rule.origin, f"the masker {rule.masker.name} masks per subject", right))
+            faults.append(_fault(rule.origin, f"the masker {rule.masker_name} masks per subject", right))
+        if rule.decode and file.subject is not None and covers(rule.segments, file.subject):
+            wrong = (
+                "the subject's path leads into this field, and the subject is read before a field is decoded"
+            )
+            faults.append(_fault(rule.origin, wrong, "name a subject outside of fields with `decode`"))
         if rule.segments[:1] == ("_id",):
             wrong = "a document's _id cannot be masked: it is what finds the document"
             faults.append(
@@ -138,6 +146,7 @@ def facts(rules: Sequence[BoundRule]) -> tuple[RuleFacts, ...]:
             containers=rule.masker.containers,
             removes=rule.masker.removes,
             stays=_stays(rule),
+            decode=rule.decode,
         )
         for rule in rules
         if not isinstance(rule.masker, Unmapped)

@@ -13,7 +13,7 @@ from typing import Any, Final
 from pymongo.errors import OperationFailure, PyMongoError
 
 from phimask.errors import PreflightError
-from phimask.masking.automaton import NO_RULE, State, automaton
+from phimask.masking.automaton import NO_RULE, State, automaton_of
 from phimask.masking.columns import BoundRule
 from phimask.plugins.values import Wildcard
 from phimask.store.connect import Client, raw_collection, server_version
@@ -186,7 +186,7 @@ def _indexes(source: Namespace) -> Iterator[Mapping[str, Any]]:
 
 
 def _check_indexes(source: Namespace, rules: Sequence[BoundRule], found: Preflight) -> None:
-    root = automaton([rule.segments for rule in rules])
+    root = automaton_of(rules)
     touched = 0
     for index in found.indexes:
         name = index["name"]
@@ -257,8 +257,8 @@ def _masking(root: State, path: str, rules: Sequence[BoundRule]) -> list[BoundRu
         named = state.named.get(key)
         state = named[0] if named is not None else state.other
     numbers = {number for number, rule in enumerate(rules) if _reaches_below(rule, keys, everything)}
-    if state is not None and state.winner != NO_RULE:
-        numbers.add(state.winner)
+    if state is not None:
+        numbers |= {state.winner, state.decoder} - {NO_RULE}
     return [rules[number] for number in sorted(numbers) if rules[number].masker.changes != "never"]
 
 
@@ -285,7 +285,7 @@ def _check_shard_key(source: Namespace, rules: Sequence[BoundRule], found: Prefl
     if source.client.admin.command("hello").get("msg") != "isdbgrid":
         return
     entry = source.client["config"]["collections"].find_one({"_id": str(source)})
-    root = automaton([rule.segments for rule in rules])
+    root = automaton_of(rules)
     for path in (entry or {}).get("key", {}):
         for rule in _masking(root, path, rules):
             found.hazards.append(

@@ -9,9 +9,11 @@ from typing import Any, Final
 
 import bson
 
-from phimask.masking.automaton import NO_RULE, State, automaton, nameable
+from phimask.masking.automaton import NO_RULE, State, automaton_of, nameable
 from phimask.masking.bson_types import LOSSLESS, PYTHON_ALIASES
 from phimask.masking.columns import BoundRule
+from phimask.masking.encoded import EncodedWalk
+from phimask.masking.siblings import without_indices
 from phimask.planning.complexity import CLASSES, shape
 from phimask.plugins.interfaces import Detector
 
@@ -57,16 +59,16 @@ class _Scan:
         self, rules: Sequence[BoundRule], subject: tuple[str, ...] | None, detectors: Sequence[Detector]
     ) -> None:
         self._rules = rules
-        segments = [rule.segments for rule in rules]
-        self._root = automaton(segments)
+        self._root = automaton_of(rules)
         conditional = [rule.index for rule in rules if rule.when is not None]
         # What a condition lets win in some documents, a rule before it wins in the rest.
         self._otherwise = [
-            automaton(segments, frozenset(conditional[place:])) for place in range(len(conditional))
+            automaton_of(rules, frozenset(conditional[place:])) for place in range(len(conditional))
         ]
         self._subject = subject
         self._detectors = detectors
         self._found = Prescan(matched=[0] * len(rules))
+        self._encoded = EncodedWalk(rules, self._detect_inside if detectors else None)
         self._unneeded: Counter[str] = Counter()
         self._shown: Counter[str] = Counter()
 
@@ -115,6 +117,10 @@ class _Scan:
             for element in value:
                 self._value(path, element, state, named=named)
             return
+        elif state.decoder != NO_RULE and value is not None:
+            for index in self._inside(self._encoded, path, value, state):
+                self._found.matched[index] += 1
+            return
         if state.winner == NO_RULE:
             self._detect(path, value)
         elif value is not None:
@@ -131,8 +137,22 @@ class _Scan:
         elif isinstance(value, list):
             for element in value:
                 self._note_otherwise(element, state)
+        elif state.decoder != NO_RULE and value is not None:
+            for index in self._inside(EncodedWalk(self._rules), "", value, state):
+                self._found.matched[index] = self._found.matched[index] or 1
+            return
         if value is not None and state.winner != NO_RULE and not self._found.matched[state.winner]:
             self._found.matched[state.winner] = 1
+
+    def _inside(self, walk: EncodedWalk, path: str, value: Any, state: State) -> list[int]:
+        """The rules of all there is in an encoded field; one that only says how a field is held has the field."""
+        opened = walk.open(value, state, path)
+        only_decode = [one.rule for one in opened.fields if not self._rules[one.rule].masker.types]
+        broken = [state.decoder] if opened.broken else []
+        return [*broken, *only_decode, *opened.kept, *(one.rule for one in opened.found)]
+
+    def _detect_inside(self, place: str, value: str) -> None:
+        self._detect(without_indices(place), value)
 
     def _note_unneeded(self, path: str, value: Any) -> None:
         below_subject = self._subject and ".".join(self._subject).startswith(path)

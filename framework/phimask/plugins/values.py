@@ -130,6 +130,8 @@ class RuleFacts:
     `produces` names the BSON types a masked value may have; None means the value's own type. `stays`, where
     `changes` is `maybe`, answers for a BSON type and value bytes whether that value is its own mask, as an age of
     40 is under a cap of 89; None: nobody can tell.
+    `decode` says how the strings that the rule covers are held, as `json` or `base64`, outermost first: paths go on
+    inside. Such a rule without `types` masks nothing itself, and only speaks of the field at its path.
     """
 
     path: str
@@ -141,6 +143,7 @@ class RuleFacts:
     containers: bool
     removes: bool
     stays: Callable[[int, bytes], bool] | None = None
+    decode: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
