@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -165,3 +167,142 @@ def test_a_random_engine_needs_no_key(
     assert "keygen" in missing.err
     monkeypatch.setenv("PHIMASK_KEY", key)
     assert mask(phimask, people).code == 0
+
+
+@pytest.fixture
+def messages(people: Any) -> Any:
+    """The sixty people, with what was said of them in texts of other forms."""
+    people.update_many(
+        {},
+        [
+            {
+                "$set": {
+                    "Payload": {
+                        "$concat": [
+                            '{ "patient": {"name": "', "$Name", '", "visits": [1.0, 1e5]}, "ward": 7, ',
+                            '"odd": "\\u00e9", "name": "', "$Name", '" }',
+                        ]
+                    }
+                }
+            }
+        ],
+    )  # fmt: skip
+    for one in people.find():
+        body = json.dumps({"who": {"name": one["Name"]}, "note": f"seen by {one['Name']}"})
+        people.update_one({"_id": one["_id"]}, {"$set": {"Body": base64.b64encode(body.encode()).decode()}})
+    people.update_one({"_id": 7}, {"$set": {"Payload": "Person Number7 in no JSON"}})
+    return people
+
+
+ENCODED = """\
+subject: Name
+rules:
+  - {path: Name, masker: {name: hash, options: {domain: person}}}
+  - {path: Payload, decode: json}
+  - {path: Payload.patient.name, masker: {name: hash, options: {domain: person}}}
+  - {path: Payload.name, masker: {name: derive, options: {from: Name}}}
+  - {path: Body, decode: [base64, json]}
+  - {path: "**.who.name", masker: {name: hash, options: {domain: person}}}
+  - {path: Body.note, masker: free_text}
+"""
+
+
+def check_messages(found: Any, before: dict[int, Any]) -> None:
+    for one in found.find():
+        old = before[one["_id"]]
+        assert old["Name"] not in str(one)
+        if one["_id"] == 7:
+            assert one["Payload"] == "[REDACTED]"
+        else:
+            assert one["Payload"] == old["Payload"].replace(old["Name"], one["Name"])
+        body = json.loads(base64.b64decode(one["Body"]))
+        assert body["who"]["name"] == one["Name"]
+        assert body["note"] == f"seen by {one['Name']}"
+
+
+def test_paths_lead_into_json_and_base64(deployed: Path, messages: Any, phimask: Callable[..., Any]) -> None:
+    write(ENCODED)
+    before = {one["_id"]: one for one in messages.find()}
+    answer = mask(phimask, messages, "--set", "check.sample=100")
+    assert answer.code == 0, answer.err
+    check_messages(messages, before)
+    (one,) = answer.json["collections"]
+    assert [
+        (rule["path"], rule["masker"], rule["masked"], rule["redacted_on_error"]) for rule in one["rules"]
+    ] == [
+        ("Name", "hash", 60, 0),
+        ("Payload", "decode", 0, 1),
+        ("Payload.patient.name", "hash", 59, 0),
+        ("Payload.name", "derive", 59, 0),
+        ("Body", "decode", 0, 0),
+        ("**.who.name", "hash", 60, 0),
+        ("Body.note", "free_text", 60, 0),
+    ]
+
+
+def test_a_copy_with_encoded_fields_is_verified_whole(
+    deployed: Path, messages: Any, phimask: Callable[..., Any]
+) -> None:
+    write(ENCODED)
+    before = {one["_id"]: one for one in messages.find()}
+    target = f"{messages.database.name}_masked"
+    client = messages.database.client
+    try:
+        answer = mask(phimask, messages, "--target-db", target)
+        assert answer.code == 0, answer.err
+        check_messages(client[target]["people"], before)
+        arguments = ("verify", "-d", messages.database.name, "--target-db", target, "-c", "people", "--json")
+        assert phimask(*arguments).code == 0
+        client[target]["people"].update_one({"_id": 3}, {"$set": {"Payload": before[3]["Payload"]}})
+        answer = phimask(*arguments)
+        assert answer.code == 3
+        assert "Payload.patient.name" in answer.out
+    finally:
+        client.drop_database(target)
+
+
+def test_plan_counts_and_misses_what_is_inside(
+    deployed: Path, messages: Any, phimask: Callable[..., Any]
+) -> None:
+    write(ENCODED + "  - {path: Payload.patient.nickname, masker: redact}\n")
+    answer = phimask("plan", "-d", messages.database.name, "-c", "people", "--json")
+    assert answer.code == 2
+    (one,) = answer.json["collections"]
+    assert [hazard for hazard in one["hazards"] if "Payload.patient.nickname matches nothing" in hazard]
+    assert len(one["hazards"]) == 1
+    counted = {rule["path"]: rule["values"] for rule in one["rules"]}
+    assert counted["Payload"] == 60
+    assert counted["Payload.patient.name"] == 59
+    assert counted["Body.note"] == 60
+
+
+def test_unmapped_looks_into_encoded_fields(
+    deployed: Path, messages: Any, phimask: Callable[..., Any]
+) -> None:
+    write(
+        "unmapped: report\nrules:\n  - {path: Payload, decode: json}\n  - {path: Payload.patient, masker: keep}\n"
+    )
+    answer = mask(phimask, messages)
+    assert answer.code == 0, answer.err
+    seen = {one["path"]: one["values"] for one in answer.json["collections"][0]["unmapped"]}
+    assert {path: count for path, count in seen.items() if path.startswith("Payload")} == {
+        "Payload.name": 59, "Payload.odd": 59, "Payload.ward": 59,
+    }  # fmt: skip
+
+
+def test_explain_says_by_which_rule_a_field_on_the_way_is_decoded(
+    deployed: Path, phimask: Callable[..., Any]
+) -> None:
+    write(ENCODED)
+    answer = phimask("explain", "Payload.patient.name", "-c", "people", "--json")
+    assert answer.json["winner"]["rule"] == "Payload.patient.name"
+    assert [(one["field"], one["decode"], one["line"]) for one in answer.json["decoded"]] == [
+        ("Payload", ["json"], 6)
+    ]
+    told = phimask("explain", "Body.note", "-c", "people").err
+    assert "Body is held as json in base64, and decoded" in told
+    assert "Body.note: free_text" in told
+    assert "no rule covers it" in phimask("explain", "Payload", "-c", "people").err
+    shown = phimask("collections", "show", "people").err
+    assert "decode=json in base64" in shown
+    assert phimask("collections", "show", "people", "--json").code == 0

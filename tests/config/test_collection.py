@@ -110,3 +110,16 @@ def test_faults_of_all_files_come_together_in_order(folder: Path) -> None:
         ("collections/child.yaml", 4, "$.subjct"),
         ("collections/child.yaml", 5, "$.rules"),
     ]
+
+
+def test_how_a_field_is_held_and_that_such_a_rule_may_do_without_a_masker(folder: Path) -> None:
+    write(
+        folder,
+        "a",
+        "collection: c\nrules:\n  - {path: A, decode: json}\n  - {path: B, decode: [base64, json]}\n"
+        "  - {path: C, decode: base64, masker: redact}\n  - {path: D, masker: redact}\n",
+    )
+    rules = collection(folder, "a").rules
+    assert [rule.decode for rule in rules] == [("json",), ("base64", "json"), ("base64",), ()]
+    assert [rule.masker is None for rule in rules] == [True, True, False, False]
+    assert [rule.masker_name for rule in rules] == ["decode", "decode", "redact", "redact"]

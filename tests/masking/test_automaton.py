@@ -108,3 +108,40 @@ def test_many_deep_wildcards_stay_small() -> None:
 )
 def test_which_keys_an_update_can_name(key: str, can: bool) -> None:
     assert nameable(key) is can
+
+
+def decodes(rules: Sequence[tuple[Path, bool | None]], *keys: str) -> int | None:
+    """The place of the rule by which a string at these keys is decoded; rules say None, or whether they mask too."""
+    decoders = {place: masks for place, (_, masks) in enumerate(rules) if masks is not None}
+    state: State | None = automaton([path for path, _ in rules], decoders=decoders)
+    for key in keys:
+        if state is None:
+            return None
+        found = state.named.get(key)
+        state = state.other if found is None else found[0]
+    return None if state is None or state.decoder == NO_RULE else state.decoder
+
+
+def test_a_rule_that_only_decodes_speaks_of_its_place_and_one_that_masks_of_all_it_covers() -> None:
+    only, both = [(("P",), False)], [(("P",), True)]
+    assert decodes(only, "P") == 0
+    assert decodes(only, "P", "a") is None
+    assert decodes(only, "Q") is None
+    assert decodes(both, "P") == 0
+    assert decodes(both, "P", "a", "b") == 0
+
+
+@pytest.mark.parametrize(
+    ("rules", "winner"),
+    [
+        ([(("P",), False), (("P",), None)], None),
+        ([(("P",), False), ((DEEP,), None)], None),
+        ([((DEEP,), None), (("P",), False)], 1),
+        ([(("P",), True), (("P",), False)], 1),
+        ([(("P",), False), (("P",), True)], 1),
+        ([(("P",), False), ((DEEP, "P"), False), ((ANY, "P"), False)], 1),
+        ([(("P",), False), (("P", "a"), None)], 0),
+    ],
+)
+def test_the_last_word_on_a_field_counts(rules: list[tuple[Path, bool | None]], winner: int | None) -> None:
+    assert decodes(rules, "P") == winner

@@ -100,3 +100,31 @@ def test_options_that_only_a_constructor_can_judge_are_faults(registry: Registry
     assert len(told) == 2
     assert any("target_size is no size" in one for one in told)
     assert any("parallel.yaml" in one and "soft is not below hard" in one for one in told)
+
+
+def test_a_rule_that_only_decodes_is_bound_and_told_to_validators(
+    written: Written, registry: Registry
+) -> None:
+    file = written(
+        "{path: Payload, decode: json}",
+        "{path: Payload.name, masker: redact}",
+        "{path: Note, decode: base64, masker: redact}",
+    )
+    rules = bind(file, registry, ())
+    assert [(rule.masker.name, rule.decode) for rule in rules] == [
+        ("decode", ("json",)),
+        ("redact", ()),
+        ("redact", ("base64",)),
+    ]
+    told = facts(rules)
+    assert [one.decode for one in told] == [("json",), (), ("base64",)]
+    assert [bool(one.types) for one in told] == [False, True, True]
+
+
+@pytest.mark.parametrize("path", ["Payload", "'*'", "Payload.person", "'**.person'"])
+def test_the_subject_is_not_looked_for_in_a_field_that_is_decoded(
+    written: Written, registry: Registry, path: str
+) -> None:
+    file = written(f"{{path: {path}, decode: json}}", subject="Payload.person.id")
+    with pytest.raises(ConfigError, match=r"people.yaml:5: .*the subject's path leads into this field"):
+        bind(file, registry, ())

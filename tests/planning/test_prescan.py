@@ -129,3 +129,31 @@ def test_nothing_is_known_of_no_documents(scan: Callable[..., Prescan]) -> None:
     found = scan([], "Name")
     assert (found.documents, found.mean_bytes, found.projection) == (0, 0.0, None)
     assert dict(found.classes) == {"simple": 0, "medium": 0, "complex": 0}
+
+
+def test_what_encoded_fields_hold_counts_for_the_rules_inside(written: Written, registry: Registry) -> None:
+    file = written(
+        "{path: Payload, decode: json}",
+        "{path: Payload.names, masker: redact}",
+        "{path: Payload.ward, masker: keep}",
+        "{path: Payload.body, decode: json}",
+        "{path: Payload.other, decode: json}",
+        "{path: Note, decode: base64, masker: redact}",
+    )
+    documents: list[dict[str, Any]] = [
+        {
+            "_id": 1,
+            "Payload": '{"names":["Ada","Bo"],"ward":7,"mail":[{"to":"' + CANARY + '"}]}',
+            "Note": "eA==",
+        },
+        {"_id": 2, "Payload": ['{"body":"{}"}', "no JSON", ""], "Note": "no base64"},
+        {"_id": 3, "Payload": None},
+    ]
+    detectors = [registry.create("detector", name, {}) for name in registry.names("detector")]
+    raw = [bson.encode(one) for one in documents]
+    found = prescan(raw, bind(file, registry, ()), file.subject, detectors)
+    assert found.matched == [3, 2, 1, 1, 0, 2]
+    assert found.detected == {"Payload.mail.to": {"EMAIL"}}
+    assert prescan(raw, bind(file, registry, ()), file.subject, []).matched == found.matched
+    assert found.projection is not None
+    assert set(found.projection) == {"_id", "Note", "PatientId", "Payload"}

@@ -8,7 +8,6 @@ from typing import Any, Final, Literal, TypeAlias
 
 import bson
 
-from phimask.errors import MaskingError
 from phimask.masking.automaton import State, automaton_of
 from phimask.masking.bson_types import LOSSLESS
 from phimask.masking.columns import (
@@ -18,10 +17,9 @@ from phimask.masking.columns import (
     OnError,
     mask_column,
     subject_bytes,
-    type_alias,
 )
 from phimask.masking.decoded import DecodedWalk, NeedsSplice
-from phimask.masking.encoded import EncodedField
+from phimask.masking.encoded import EncodedField, held
 from phimask.masking.siblings import Siblings, in_turn
 from phimask.masking.splice import (
     Edit,
@@ -233,7 +231,7 @@ class _Batch:
             siblings.give(rule, column)
             result = mask_column(rule, column, self._on_error)
             if fields:
-                result = self._held(rule, column, result)
+                result = held(rule, column, result, self._on_error)
             siblings.note(rule, column, result)
             self._count(rule, column, result, skip)
             if rule.masker.removes:
@@ -250,21 +248,6 @@ class _Batch:
             if one.is_changed:
                 one.target[one.key] = one.closed()
                 self._changed.add(one.number)
-
-    def _held(self, rule: BoundRule, column: Gathered, result: MaskedColumn) -> MaskedColumn:
-        """Results that the encoded field around them has no form for become null: they count as failed."""
-        places = enumerate(zip(column.places, result.values, strict=True))
-        failed = {
-            position
-            for position, (place, value) in places
-            if type(place[0]) is EncodedField and not place[0].holds(value)
-        }
-        if not failed:
-            return result
-        if self._on_error == "halt":
-            raise MaskingError(rule.path, type_alias(column.values[min(failed)])) from None
-        values = [None if position in failed else value for position, value in enumerate(result.values)]
-        return MaskedColumn(values, result.failed | failed)
 
     def _put_changed(self, column: Gathered, result: MaskedColumn) -> None:
         """What stayed the same is not written: the server has it already."""
@@ -304,16 +287,17 @@ class _Batch:
             siblings.give(rule, column)
             result = mask_column(rule, column, self._on_error)
             if fields:
-                result = self._held(rule, column, result)
+                result = held(rule, column, result, self._on_error)
             siblings.note(rule, column, result)
             self._count(rule, column, result, frozenset())
             for position, (place, value) in enumerate(zip(column.places, result.values, strict=True)):
                 number, spot, original = place[2], place[0], column.values[position]
-                if value is original and position not in result.failed:
+                failed = position in result.failed
+                if value is original and not failed:
                     continue
                 if type(spot) is not EncodedField:
-                    edits.setdefault(number, []).append(_edit(spot, value, failed=position in result.failed))
-                elif value != original or type(value) is not type(original):
+                    edits.setdefault(number, []).append(_edit(spot, value, failed=failed))
+                elif failed or value != original or type(value) is not type(original):
                     spot[place[1]] = value
         for one in reversed(fields):
             if one.is_changed and type(one.target) is EncodedField:

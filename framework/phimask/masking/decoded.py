@@ -14,7 +14,8 @@ from bson.dbref import DBRef
 from phimask.masking.automaton import NO_RULE, State, nameable
 from phimask.masking.bson_types import PYTHON_ALIASES
 from phimask.masking.columns import BoundRule, Gathered
-from phimask.masking.encoded import EncodedField, EncodedWalk, Undecodable, add
+from phimask.masking.encoded import EncodedField, Undecodable
+from phimask.masking.encoded_walk import EncodedWalk, add
 
 _RAW_ONLY: Final = frozenset({DBRef, Code})
 """Classes that stand for several BSON types: a sub-document or dbPointer, JavaScript with a scope or without."""

@@ -17,7 +17,8 @@ from bson.dbref import DBRef
 from phimask.masking.automaton import NO_RULE, State, nameable
 from phimask.masking.bson_types import ALIASES, LOSSLESS, REDACTED_TEXT
 from phimask.masking.columns import BoundRule, Gathered, Unreadable
-from phimask.masking.encoded import EncodedField, EncodedWalk, Undecodable, add
+from phimask.masking.encoded import EncodedField, Undecodable
+from phimask.masking.encoded_walk import EncodedWalk, add
 from phimask.plugins.values import REMOVE
 from phimask.rawbson import ARRAY, BINARY, DOCUMENT, LENGTH, NULL, SYMBOL, UNDEFINED, Element, elements, wrap
 

@@ -12,7 +12,7 @@ import bson
 from phimask.masking.automaton import NO_RULE, State, automaton_of, nameable
 from phimask.masking.bson_types import LOSSLESS, PYTHON_ALIASES
 from phimask.masking.columns import BoundRule
-from phimask.masking.encoded import EncodedWalk
+from phimask.masking.encoded_walk import EncodedWalk
 from phimask.masking.siblings import without_indices
 from phimask.planning.complexity import CLASSES, shape
 from phimask.plugins.interfaces import Detector

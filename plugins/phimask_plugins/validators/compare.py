@@ -11,29 +11,31 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Final
 from weakref import WeakValueDictionary
 
 from phimask import DocumentPair, Finding, RuleFacts
-from phimask_plugins.validators.matcher import IDENTICAL, VALUE, Matcher, State
+from phimask_plugins.validators import encoded
+from phimask_plugins.validators.findings import (
+    ADDED,
+    ARRAY_LENGTH,
+    BYTES_CHANGED,
+    DOCUMENT_ADDED,
+    DOCUMENT_LOST,
+    INDICES_CHANGED,
+    LOST,
+    MALFORMED,
+    NOT_REMOVED,
+    ORDER_CHANGED,
+    ORIGINAL,
+    TOO_DEEP,
+    Aspect,
+    Path,
+)
+from phimask_plugins.validators.matcher import ENCODED, IDENTICAL, VALUE, Matcher, State
 from phimask_plugins.validators.quick import QuickCheck
 from phimask_plugins.validators.verdict import still_original, type_fits
 from phimask_plugins.validators.walk import ALIASES, ARRAY, OBJECT, Element, MalformedError, elements
-
-Aspect = Literal["structure", "originals", "untouched"]
-
-ADDED: Final = "a field was added"
-ARRAY_LENGTH: Final = "the length of an array changed"
-BYTES_CHANGED: Final = "bytes that no rule masks changed"
-DOCUMENT_ADDED: Final = "a document is there that was not there before"
-DOCUMENT_LOST: Final = "a document is lost"
-INDICES_CHANGED: Final = "the index keys of an array changed"
-LOST: Final = "a field is lost"
-MALFORMED: Final = "the document is no well-formed BSON"
-NOT_REMOVED: Final = "a field that was to be removed is still there"
-ORDER_CHANGED: Final = "the order of fields changed"
-ORIGINAL: Final = "a masked path still holds its original"
-TOO_DEEP: Final = "the document is nested too deeply to be checked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +103,6 @@ def comparer_for(rules: tuple[RuleFacts, ...]) -> Comparer:
     if comparer is None:
         comparer = _COMPARERS[rules] = Comparer(rules)
     return comparer
-
-
-Path = tuple[bytes, ...]
 
 
 class _Walk:
@@ -223,6 +222,9 @@ class _Walk:
         treatment = state.treatment(element.kind)
         if treatment == VALUE:
             self._masked(element, counterpart, state, path, in_array=in_array)
+        elif treatment == ENCODED:
+            old, new = (element.kind, self._old(element)), (counterpart.kind, self._new(counterpart))
+            encoded.check(self._report, state, old, new, path)
         elif treatment == IDENTICAL:
             if element.kind != counterpart.kind or self._old(element) != self._new(counterpart):
                 self._differing(element, counterpart, state, path)

@@ -21,6 +21,8 @@ DOCUMENT: Final = 2
 """A sub-document whose elements have to be looked at."""
 ELEMENTS: Final = 3
 """An array whose elements have to be looked at."""
+ENCODED: Final = 5
+"""A value that a rule decodes: what is in it has to be looked at."""
 
 _Position = tuple[int, int]  # a rule's place in the order, and how many of its segments are behind
 _NO_RULE: Final = -1
@@ -42,8 +44,11 @@ class Matcher:
         self._named = frozenset(
             segment for segments in self._segments for segment in segments if isinstance(segment, bytes)
         )
-        self._states: dict[tuple[frozenset[_Position], int], State] = {}
-        self.nowhere = self._state(frozenset(), _NO_RULE)
+        self._states: dict[tuple[frozenset[_Position], int, int], State] = {}
+        self._only_decode = frozenset(
+            place for place, rule in enumerate(rules) if rule.decode and not rule.types
+        )
+        self.nowhere = self._state(frozenset(), _NO_RULE, _NO_RULE)
         start = self._reached({(rule, 0) for rule in range(len(self.rules))}, _NO_RULE)
         # `_id` is special at the top only, so the top shares its state with no place below.
         self.top = State(self, *start)
@@ -81,25 +86,32 @@ class Matcher:
         segments = (self._segments[rule][done] for rule, done in positions)
         return frozenset(segment for segment in segments if isinstance(segment, bytes))
 
-    def _reached(self, positions: set[_Position], winner: int) -> tuple[frozenset[_Position], int]:
-        """Where these positions stand once every `**` has also been tried as no key at all."""
+    def _reached(self, positions: set[_Position], winner: int) -> tuple[frozenset[_Position], int, int]:
+        """Where these positions stand once every `**` has also been tried as no key at all, the rule that wins, and
+        the one that says how a value here is held."""
+        opener = _NO_RULE
         todo = list(positions)
         reached: set[_Position] = set()
         while todo:
             rule, done = todo.pop()
             if done == len(self._segments[rule]):
-                winner = max(winner, rule)
+                if rule in self._only_decode:
+                    opener = max(opener, rule)
+                else:
+                    winner = max(winner, rule)
                 continue
             reached.add((rule, done))
             if self._segments[rule][done] is Wildcard.ANY_DEPTH:
                 todo.append((rule, done + 1))
         # An earlier rule can win nowhere below a later one that covers all of it.
-        return frozenset(position for position in reached if position[0] > winner), winner
+        if opener < winner:
+            opener = winner if self.rules[winner].decode else _NO_RULE
+        return frozenset(position for position in reached if position[0] > winner), winner, opener
 
-    def _state(self, positions: frozenset[_Position], winner: int) -> State:
-        state = self._states.get((positions, winner))
+    def _state(self, positions: frozenset[_Position], winner: int, decoder: int) -> State:
+        state = self._states.get((positions, winner, decoder))
         if state is None:
-            state = self._states[positions, winner] = State(self, positions, winner)
+            state = self._states[positions, winner, decoder] = State(self, positions, winner, decoder)
         return state
 
 
@@ -107,21 +119,25 @@ class State:
     """A place in a document, as far as rules can tell places apart.
 
     `rule` masks here, or is None (no rule, or one that keeps). `final`: no later rule can win below.
-    `inert`: nothing here and below may change.
+    `inert`: nothing here and below may change. `winner` and `decoder` are the places of the rule that covers this one,
+    and of the one by whose `decode` a value here is held.
     """
 
-    __slots__ = ("_matcher", "_names", "_other", "_positions", "_winner", "final", "inert", "known", "rule")
+    __slots__ = ("_matcher", "_names", "_other", "_positions", "decode", "decoder", "final", "inert", "known",
+                 "rule", "winner")  # fmt: skip
 
-    def __init__(self, matcher: Matcher, positions: frozenset[_Position], winner: int) -> None:
+    def __init__(self, matcher: Matcher, positions: frozenset[_Position], winner: int, decoder: int) -> None:
         self._matcher = matcher
         self._positions = positions
-        self._winner = winner
+        self.winner = winner
+        self.decoder = decoder
+        self.decode = () if decoder == _NO_RULE else matcher.rules[decoder].decode
         self._names = matcher.names(positions)
         self._other: State | None = None
         rule = None if winner == _NO_RULE else matcher.rules[winner]
         self.rule = None if rule is None or rule.changes == "never" else rule
         self.final = not positions
-        self.inert = self.final and self.rule is None
+        self.inert = self.final and self.rule is None and not self.decode
         self.known: dict[bytes, State] = {}
 
     def child(self, key: bytes) -> State:
@@ -130,14 +146,14 @@ class State:
         if found is not None:
             return found
         if key in self._names:
-            found = self.known[key] = self._matcher.step(self._positions, self._winner, key)
+            found = self.known[key] = self._matcher.step(self._positions, self.winner, key)
             return found
         if self._other is None:
-            self._other = self._matcher.step(self._positions, self._winner, key)
+            self._other = self._matcher.step(self._positions, self.winner, key)
         return self._other
 
     def treatment(self, kind: int) -> int:
-        """What is done with a value of BSON type `kind` here: IDENTICAL, VALUE, DOCUMENT or ELEMENTS."""
+        """What is done with a value of BSON type `kind` here: IDENTICAL, VALUE, DOCUMENT, ELEMENTS or ENCODED."""
         if self.inert:
             return IDENTICAL
         rule = self.rule
@@ -147,7 +163,11 @@ class State:
         if kind == ARRAY:
             whole = rule is not None and self.final and rule.removes
             return VALUE if whole else ELEMENTS
-        if rule is None or kind in (NULL, UNDEFINED):
+        if kind in (NULL, UNDEFINED):
+            return IDENTICAL
+        if self.decode:
+            return ENCODED
+        if rule is None:
             return IDENTICAL
         return VALUE
 

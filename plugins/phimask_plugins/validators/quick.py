@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from phimask_plugins.validators.matcher import DOCUMENT, IDENTICAL, VALUE, State
+from phimask_plugins.validators.matcher import DOCUMENT, ENCODED, IDENTICAL, VALUE, State
 from phimask_plugins.validators.verdict import judges_originals, still_original
 from phimask_plugins.validators.walk import (
     ALIASES,
@@ -141,7 +141,7 @@ class _SideBySide:
             a_value = a_at + 1 + len(key)
             if treatment == VALUE:
                 a_at = self._masked(before[b_value:b_end], kind, a_at, a_value, below, in_array=False)
-            elif after[a_at] != kind:
+            elif after[a_at] != kind or treatment == ENCODED:
                 return False
             else:
                 a_at = self._inside(treatment, b_value, b_end, a_value, below)
@@ -173,7 +173,7 @@ class _SideBySide:
             treatment = treatments[kind]
             if treatment == VALUE:
                 a_at = self._masked(before[b_value:b_end], kind, a_at, a_value, place, in_array=True)
-            elif after[a_at] != kind:
+            elif after[a_at] != kind or treatment == ENCODED:
                 return False
             elif treatment == IDENTICAL:
                 a_at = a_value + b_end - b_value
