@@ -8,12 +8,20 @@ from typing import Any, Final, NamedTuple
 
 from bson.binary import ALL_UUID_SUBTYPES, Binary
 
-from phimask.masking import json_text
 from phimask.masking.automaton import NO_RULE, State
 from phimask.masking.base64_text import base64_decoded
 from phimask.masking.columns import BoundRule, Gathered
 from phimask.masking.encoded import EncodedField, Member, Undecodable
-from phimask.masking.json_text import InvalidJsonError, after_spaces
+from phimask.masking.json_text import (
+    InvalidJsonError,
+    after_spaces,
+    container_at,
+    member_at,
+    passed_over,
+    scalar_at,
+    sign_after,
+    string_at,
+)
 
 _BOM: Final = "\ufeff"
 
@@ -151,7 +159,7 @@ class _Text:
             return
         start = after_spaces(text, len(_BOM) if text.startswith(_BOM) else 0)
         if self._codings:
-            value, end = json_text.string_at(text, start)
+            value, end = string_at(text, start)
             self._nested(value, start, end, self._codings, self._state, self._around.done, path)
         else:
             end, _ = self._value(start, self._state, self._here, path, is_member=False)
@@ -164,7 +172,7 @@ class _Text:
         """Where the value ends that begins at `at`, and its slot (or -1)."""
         text = self._text
         if state is None and self._see is None:
-            return json_text.passed_over(text, at), -1
+            return passed_over(text, at), -1
         first = text[at : at + 1]
         if first in ("{", "["):
             masker = None if state is None or state.winner == NO_RULE else self._rules[state.winner].masker
@@ -172,11 +180,11 @@ class _Text:
             if not (whole and state is not None and state.final):
                 inside = self._object if first == "{" else self._array
                 return inside(at, state, done, path), -1
-            value, end = json_text.container_at(text, at)
+            value, end = container_at(text, at)
         elif first == '"':
-            value, end = json_text.string_at(text, at)
+            value, end = string_at(text, at)
         else:
-            value, end = json_text.scalar_at(text, at)
+            value, end = scalar_at(text, at)
         return end, self._leaf(value, at, end, state, done, path, is_member=is_member)
 
     def _object(self, at: int, state: State | None, done: frozenset[int], path: str) -> int:
@@ -184,26 +192,27 @@ class _Text:
         named, other = ({}, None) if state is None else (state.named, state.other)
         below = self._below if done is self._here else done
         members: list[Member] = []
+        removes = self._walk.removes
         at = after_spaces(text, at + 1)
         if text.startswith("}", at):
             return at + 1
         while True:
             start = at
-            key, at = json_text.key_at(text, at)
-            at = _after(text, at, ":")
+            key, value = member_at(text, at)
             found = named.get(key)
             child = other if found is None else found[0]
-            value = at
-            name = path if child is None and self._see is None else f"{path}.{key}"
-            end, slot = self._value(at, child, below, name, is_member=True)
-            members.append(Member(start, value, end, slot))
-            at = after_spaces(text, end)
-            if text.startswith("}", at):
+            if child is None and self._see is None:
+                end, slot = passed_over(text, value), -1
+            else:
+                end, slot = self._value(value, child, below, f"{path}.{key}", is_member=True)
+            if removes:
+                members.append(Member(start, value, end, slot))
+            at, is_end = sign_after(text, end, "}")
+            if is_end:
                 break
-            at = _after(text, at, ",")
-        if self._walk.removes and any(member.slot >= 0 for member in members):
+        if any(member.slot >= 0 for member in members):
             self._field.objects.append(members)
-        return at + 1
+        return at
 
     def _array(self, at: int, state: State | None, done: frozenset[int], path: str) -> int:
         text = self._text
@@ -213,10 +222,9 @@ class _Text:
         index = 0
         while True:
             end, _ = self._value(at, state, done, f"{path}.{index}", is_member=False)
-            at = after_spaces(text, end)
-            if text.startswith("]", at):
-                return at + 1
-            at = _after(text, at, ",")
+            at, is_end = sign_after(text, end, "]")
+            if is_end:
+                return at
             index += 1
 
     def _leaf(
@@ -274,14 +282,6 @@ class _Text:
             del opened.fields[marks[0] :], self._found[marks[1] :], self._kept[marks[2] :]
             self._found.append(_Found(state.decoder, Undecodable(value), self._field, slot, is_member, path))
         return slot
-
-
-def _after(text: str, at: int, sign: str) -> int:
-    """Where the next character is behind a sign that has to come now."""
-    at = after_spaces(text, at)
-    if not text.startswith(sign, at):
-        raise InvalidJsonError
-    return after_spaces(text, at + 1)
 
 
 def _unwrapped(value: Any) -> tuple[str, list[Callable[[str], Any]]] | None:

@@ -20,6 +20,9 @@ from phimask.masking.bson_types import INT32_MAX, INT32_MIN, INT64_MAX, INT64_MI
 from phimask.masking.columns import Unreadable
 
 _SPACE: Final = " \t\n\r"
+_HEAD: Final = re.compile(r'"([^"\\\x00-\x1f]*)"[ \t\n\r]*:[ \t\n\r]*')
+_COLON: Final = re.compile(r"[ \t\n\r]*:[ \t\n\r]*")
+_SIGN: Final = re.compile(r"[ \t\n\r]*([,}\]])[ \t\n\r]*")
 _SPACES: Final = re.compile(r"[ \t\n\r]*")
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _WORDS: Final[tuple[tuple[str, Any], ...]] = (
@@ -47,10 +50,35 @@ def after_spaces(text: str, at: int) -> int:
     return at if match is None else match.end()
 
 
+def member_at(text: str, at: int) -> tuple[str, int]:
+    """The key of the member that begins at `at`, and where its value begins."""
+    head = _HEAD.match(text, at)
+    if head is not None:
+        return head[1], head.end()
+    key, end = key_at(text, at)
+    colon = _COLON.match(text, end)
+    if colon is None:
+        raise InvalidJsonError
+    return key, colon.end()
+
+
+def sign_after(text: str, at: int, closing: str) -> tuple[int, bool]:
+    """Behind a value: where the next one begins, or where the container ends that `closing` closes, and whether it
+    does."""
+    sign = _SIGN.match(text, at)
+    if sign is None:
+        raise InvalidJsonError
+    if sign[1] == ",":
+        return sign.end(), False
+    if sign[1] != closing:
+        raise InvalidJsonError
+    return sign.end(1), True
+
+
 def string_at(text: str, at: int) -> tuple[Any, int]:
     """The string that begins at `at`, and where it ends. One that UTF-8 cannot spell is Unreadable."""
     value, end = key_at(text, at)
-    if "\\u" in text[at:end]:
+    if not value.isascii():
         try:
             value.encode()
         except UnicodeEncodeError:
