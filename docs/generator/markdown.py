@@ -58,7 +58,12 @@ def _type(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
     if kind == "array":
         return f"list of {_type(schema['items'], root)}"
     kinds = [kind] if isinstance(kind, str) else list(kind)
-    return " or ".join({"object": "mapping", "boolean": "true or false"}.get(one, one) for one in kinds)
+    words = {"object": "mapping", "boolean": "true or false"}
+    if "items" in schema:
+        words["array"] = f"list of {_type(schema['items'], root)}"
+    if "then" in schema:
+        words["string"] = _type(schema["then"], root)
+    return " or ".join(words.get(one, one) for one in kinds)
 
 
 def _limits(schema: Mapping[str, Any]) -> str:
