@@ -157,3 +157,15 @@ def test_what_encoded_fields_hold_counts_for_the_rules_inside(written: Written, 
     assert prescan(raw, bind(file, registry, ()), file.subject, []).matched == found.matched
     assert found.projection is not None
     assert set(found.projection) == {"_id", "Note", "PatientId", "Payload"}
+
+
+def test_a_rule_that_only_some_documents_decode_by_has_its_field(
+    written: Written, registry: Registry
+) -> None:
+    file = written(
+        "{path: Payload, decode: json}",
+        "{path: Payload.name, masker: redact}",
+        "{path: Payload, masker: redact, when: {Kind: closed}}",
+    )
+    raw = [bson.encode({"_id": 1, "Payload": '{"name":["Ada","Bo"]}'})]
+    assert prescan(raw, bind(file, registry, ()), file.subject, []).matched == [1, 1, 1]
