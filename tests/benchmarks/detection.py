@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from phimask import Detection, Detector
 from phimask_plugins import detectors
 from phimask_plugins.detectors import scanning
 
+TEXTS = Path(__file__).resolve().parents[1] / "detectors/texts"
 DATA = Path(__file__).resolve().parents[2] / "../shared/testdata"
 CONFIDENCE = 0.5
 LABELS = {
@@ -106,6 +108,29 @@ def recognizer_tallies(every: Sequence[Detector], *, misses: bool = False) -> di
     return tallies
 
 
+class Marked(NamedTuple):
+    """A text, and what in it identifies."""
+
+    text: str
+    spans: list[tuple[int, int, str]]
+
+
+def marked(name: str) -> list[Marked]:
+    """The project's own texts of one file: paragraphs, in which `{LABEL:words}` marks what identifies."""
+    lines = (TEXTS / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    source = "\n".join(line for line in lines if not line.startswith("#"))
+    result = []
+    for paragraph in filter(None, (one.strip("\n") for one in re.split(r"\n{2,}", source))):
+        text, spans, at = "", [], 0
+        for mark in re.finditer(r"\{([A-Z]+):([^{}]+)\}", paragraph):
+            text += paragraph[at : mark.start()]
+            spans.append((len(text), len(text) + len(mark[2]), mark[1]))
+            text += mark[2]
+            at = mark.end()
+        result.append(Marked(text + paragraph[at:], spans))
+    return result
+
+
 class Clinical(NamedTuple):
     """Elements there are, touched and covered, by label; hard negatives there are and touched."""
 
@@ -122,18 +147,26 @@ class Clinical(NamedTuple):
 
 def clinical(every: Sequence[Detector], *, misses: bool = False) -> Clinical:
     """The development third of the clinical queries."""
+    cases = [
+        Marked(one["text"], [tuple(span) for span in one["spans"]])
+        for one in read("clinical_queries_dev.jsonl")
+    ]
+    return elements_of(every, cases, misses=misses)
+
+
+def elements_of(every: Sequence[Detector], cases: Iterable[Marked], *, misses: bool = False) -> Clinical:
+    """How many of the marked elements there are and are found; a text without any is a hard negative."""
     elements: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     negatives = touched = 0
-    for case in read("clinical_queries_dev.jsonl"):
-        text = case["text"]
+    for text, spans in cases:
         got = [one for one in detect(every, text) if one.confidence >= CONFIDENCE]
         hidden = {place for one in got for place in range(one.start, one.end)}
-        if not case["spans"]:
+        if not spans:
             negatives += 1
             touched += bool(got)
             if misses and got:
                 print("  touched", [(text[one.start : one.end], one.label) for one in got], text)
-        for start, end, label in case["spans"]:
+        for start, end, label in spans:
             element = elements[label]
             element[0] += 1
             covered = all(place in hidden for place in range(start, end) if text[place].isalnum())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 
+from phimask_plugins.detectors.chat import chat_names
 from phimask_plugins.detectors.dictionary import Dictionary
 from phimask_plugins.detectors.gazetteer import CITIES, HOSPITALS
 from phimask_plugins.detectors.scanning import Scan
@@ -13,7 +14,7 @@ from phimask_plugins.detectors.words import names
 
 @functools.cache
 def _dictionary() -> Dictionary:
-    return Dictionary(names().alone | CITIES | HOSPITALS)
+    return Dictionary(names().alone | chat_names() | CITIES | HOSPITALS)
 
 
 def known(seen: Scan) -> Sequence[tuple[int, int]]:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import functools
-import importlib
+import importlib.util
 import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from phimask_plugins.detectors.lists import words
 
 _USUAL: Final = "en_US"
 _OTHERS: Final = (
-    "en_GB", "en_IN", "en_NZ", "en_PK", "es_ES", "es_MX", "fr_FR", "de_DE", "it_IT", "pt_BR", "pl_PL", "nl_NL",
-    "sv_SE", "zh_CN", "ja_JP", "vi_VN",
+    "", "az_AZ", "cs_CZ", "da_DK", "de_AT", "de_CH", "de_DE", "en_GB", "en_IE", "en_IN", "en_KE", "en_NG", "en_NZ",
+    "en_PK", "en_TH", "es_CL", "es_CO", "es_ES", "es_MX", "et_EE", "fi_FI", "fr_BE", "fr_CA", "fr_DZ", "fr_FR", "ga_IE",
+    "ha_NG", "hr_HR", "hu_HU", "id_ID", "ig_NG", "it_IT", "ja_JP", "lt_LT", "lv_LV", "nl_BE", "nl_NL", "no_NO", "pl_PL",
+    "pt_BR", "pt_PT", "ro_RO", "sk_SK", "sl_SI", "sv_SE", "tr_TR", "tw_GH", "vi_VN", "yo_NG", "zh_CN", "zu_ZA",
 )  # fmt: skip
 """Whose names are written in Latin letters; where one has none, nothing is found."""
+_SHORT: Final = re.compile("en_|es_|de_DE|fr_FR|it_|ja_|nl_NL|pl_|pt_BR|sv_|vi_|zh_")
+"""Where names of two and three letters are usual; elsewhere they are mostly words of some language."""
+_ASSIGNMENT: Final = re.compile(r"^    (\w+)(?:: [^=\n]+)? = ", re.MULTILINE)
+_STRING: Final = re.compile(r'"([^"\n]+)"')
 _WORD: Final = re.compile(r"[A-Z][A-Za-z'-]{1,24}")
 
 AMBIGUOUS: Final = words("ambiguous")
@@ -26,6 +33,15 @@ NO_NAME: Final = words("no_name")
 """Words that begin sentences, headings and clinical terms, and that are no name whatever stands beside them."""
 TERMS: Final = words("terms")
 """What a discoverer's name stands before in medicine: Barrett's esophagus, the Wells score."""
+_ENDING: Final = re.compile(
+    r"[a-z]{2}(?:[ts]ion|ment|ness|itis|osis|a?emia|uria|pathy|[eo]ctomy|otomy|ostomy|plasty|scopy|graph|graphy|grams?|"
+    r"logy|logic|logists?|trophy|algia|noma|penia|cytes?|genic|sartan|statin|mycin|micin|cillin|azole|olol|pril|dipine|"
+    r"gliptin|flozin|glutide|formin|thiazide|semide|cycline|floxacin|ovir|[uix]mab|tinib|epam|azolam|bital|caine|"
+    r"dronate|parin|xaban|gatran|triptan|setron|terol|sone|solone|profen|oxetine|alopram|apine|idone|azine|"
+    r"bly|ally|ously|ively|ently|antly|arly|ately|able|ible|ical|onal|ular|eous|ious|tive|sive|ing|ivity|ility|"
+    r"[ae]nces?|ships?|wards?|less|ful|ism|ized|ised|ated|tory|sory|ies|ents|ants|ions|ments)s?"
+)
+"""How words of the language and of medicine end, and few names do."""
 FACILITY: Final = words("facility")
 """What follows a capitalized word to make a place or an institution of it."""
 
@@ -47,8 +63,9 @@ def names() -> Names:
     last = set(_read(_USUAL, "last_"))
     alone = frozenset(name for name in first if len(name) > 2) - AMBIGUOUS - NO_NAME - _common()
     for locale in _OTHERS:
-        first.update(_read(locale, "first_"))
-        last.update(_read(locale, "last_"))
+        short = _SHORT.match(locale) is not None
+        first.update(name for name in _read(locale, "first_") if short or len(name) > 3)
+        last.update(name for name in _read(locale, "last_") if short or len(name) > 3)
     return Names(frozenset(first - NO_NAME), frozenset(last - NO_NAME), alone)
 
 
@@ -58,21 +75,37 @@ def is_common(word: str) -> bool:
     return capital in AMBIGUOUS or capital in NO_NAME or capital in _common()
 
 
+def is_word(word: str) -> bool:
+    """Whether it is more likely a word than the name of somebody of whom no list knows. Parts joined by hyphens are
+    such if one of them is."""
+    return any(
+        is_common(part) or part.capitalize() in FACILITY or _ENDING.fullmatch(part.lower()) is not None
+        for part in word.split("-")
+    )
+
+
 def _read(locale: str, kind: str) -> Iterator[str]:
-    provider = importlib.import_module(f"faker.providers.person.{locale}").Provider
-    for attribute in dir(provider):
-        lists = getattr(provider, attribute)
-        if attribute.startswith(kind) and isinstance(lists, tuple | list | dict):
-            for name in lists:
-                plain = "".join(
-                    one for one in unicodedata.normalize("NFKD", str(name)) if not unicodedata.combining(one)
-                )
-                if _WORD.fullmatch(plain):
-                    yield plain
+    for name in _strings("person", locale, kind):
+        plain = "".join(one for one in unicodedata.normalize("NFKD", name) if not unicodedata.combining(one))
+        if _WORD.fullmatch(plain):
+            yield plain
 
 
 @functools.cache
 def _common() -> frozenset[str]:
-    from faker.providers.lorem.en_US import Provider  # noqa: PLC0415  (takes its time, as all of Faker)
+    return frozenset(word.capitalize() for word in _strings("lorem", _USUAL, "word_list"))
 
-    return frozenset(word.capitalize() for word in Provider.word_list)
+
+def _strings(subject: str, locale: str, kind: str) -> Iterator[str]:
+    """What stands in those of Faker's lists whose names begin with `kind`.
+
+    They are read as text: to import any module of Faker's takes 50 MB and more, which each worker would pay.
+    """
+    spec = importlib.util.find_spec("faker")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("detectors take names from Faker, which is not installed")
+    source = Path(spec.submodule_search_locations[0], "providers", subject, locale, "__init__.py")
+    _, *assignments = _ASSIGNMENT.split(source.read_text(encoding="utf-8"))
+    for name, values in zip(assignments[::2], assignments[1::2], strict=True):
+        if name.startswith(kind):
+            yield from _STRING.findall(values)
