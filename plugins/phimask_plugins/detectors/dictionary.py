@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 _START: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]+")
+_EDGE: Final = b" "
+_EDGES: Final = bytes(code if code < 128 and chr(code).isalnum() else _EDGE[0] for code in range(256))
+"""What is neither letter nor digit is an edge of a word."""
 
 
 def _native(entries: tuple[str, ...]) -> Any:
@@ -15,22 +18,28 @@ def _native(entries: tuple[str, ...]) -> Any:
         import ahocorasick_rs  # noqa: PLC0415  (optional)
     except ImportError:
         return None
-    return ahocorasick_rs.AhoCorasick(entries)
+    # With their edges, for else each word would be looked at that a short entry is a part of.
+    return ahocorasick_rs.BytesAhoCorasick([_edged(entry) for entry in entries])
+
+
+def _edged(text: str) -> bytes:
+    return _EDGE + text.encode("ascii").translate(_EDGES) + _EDGE
 
 
 class Dictionary:
-    """A set of words and phrases, each beginning and ending with a letter or digit (or a full stop).
+    """A set of words and phrases in ASCII, each beginning and ending with a letter or digit (or a full stop).
 
     Found are those that stand alone, in their very spelling: the longest of those that begin at a place, none
     within another. `native`: use the library where there is one.
     """
 
     def __init__(self, entries: Iterable[str], *, native: bool = True) -> None:
-        self._entries = tuple(sorted(set(entries)))
-        self._automaton = _native(self._entries) if native and self._entries else None
+        self._entries = frozenset(entries)
+        ordered = tuple(sorted(self._entries))
+        self._automaton = _native(ordered) if native and ordered else None
         self._by_word: defaultdict[str, list[str]] = defaultdict(list)
         if self._automaton is None:
-            for entry in self._entries:
+            for entry in ordered:
                 if (word := _START.match(entry)) is not None:
                     self._by_word[word[0]].append(entry)
 
@@ -52,11 +61,11 @@ class Dictionary:
         return found
 
     def _by_automaton(self, automaton: Any, text: str) -> list[tuple[int, int]]:
-        size = len(text)
+        # An edge stands before the text, and one belongs to either side of a match.
         return [
-            (start, -end)
-            for _, start, end in automaton.find_matches_as_indexes(text, overlapping=True)
-            if (end == size or not text[end].isalnum()) and (start == 0 or not text[start - 1].isalnum())
+            (start, 2 - end)
+            for _, start, end in automaton.find_matches_as_indexes(_edged(text), overlapping=True)
+            if text[start : end - 2] in self._entries
         ]
 
     def _by_words(self, text: str) -> list[tuple[int, int]]:

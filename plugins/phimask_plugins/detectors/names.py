@@ -63,6 +63,10 @@ _FOLLOWED: Final = (
     r"c/o|was (?:seen|born|admitted|discharged|accompanied|hospitali[sz]ed|brought)|has a history|had a|went|returns"
 )
 _AGED: Final = r",? (?:is )?(?:(?:an? )?\d{1,3}[ -]?(?:y|[MF]\b|male|female)|an? \d{1,3}\b)|,? \(?(?:DOB|D\.O\.B|dob|born|BORN)\b"
+_OWNED: Final = (
+    "wife|husband|mother|father|mom|dad|daughter|son|sister|brother|family|parents|chart|room|appointment|visit|meds|"
+    "medications|labs|results|office|clinic|note|insurance|phone|number|address|house|home|team|service|care"
+)
 _OPENING: Final = (
     r"Hi|Hello|Hey|Dear|Thanks|Thank you|Sincerely|Regards|Best|Respectfully|Cheers|Yours truly|Cordially|"
     r"Respectfully submitted|hi|hey|hello|dear"
@@ -73,8 +77,9 @@ _BEFORE_PAIR: Final = re.compile(
     re.IGNORECASE,
 )
 _AFTER_PAIR: Final = re.compile(
-    rf",? (?:is|was|has|had|will|and|DOB|dob|MRN|mrn|aged?|{_FOLLOWED}|\(|{CREDENTIAL}|\d{{1,3}}[ -]?[yMF])\b|[,;)]| \(|'s\b|\s*\Z"
+    rf",? (?:is|was|has|had|will|and|DOB|dob|MRN|mrn|aged?|{_FOLLOWED}|\(|{CREDENTIAL}|\d{{1,3}}[ -]?[yMF])\b|[,;)]| \(|'s\b|\s*(?:\n|\Z)"
 )
+_NAMING: Final = re.compile(r"\b(?:by|with|per|to|from|than) \Z")
 _NO_SPECIES: Final = frozenset(
     {
         "Coli",
@@ -128,6 +133,8 @@ def _pair(match: re.Match[str]) -> Found | None:
             and not is_term(text, following.end())
         ):
             return start, following.end(), 0.9 if first else 0.7
+        if dotted and following and following["word"] and is_likely(word) and is_likely(following["word"]):
+            return None if is_term(text, following.end()) else (start, following.end(), 0.55)
         if word.isupper() or is_term(text, one.end()):
             return None
         if not first:
@@ -173,8 +180,13 @@ def _unknown(text: str, start: int, end: int, word: str, second: str) -> Found |
     if second.isupper() or is_word(word) or is_word(second):
         return None
     before = _BEFORE_PAIR.search(text, max(0, start - 12), start)
-    after = _AFTER_PAIR.match(text, end)
-    return (start, end, 0.5) if before and after else None
+    if before is None or second in AMBIGUOUS:
+        return None
+    return (
+        (start, end, 0.5)
+        if _NAMING.search(text, max(0, start - 6), start) or _AFTER_PAIR.match(text, end)
+        else None
+    )
 
 
 def _reversed(match: re.Match[str]) -> Found | None:
@@ -281,6 +293,14 @@ def _followed(match: re.Match[str]) -> Found | None:
     return start, end, 0.75 if sure else 0.55
 
 
+def _by(match: re.Match[str]) -> Found | None:
+    """A last name alone, where people are spoken of."""
+    word, end = match["word"], match.end("word")
+    if not is_last(word) or word in AMBIGUOUS or is_none(word) or is_word(word) or is_term(match.string, end):
+        return None
+    return match.start("word"), end, 0.5
+
+
 def _opened(match: re.Match[str]) -> Found | None:
     word, text = match["word"], match.string
     if not is_likely(word) or (word in AMBIGUOUS and not (is_first(word) or is_last(word))):
@@ -337,6 +357,16 @@ class NameDetector(PatternDetector):
             rf"(?<![\w'-])(?P<word>[A-Z][A-Za-z'-]{{1,24}}),? {{1,2}}(?P<credential>{CREDENTIAL})",
             (rf"\b[A-Z][A-Za-z'-]{{1,24}},? {{1,2}}(?:{CREDENTIALS})\b",),
             _followed,
+        ),
+        Rule(
+            rf"(?<=[a-z] )(?:by|per|told|paged|saw|asked|notified|than) (?P<word>{WORD})(?!\w)",
+            (r"\b(?:by|per|told|paged|saw|asked|notified|than) [A-Z]",),
+            _by,
+        ),
+        Rule(
+            rf"(?<![\w'@.-])(?P<word>{WORD})(?='s (?:{_OWNED})\b)",
+            (rf"\b[A-Z][A-Za-z'-]{{1,24}}'s (?:{_OWNED})\b",),
+            _by,
         ),
         Rule(
             rf"(?:\b(?:{_OPENING})\b[,!]?|--)\s{{1,3}}(?P<word>{WORD})(?!\w)",

@@ -53,7 +53,7 @@ class Names:
     first: frozenset[str]
     last: frozenset[str]
     alone: frozenset[str]
-    """Usual first names that are nothing else, so that they stand out by themselves."""
+    """First names that are nothing else, so that they stand out by themselves."""
 
 
 @functools.cache
@@ -66,6 +66,7 @@ def names() -> Names:
         short = _SHORT.match(locale) is not None
         first.update(name for name in _read(locale, "first_") if short or len(name) > 3)
         last.update(name for name in _read(locale, "last_") if short or len(name) > 3)
+    alone |= {name for name in first - last if len(name) > 3 and name not in AMBIGUOUS and not is_word(name)}
     return Names(frozenset(first - NO_NAME), frozenset(last - NO_NAME), alone)
 
 
