@@ -15,7 +15,7 @@ _LONGEST_STATE: Final = 16
 _LOWER_FRONT: Final = re.compile(r"(?<![\w.-])\d{2,6} (?:[nsew]\.? )?(?:[a-z]{2,20} ){1,3}\Z")
 _SUFFIX: Final = (
     r"Street|St|Avenue|Ave|Av|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Way|Parkway|Pkwy|"
-    r"Circle|Cir|Terrace|Ter|"
+    r"Circle|Cir|Terrace|Ter|Crescent|Cres|Close|Grove|Hill|Green|Mews|Gardens|"
     r"Trail|Trl|Highway|Hwy|Square|Sq|Loop|Pike|Turnpike|Crossing|Alley|Plaza|Row|Walk|Run|Path|Broadway|"
     r"Expressway|Route|Point|Ridge"
 )
@@ -29,16 +29,56 @@ _CITY_STATE_ZIP: Final = (
 )
 
 
+_EUROPEAN: Final = (
+    r"(?:Rue|Avenue|Boulevard|Chemin|Via|Viale|Piazza|Corso|Calle|Carrer|Avenida|Rua|Travessa|Plaza|Paseo|Camino|ul\.|"
+    r"C/) (?:(?:de|del|della|di|da|do|dos|la|las|los|le|les|el|du|des|l')[ ']?)?(?:[A-Z][\w'.-]* ?){1,4}(?:,? ?\d{1,4}\b)?"
+)
+"""Streets whose kind stands in front."""
+_ONE_WORD: Final = r"[A-Z][a-z]{2,20}(?:strasse|str\.|gasse|weg|platz|allee|gatan|vagen|vegen|vej|gade|veien|straat|laan|plein|katu|tie)"
+_HOME: Final = (
+    r"address(?: is| was)?:?|lives? (?:at|on)|lived (?:at|on)|living (?:at|on)|resid(?:es|ing) at|"
+    r"(?:mail|send|return|ship|sent|mailed)(?: it| them| one)? to|home(?: is)? at|moved to|meet (?:me|us) at|here they are:"
+)
+
+
+def _unit(match: re.Match[str]) -> Found | None:
+    """A house number before what an apartment or a suite makes an address of."""
+    text = match.string
+    front = _HOUSE.search(text, max(0, match.start() - 60), match.start())
+    if front is None:
+        return None
+    city = _REST.match(text, match.end())
+    return front.start(), match.end() if city is None else city.end(), 0.7
+
+
 def _zip(match: re.Match[str]) -> Found | None:
     before = match.start() + 1
     state = _STATE_END.search(match.string, max(0, before - _LONGEST_STATE), before)
     return None if state is None else (match.start("zip"), match.end("zip"), 0.9)
 
 
+def _home(match: re.Match[str]) -> Found | None:
+    """What looks like one after the words for an address."""
+    return match.start("home"), match.end("home") - match["home"].endswith((" ", ".")), 0.6
+
+
+def _european(match: re.Match[str]) -> Found | None:
+    """A street with a number before or behind it."""
+    digits = sum(one.isdigit() for one in match[0])
+    return (match.start(), match.end() - match[0].endswith(" "), 0.7) if digits else None
+
+
 def _lower(match: re.Match[str]) -> Found | None:
     """A street in lower case, by what it ends with."""
     front = _LOWER_FRONT.search(match.string, max(0, match.start() - 40), match.start())
     return None if front is None else (front.start(), match.end(), 0.6)
+
+
+_HOUSE: Final = re.compile(r"(?<![\w.-])\d{1,6}[A-Za-z]?,? (?:[\w'./-]+[ ,]{1,2}|\n ?){1,6}\Z")
+_REST: Final = re.compile(
+    r"(?:[,\s]{1,3}[A-Z][\w.'-]+(?: [A-Z][\w.'-]+){0,3}){1,2}(?:[,\s]{1,4}[A-Z]{2,3}\b)?(?:[,\s]{1,4}\d{4,5}(?:-\d{4})?\b)"
+)
+"""A city and a code behind it, on the same line or the next."""
 
 
 class StreetAddressDetector(PatternDetector):
@@ -62,6 +102,42 @@ class StreetAddressDetector(PatternDetector):
             r"(?<= )(?:street|st|avenue|ave|road|rd|boulevard|blvd|lane|ln|drive|court)\b",
             (r"\b(?:street|st|avenue|ave|road|rd|boulevard|blvd|lane|ln|drive|court)\b",),
             _lower,
+        ),
+        Rule(
+            rf"(?<=[\s,])(?:Apt|Apartment|Suite|Ste|Unit)\.? #?[A-Za-z]?-?\d{{1,5}}[A-Za-z]?\b",
+            (r"\b(?:Apt|Apartment|Suite|Ste|Unit)\.? #?[A-Za-z]?-?\d",),
+            _unit,
+            re.IGNORECASE,
+        ),
+        Rule(
+            rf"\b(?:{_HOME})\s{{1,3}}(?P<home>\d{{1,6}}[A-Za-z]?,? (?:[\w'.-]+ ?){{1,6}}{_CITY_STATE_ZIP})",
+            (rf"\b(?:{_HOME})\s{{1,3}}\d",),
+            _home,
+            re.IGNORECASE,
+        ),
+        Rule(
+            rf"(?:(?<![\w.-])\d{{1,6}},? )?(?<![\w.-])(?:{_EUROPEAN}|{_ONE_WORD} \d{{1,4}}\b)",
+            (
+                r"\b(?:\d{1,6},? )?(?:Rue|Avenue|Boulevard|Chemin|Via|Viale|Piazza|Corso|Calle|Carrer|Avenida|Rua|Travessa|"
+                r"Plaza|Paseo|Camino|ul\.|C/) ",
+                r"\b(?:\d{1,6},? )?[A-Z][a-z]{2,20}(?:strasse|str\.|gasse|weg|platz|allee|gatan|vagen|vegen|vej|gade|"
+                r"veien|straat|laan|plein|katu|tie) \d",
+            ),
+            _european,
+        ),
+        Rule(
+            rf"\b(?:on|off|near) (?P<street>(?:[NSEW]\.? )?(?:[A-Z][a-z]+|\d{{1,3}}(?:st|nd|rd|th)) (?:[A-Z][a-z]+ )?"
+            rf"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Highway|Hwy|Parkway|Pkwy))\b",
+            (
+                r"\b(?:on|off|near) (?:[NSEW]\.? )?[A-Z0-9][a-z0-9]+ (?:[A-Z][a-z]+ )?"
+                r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Highway|Hwy|Parkway|Pkwy)\b",
+            ),
+            sure(0.6, "street"),
+        ),
+        Rule(
+            r"\b(?:PSC|Unit|CMR) \d{1,5},? Box \d{1,5}(?:\s{1,2}[AFD]PO,? A[AEP] \d{5})?",
+            (r"\b(?:PSC|Unit|CMR) \d{1,5},? Box \d",),
+            sure(0.9),
         ),
         Rule(
             rf"\bP\.?\s?O\.? ?Box:? {{0,2}}#?\d{{1,6}}{_CITY_STATE_ZIP}",

@@ -11,10 +11,11 @@ from phimask_plugins.detectors.scanning import Found
 from phimask_plugins.detectors.words import AMBIGUOUS, TERMS, is_word, names
 
 _NEXT: Final = re.compile(r" ([a-z]{2,20}(?:-[a-z]{2,20})?)(?![\w@'/])|( [a-z]\.?)(?= [a-z]{3})")
+_PREVIOUS: Final = re.compile(r"(?<![\w@./'-])([a-z]{3,20}) \Z")
 _PARTICLES: Final = frozenset({"van", "von", "de", "del", "la", "al", "el", "bin", "thi", "dos", "da"})
 _BEFORE: Final = re.compile(
     r"(?:\b(?:for|on|pt|patient|see|call|called|about|re|tell|told|is|with|from|add|mr|mrs|ms|dr|named?|hi|hey|and|"
-    r"this is|schedule|dad|mom|son|daughter|wife|husband|discharge|admit|page|text|message|of|did|has|can|does)|"
+    r"this is|schedule|also|plus|its|it's|dad|mom|son|daughter|wife|husband|discharge|admit|page|text|message|of|did|has|can|does)|"
     r"[:(.,;?-])\s{1,2}\Z|\A\Z"
 )
 _AFTER: Final = re.compile(
@@ -70,6 +71,10 @@ def found(text: str, start: int, end: int) -> Found | None:
     if is_first(word.capitalize()) and before and (one := _NEXT.match(text, end)) and one[1]:
         if not is_plain(one[1]) and one[1] not in TERMS and _AFTER.match(text, one.end()):
             return start, one.end(), 0.55
+    if is_last(word.capitalize()) and (one := _PREVIOUS.search(text, max(0, start - 22), start)) is not None:
+        front = one.start(1)
+        if not is_plain(one[1]) and one[1] not in TERMS and _BEFORE.search(text, max(0, front - 14), front):
+            return front, end, 0.55
     return (start, end, 0.5) if before and after and word.capitalize() not in AMBIGUOUS else None
 
 

@@ -27,6 +27,10 @@ _UNIT: Final = re.compile(
     r"caps?|doses?|puffs?|units?|of)\b",
     re.IGNORECASE,
 )
+_DATING: Final = re.compile(
+    r"\b(?:on|before|by|since|seen|until|till|from|after|next|last|appt|due|through|dob|born|dated|of) \Z",
+    re.IGNORECASE,
+)
 _TIME: Final = (
     r"(?:[T ](?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:[.,]\d{1,9})?)?(?: ?[AaPp][Mm]\b)?(?:Z\b|"
     r"[+-]\d\d:?\d\d)?)?"
@@ -38,10 +42,16 @@ _BEFORE: Final = (
 )
 
 
+def _is_dated(match: re.Match[str]) -> bool:
+    """Whether the word before it makes a date of a word and a number."""
+    return _DATING.search(match.string, max(0, match.start() - 12), match.start()) is not None
+
+
 def _month_first(match: re.Match[str]) -> Found | None:
     month, year = match["month"], match["year"]
     if year is None and (
-        (month in _WORDS and not match["ordinal"]) or _UNIT.match(match.string, match.end())
+        (month in _WORDS and not match["ordinal"] and not _is_dated(match))
+        or _UNIT.match(match.string, match.end())
     ):
         return None
     return match.start(), match.end(), 0.85 if year or match["ordinal"] else 0.65
@@ -149,6 +159,11 @@ class DateDetector(PatternDetector):
             (rf"\b(?:{_BEFORE})\b:? {{0,2}}\d{{1,2}}[/-]\d",),
             _short,
             re.IGNORECASE,
+        ),
+        Rule(
+            r"(?<![\w/.-])(?P<date>(?P<one>\d{1,2})/(?P<other>\d{1,2}))(?= (?:at )?\d{1,2}(?::\d\d| ?[ap]m)\b)",
+            (r"\b\d{1,2}/\d{1,2} (?:at )?\d{1,2}(?::\d| ?[ap]m)",),
+            _short,
         ),
         Rule(
             r"(?<![\w/.-])(?P<date>(?P<one>\d{1,2})/(?P<other>\d{1,2}))(?![\w/-]|[.]\d)",

@@ -24,6 +24,8 @@ STATE_CODES: Final = (
 )  # fmt: skip
 """Source: USPS, Publication 28, appendix B."""
 
+NATIONS: Final = words("nations")
+"""Countries and continents, which are larger than a state, and what their languages are called."""
 CITIES: Final = words("cities")
 """The larger cities of the United States, and some of the world's."""
 HOSPITALS: Final = words("hospitals")

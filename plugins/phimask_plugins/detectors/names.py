@@ -46,16 +46,14 @@ _ROLES: Final = (
     "discussed with|spoke with|spoke to|contacted"
 )
 _LABELS: Final = (
-    r"named?|called|patient(?: name)?|pt(?: name)?|pts|client|name is|i am|i'm|this is|emergency contact|contact|"
+    r"named?|called|patient(?: name)?|pt(?: name)?|pts|client|name is|i am|i'm|this is|it's|its|emergency contact|contact|"
     r"next of kin|caller|author|member|cc|re|attn|attention|to|from|claimant|insured|employee|directed by|written by"
 )
 _STRONG: Final = frozenset(
     {"named", "name", "called", "client", "caller", "author", "patient name", "pt name", "name is", "emergency contact",
      "next of kin"}
 )  # fmt: skip
-_NEED_COLON: Final = frozenset(
-    {"to", "from", "cc", "attn", "attention", "member", "re", "this is", "contact"}
-)
+_NEED_COLON: Final = frozenset({"to", "from", "cc", "attn", "attention", "member", "re", "contact"})
 _FOLLOWED: Final = (
     r"reports|reported|denies|denied|states|stated|says|said|presents|presented|complains|complained|endorses|"
     r"endorsed|called|calls|lives|lived|works|worked|came|arrived|underwent|agrees|agreed|verbali[sz]e[sd]|"

@@ -8,6 +8,7 @@ from typing import ClassVar, Final
 from phimask_plugins.detectors.gazetteer import (
     CITIES,
     HOSPITALS,
+    NATIONS,
     NOT_ALONE,
     STATE_CODES,
     STATES,
@@ -16,7 +17,7 @@ from phimask_plugins.detectors.known import known
 from phimask_plugins.detectors.lists import words
 from phimask_plugins.detectors.pattern import PatternDetector, united
 from phimask_plugins.detectors.scanning import Found, Rule, Scan
-from phimask_plugins.detectors.words import FACILITY, NO_NAME, TERMS, names
+from phimask_plugins.detectors.words import FACILITY, NO_NAME, TERMS, is_word, names
 
 _STATE: Final = "|".join((*STATE_CODES, *STATES))
 _FULL_STATE: Final = "|".join(STATES)
@@ -31,7 +32,10 @@ _HEAD: Final = (
     r"Infirmary|Hospice|Sanatorium|Memorial|"
     r"General|Presbyterian|University|Pharmacy|Rehab|Dialysis|Manor|Nursing Home|VA|Physicians|Pediatrics|"
     r"Orthopedics|Cardiology|"
-    r"Oncology|Dermatology|Healthcare System|Health Sciences|Center|Centre"
+    r"Oncology|Dermatology|Healthcare System|Health Sciences|Center|Centre|"
+    r"(?:Elementary|Middle|High|Primary|Secondary|Preparatory|Day) School|Academy|Preschool|Daycare|Assisted Living|"
+    r"Urgent Care|Family (?:Practice|Medicine|Health)|Shelter|Church|Jail|Prison|Correctional (?:Facility|Center)|"
+    r"County|Township|Parish|Borough|Inc|LLC|Corp|Apartments|Estates"
 )
 _SURE_HEADS: Final = (
     "Hosp",
@@ -46,7 +50,8 @@ _SURE_HEADS: Final = (
     "General",
 )
 _WHERE: Final = (
-    r"at|visited|visits?|residing in|resides in|lives in|living in|lived in|lives at|resident of|moved to|"
+    r"at|visited|visits?|works for|worked for|works at|came to|moved here from|"
+    r"travel(?:l?ed|l?ing)? to|trip to|residing in|resides in|lives in|living in|lived in|lives at|resident of|moved to|"
     r"moved from|born in|from|(?:seen|"
     r"treated|admitted|evaluated|hospitali[sz]ed|diagnosed|examined|assessed|presented|referred|"
     r"transferred|discharged|followed|consulted|"
@@ -54,6 +59,10 @@ _WHERE: Final = (
     r"hospital|office|procedure|"
     r"consultation|delivered|works|working|employed|based|located|checked) (?:in|at|to|from|by|through|"
     r"with|into)"
+)
+_LOWER_PLACE: Final = re.compile(r"\b(?:at|to|from|in|@) (?P<place>(?:[a-z.']{2,14} ){1,3})\Z")
+_LOWER_HEADS: Final = (
+    r"hospital|clinic|medical center|med center|nursing home|urgent care|health center|hospice"
 )
 _CAPS: Final = r"[A-Z][A-Za-z'&-]*\.?(?:[ /](?:(?:of|and|the|for|&) )?[A-Z][A-Za-z'&-]*\.?){0,5}"
 _NO_PLACE: Final = words("no_place")
@@ -79,6 +88,17 @@ _BEFORE_OF: Final = frozenset(
         "University",
     }
 )
+_FORM: Final = re.compile(
+    r" (?:form|style|style|units?|stage|class|category|group|scale|mode|position)\b|[-/]"
+)
+_NO_LOWER: Final = frozenset(
+    {"the", "a", "an", "our", "my", "your", "this", "that", "her", "his", "their", "another", "any", "outside", "local",
+     "nearby", "or", "and", "same", "tertiary", "rural"}
+)  # fmt: skip
+_PATRONS: Final = frozenset(
+    {"mercy", "grace", "providence", "trinity", "good samaritan", "sacred heart", "holy cross", "general", "memorial",
+     "county", "city", "unity", "hope", "community", "university", "methodist", "baptist", "lutheran", "presbyterian"}
+)  # fmt: skip
 _FOLLOWS: Final = re.compile(
     rf"(?:,| in) [A-Z][A-Za-z.'-]+(?: [A-Z][A-Za-z.'-]+){{0,2}}, (?:{_STATE})\b|, (?:{_FULL_STATE})\b"
 )
@@ -159,6 +179,34 @@ def _facility(match: re.Match[str]) -> Found | None:
     return start, _with_city(text, end), 0.8 if match[0].startswith(_SURE_HEADS) else 0.65
 
 
+def _lower(match: re.Match[str]) -> Found | None:
+    """A hospital in lower case, by a word before it that is no usual one."""
+    text = match.string
+    front = _LOWER_PLACE.search(text, max(0, match.start() - 48), match.start())
+    if front is None:
+        return None
+    words = front["place"].split()
+    if any(word.strip(".") in _NO_LOWER for word in words):
+        return None
+    if all(is_word(word.strip(".")) for word in words) and front["place"].strip() not in _PATRONS:
+        return None
+    return front.start("place"), match.end(), 0.6
+
+
+def _in(match: re.Match[str]) -> Found | None:
+    """A place that no list knows, after the word `in`."""
+    text, place, end = match.string, match["place"], match.end("place")
+    first, _, second = place.partition(" ")
+    if second and (is_word(second) or second in _NO_PLACE):
+        end -= len(second) + 1
+        place = first
+    if first in _NO_PLACE or first in NATIONS or place in STATES or is_word(first) or first in NO_NAME:
+        return None
+    if _is_term(text, end) or _FORM.match(text, end):
+        return None
+    return match.start("place"), _with_city(text, end), 0.5
+
+
 def _with_city(text: str, end: int) -> int:
     """The end of what follows a place's name to say where it is."""
     clinic = _CARE.match(text, end)
@@ -190,6 +238,8 @@ def _where(match: re.Match[str]) -> Found | None:
         return None
     first = words[0].rstrip(".'")
     if first in _NO_PLACE or (first in NO_NAME and first not in _PLACE_WORDS):
+        return None
+    if first in NATIONS:
         return None
     alone = len(words) == 1
     if alone and (first in NO_NAME or first in names().alone or len(first) < (4 if first.isupper() else 3)):
@@ -252,6 +302,12 @@ class PlaceDetector(PatternDetector):
             (rf"\b(?i:{_WHERE}) (?:(?:the|our|my|a|an) )?(?:downtown |nearby |local )?[A-Z]",),
             _where,
         ),
+        Rule(
+            r"\bin (?P<place>(?:St\.? )?[A-Z][a-z]{3,}(?: [A-Z][a-z]{2,})?)\b",
+            (r"\bin [A-Z][a-z]",),
+            _in,
+        ),
+        Rule(rf"(?<= )(?:{_LOWER_HEADS})\b", (rf"\b(?:{_LOWER_HEADS})\b",), _lower),
         Rule(
             rf"(?<=[a-z.]), {{1,2}}(?P<state>{_STATE})\b(?! \()(?:,? {{1,2}}(?P<zip>\d{{5}}(?:-\d{{4}})?)\b)?",
             (rf", {{1,2}}(?:{_STATE})\b",),

@@ -6,7 +6,7 @@ import re
 from typing import ClassVar, Final
 
 from phimask_plugins.detectors.pattern import PatternDetector
-from phimask_plugins.detectors.scanning import Found, Judge, Rule
+from phimask_plugins.detectors.scanning import Found, Judge, Rule, sure
 
 _LINK: Final = (
     r"(?:[ \t]{0,2}(?:[:#=(\[-]|\b(?:numbers?|num|nos?|nr|ids?|identifier|card|code|is|was|of|"
@@ -14,7 +14,7 @@ _LINK: Final = (
 )
 """What may stand between the word and the number."""
 _NUMBER: Final = (
-    r"(?P<token>(?=[A-Za-z-]{0,12}\d)[A-Za-z0-9]{1,24}(?:[-.][A-Za-z0-9]{1,24}){0,4}(?:(?<=\d) \d{2,4}){0,3})"
+    r"(?P<token>(?-i:[A-Z]{1,3} (?=\d))?(?=[A-Za-z-]{0,12}\d)[A-Za-z0-9]{1,24}(?:[-.][A-Za-z0-9]{1,24}){0,4}(?:(?<=\d) \d{2,4}){0,3})"
     r"(?![\w@]|[./]\d)"
 )
 _DIGIT: Final = re.compile(r"\d")
@@ -194,6 +194,11 @@ class DeviceDetector(PatternDetector):
     labels: ClassVar[frozenset[str]] = frozenset({label})
     rules: ClassVar[tuple[Rule, ...]] = (
         _after(r"serial\b|s/n\b|sn ?#|device\b|imei\b|udi\b|implant\b|lot ?#", 4, 0.85),
+        Rule(
+            r"\b[Ll]ot (?:no\.? |number )?(?P<token>[A-Z]{1,3}\d{3,7}[A-Z]{0,2})\b",
+            (r"\b[Ll]ot (?:no\.? |number )?[A-Z]{1,3}\d{3}",),
+            sure(0.6, "token"),
+        ),
     )
 
 
@@ -223,6 +228,11 @@ class IdentifierDetector(PatternDetector):
         Rule(
             r"(?<![\w-])(?P<letters>[A-Z]{1,6})-\d{5,12}(?![\w-])",
             (r"\b[A-Z]{1,6}-\d{5}",),
+            _coded,
+        ),
+        Rule(
+            r"(?<![\w-])(?P<letters>[A-Z]{1,3})\d{2}-\d{4,7}(?![\w-])",
+            (r"\b[A-Z]{1,3}\d{2}-\d{4}",),
             _coded,
         ),
         Rule(r"(?<![\w-])(?P<letters>[A-Z]{1,4})\d{6,12}(?![\w-])", (r"\b[A-Z]{1,4}\d{6}",), _coded),
