@@ -160,7 +160,7 @@ class ZipDetector(PatternDetector):
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             r"(?<=\w)[A-Za-z],? {1,2}(?P<zip>\d{5}(?:-\d{4})?)(?![\w-])",
-            (r"[A-Za-z],? {1,2}\d{5}",),
+            (r"[A-Za-z],? {1,2}\d{5}(?:\W|$)",),
             _zip,
         ),
         Rule(

@@ -167,7 +167,7 @@ class DateDetector(PatternDetector):
         ),
         Rule(
             r"(?<![\w/.-])(?P<date>(?P<one>\d{1,2})/(?P<other>\d{1,2}))(?![\w/-]|[.]\d)",
-            (r"\b\d{1,2}/\d{1,2}\b",),
+            (r"\b\d{1,2}/\d{1,2}(?:[^\w/-]|$)",),
             lambda match: (
                 (match.start(), match.end(), 0.3) if _is_day(match["one"], match["other"]) else None
             ),

@@ -13,12 +13,22 @@ from phimask_plugins.detectors.words import names
 
 
 @functools.cache
-def _dictionary() -> Dictionary:
-    return Dictionary(names().alone | chat_names() | CITIES | HOSPITALS)
+def _capitals() -> Dictionary:
+    return Dictionary(names().alone | CITIES | HOSPITALS)
+
+
+@functools.cache
+def _lower() -> Dictionary:
+    return Dictionary(chat_names())
 
 
 def known(seen: Scan) -> Sequence[tuple[int, int]]:
-    """Where they stand in a text, looked up once for all detectors."""
+    """Where they stand in a text with their capitals, looked up once for all detectors."""
     if seen.known is None:
-        seen.known = _dictionary().find(seen.form.text)
+        seen.known = _capitals().find(seen.form.text)
     return seen.known
+
+
+def in_lower_case(seen: Scan) -> Sequence[tuple[int, int]]:
+    """Where names stand without capitals. The dictionary is large, and of use for few texts."""
+    return _lower().find(seen.form.text)

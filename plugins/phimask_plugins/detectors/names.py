@@ -6,7 +6,8 @@ import re
 from typing import ClassVar, Final
 
 from phimask_plugins.detectors import chat
-from phimask_plugins.detectors.known import known
+from phimask_plugins.detectors.alternatives import any_case, any_of, each_with
+from phimask_plugins.detectors.known import in_lower_case, known
 from phimask_plugins.detectors.pattern import PatternDetector
 from phimask_plugins.detectors.people import (
     CREDENTIAL,
@@ -32,33 +33,46 @@ _TITLE: Final = (
     r"(?:Dr|Mrs?|Ms|Miss|Mx|Prof|Doctor|Professor|DR|MRS?|MS|PROF|Officer|Sgt|Rev|Pastor|Rabbi|Imam|Mme|Mlle|"
     r"Herr|Frau|Sra|Srta)"
 )
+_TITLES: Final = frozenset({"Dr", "Mr", "Mrs", "Ms", "Miss", "Prof", "Doctor", "DR", "MR", "MRS", "MS"})
+"""What the rule for titles sees to."""
 _KIN: Final = (
-    "mother|father|mom|dad|wife|husband|spouse|partner|daughter|son|sister|brother|aunt|uncle|niece|nephew|cousin|"
-    "friend|guardian|caregiver|girlfriend|boyfriend|fiancee?|grandmother|grandfather|grandson|granddaughter|"
-    "neighbou?r|roommate|twin|proband|infant of|interpreter"
-)
+    "mother father mom dad wife husband spouse partner daughter son sister brother aunt uncle niece nephew cousin friend "
+    "guardian caregiver girlfriend boyfriend fiance fiancee grandmother grandfather grandson granddaughter neighbor "
+    "neighbour roommate twin proband interpreter"
+).split()
 _ROLES: Final = (
-    "attending|resident|surgeon|assistant|physician|provider|pcp|primary care|nurse|therapist|cardiologist|"
-    "oncologist|neurologist|psychiatrist|radiologist|pathologist|pharmacist|anesthesiologist|hospitalist|"
-    "consultant|midwife|social worker|case manager|accepting|"
-    "(?:signed|seen|referred|referring|reviewed|dictated|transcribed|ordered|interpreted|performed|prescribed|"
-    "authori[sz]ed|read|written|entered|covered|verified)(?: electronically)?(?: by| provider| physician)?|"
-    "discussed with|spoke with|spoke to|contacted"
+    "attending resident surgeon assistant physician provider pcp nurse therapist cardiologist oncologist neurologist "
+    "psychiatrist radiologist pathologist pharmacist anesthesiologist hospitalist consultant midwife accepting contacted"
+).split()
+_DOERS: Final = each_with(
+    "signed seen referred referring reviewed dictated transcribed ordered interpreted performed prescribed authorized "
+    "authorised read written entered covered verified directed".split(),
+    ("", "electronically"),
+    ("", "by", "provider", "physician"),
 )
 _LABELS: Final = (
-    r"named?|called|patient(?: name)?|pt(?: name)?|pts|client|name is|i am|i'm|this is|it's|its|emergency contact|contact|"
-    r"next of kin|caller|author|member|cc|re|attn|attention|to|from|claimant|insured|employee|directed by|written by"
-)
+    "name named call called patient pt pts client contact caller author member cc re attn attention to from claimant "
+    "insured employee its"
+).split()
+_PHRASES: Final = (
+    "infant of", "primary care", "social worker", "case manager", "discussed with", "spoke with", "spoke to",
+    "patient name", "pt name", "name is", "i am", "i'm", "this is", "it's", "emergency contact", "next of kin",
+)  # fmt: skip
+_RELATIONS: Final = (*_KIN, *_ROLES, *_DOERS, *_LABELS, *_PHRASES)
 _STRONG: Final = frozenset(
     {"named", "name", "called", "client", "caller", "author", "patient name", "pt name", "name is", "emergency contact",
      "next of kin"}
 )  # fmt: skip
 _NEED_COLON: Final = frozenset({"to", "from", "cc", "attn", "attention", "member", "re", "contact"})
-_FOLLOWED: Final = (
-    r"reports|reported|denies|denied|states|stated|says|said|presents|presented|complains|complained|endorses|"
-    r"endorsed|called|calls|lives|lived|works|worked|came|arrived|underwent|agrees|agreed|verbali[sz]e[sd]|"
-    r"understands|wants|asked|asks|fell|feels|felt|smokes|drinks|no-showed|resides|weighs|ambulated|"
-    r"c/o|was (?:seen|born|admitted|discharged|accompanied|hospitali[sz]ed|brought)|has a history|had a|went|returns"
+_FOLLOWED: Final = any_of(
+    "reports reported denies denied states stated says said presents presented complains complained endorses endorsed "
+    "called calls lives lived works worked came arrived underwent agrees agreed verbalized verbalised verbalizes "
+    "understands wants asked asks fell feels felt smokes drinks no-showed resides weighs ambulated c/o went "
+    "returns".split()
+    + each_with(
+        ("was",), "seen born admitted discharged accompanied hospitalized hospitalised brought".split()
+    )
+    + ["has a history", "had a"]
 )
 _AGED: Final = r",? (?:is )?(?:(?:an? )?\d{1,3}[ -]?(?:y|[MF]\b|male|female)|an? \d{1,3}\b)|,? \(?(?:DOB|D\.O\.B|dob|born|BORN)\b"
 _OWNED: Final = (
@@ -209,7 +223,7 @@ def _labelled(match: re.Match[str]) -> Found | None:
     relation, text, start = match["relation"].lower(), match.string, match.start("word")
     word, end = match["word"], match.end("word")
     colon = ":" in match["mark"]
-    if relation in _NEED_COLON and not colon:
+    if (relation in _NEED_COLON and not colon) or word in _TITLES:
         return None
     strong = colon or relation in _STRONG
     if is_none(word) or is_credential(word) or (word.isupper() and not strong):
@@ -307,6 +321,16 @@ def _opened(match: re.Match[str]) -> Found | None:
     return None if is_term(text, end) else (match.start("word"), end, 0.6)
 
 
+_MESSAGE: Final = 1000
+"""Characters of what may be a message or a query, whose writers go without capitals."""
+_INFORMAL: Final = Rule(
+    r"(?:\A|[.?!]\s{1,2}|\n)[a-z]{2,20} [a-z]",
+    (r"^[a-z]{2,20} [a-z]", r"(?:[.?!]\s{1,2}|\n)[a-z]{2,20} [a-z]"),
+    lambda _: None,
+)
+"""A sentence that begins without a capital."""
+
+
 class NameDetector(PatternDetector):
     """Names of people: after a title (0.9); a known first name with a last name or an initial (0.6 to 0.9), also
     `Last, First`; with what people are called before them or do after them, or what they have studied (0.5 to 0.8),
@@ -336,9 +360,9 @@ class NameDetector(PatternDetector):
             _pair,
         ),
         Rule(
-            rf"\b(?i:(?P<relation>{_KIN}|{_ROLES}|{_LABELS}))\b(?P<mark>(?::|,| \(| -)?)\s{{0,4}}"
+            rf"\b(?P<relation>{any_case(_RELATIONS)})\b(?P<mark>(?::|,| \(| -)?)\s{{0,4}}"
             rf"(?<=[\s(])(?P<word>{WORD})(?!\w)",
-            (rf"\b(?i:{_KIN}|{_ROLES}|{_LABELS})(?::|,| \(| -)?\s{{0,4}}[A-Z]",),
+            (rf"\b(?i:{any_of(_RELATIONS)})(?::|,| \(| -)?\s{{0,4}}[A-Z]",),
             _labelled,
         ),
         Rule(
@@ -371,6 +395,7 @@ class NameDetector(PatternDetector):
             (rf"\b(?:{_OPENING})[,!]?\s{{1,3}}[A-Z]", r"--\s{1,3}[A-Z]"),
             _opened,
         ),
+        _INFORMAL,
     )
 
     def found(self, seen: Scan) -> list[Found]:
@@ -378,14 +403,23 @@ class NameDetector(PatternDetector):
         result = super().found(seen)
         text = seen.form.text
         alone = names().alone
-        for start, end in known(seen):
-            word = text[start:end]
-            before = text[start - 1] if start else " "
-            if before in "@./_-'" or text[end : end + 1] in ("@", "_", "/") or text[end : end + 2] == "'t":
-                continue
-            if word in alone:
-                if not is_term(text, end):
-                    result.append((start, end, 0.55))
-            elif word.islower() and (one := chat.found(text, start, end)) is not None:
-                result.append(one)
+        result += [
+            (start, end, 0.55)
+            for start, end in known(seen)
+            if text[start:end] in alone and _stands_apart(text, start, end) and not is_term(text, end)
+        ]
+        if len(text) <= _MESSAGE or seen.has(_INFORMAL):
+            result += [
+                one
+                for start, end in in_lower_case(seen)
+                if _stands_apart(text, start, end) and (one := chat.found(text, start, end)) is not None
+            ]
         return result
+
+
+def _stands_apart(text: str, start: int, end: int) -> bool:
+    """Whether it is no part of an address or of a contraction."""
+    before = text[start - 1] if start else " "
+    return (
+        before not in "@./_-'" and text[end : end + 1] not in ("@", "_", "/") and text[end : end + 2] != "'t"
+    )

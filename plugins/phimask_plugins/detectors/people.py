@@ -25,6 +25,7 @@ CREDENTIALS: Final = (
     r"Psy\.?D|LCSW|LMSW|LICSW|MSW|LPC|LMFT|DPM|DDS|DMD|DPT|OTR(?:/L)?|RDN?|CCC-SLP|RRT|MBBS|FACS|FACP|FRCP|MPH|EMT(?:-P)?"
 )
 CREDENTIAL: Final = rf"(?:{CREDENTIALS})\b\.?(?!\w)"
+_CREDENTIAL: Final = re.compile(CREDENTIAL)
 _TITLED_AFTER: Final = re.compile(rf"(?:,? {{1,2}}{CREDENTIAL}){{1,3}}")
 _AFTER: Final = re.compile(r"(?:'s)?[ -]([A-Za-z]+)")
 _LAST_PART: Final = re.compile(r"[A-Za-z']+\Z")
@@ -90,7 +91,7 @@ def onward(text: str, end: int, most: int = 3) -> int:
 
 def is_credential(word: str) -> bool:
     """Whether it stands behind names: MD, RN."""
-    return re.fullmatch(CREDENTIAL, word) is not None
+    return _CREDENTIAL.fullmatch(word) is not None
 
 
 def backward(text: str, end: int) -> tuple[int, list[str]] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import ClassVar, Final
 
+from phimask_plugins.detectors.alternatives import any_case, any_of, each_with
 from phimask_plugins.detectors.gazetteer import (
     CITIES,
     HOSPITALS,
@@ -50,16 +51,17 @@ _SURE_HEADS: Final = (
     "General",
 )
 _WHERE: Final = (
-    r"at|visited|visits?|works for|worked for|works at|came to|moved here from|"
-    r"travel(?:l?ed|l?ing)? to|trip to|residing in|resides in|lives in|living in|lived in|lives at|resident of|moved to|"
-    r"moved from|born in|from|(?:seen|"
-    r"treated|admitted|evaluated|hospitali[sz]ed|diagnosed|examined|assessed|presented|referred|"
-    r"transferred|discharged|followed|consulted|"
-    r"reviewed|operated|enrolled|visit|check(?:ed)?[- ]?(?:in|up)|surgery|appointment|care|patient|clinic|"
-    r"hospital|office|procedure|"
-    r"consultation|delivered|works|working|employed|based|located|checked) (?:in|at|to|from|by|through|"
-    r"with|into)"
-)
+    ["at", "visited", "visit", "visits", "works for", "worked for", "came to", "moved here from", "trip to", "residing in",
+     "resides in", "lives in", "living in", "lived in", "resident of", "moved to", "moved from", "born in", "from"]
+    + each_with(("traveled", "travelled", "traveling", "travelling"), ("to",))
+    + each_with(
+        "seen treated admitted evaluated hospitalized hospitalised diagnosed examined assessed presented referred "
+        "transferred discharged followed consulted reviewed operated enrolled visit check-in check-up surgery appointment "
+        "care patient clinic hospital office procedure consultation delivered works working employed based located "
+        "checked".split() + ["checked in", "check in", "check up", "checked-in"],
+        "in at to from by through with into".split(),
+    )
+)  # fmt: skip
 _LOWER_PLACE: Final = re.compile(r"\b(?:at|to|from|in|@) (?P<place>(?:[a-z.']{2,14} ){1,3})\Z")
 _LOWER_HEADS: Final = (
     r"hospital|clinic|medical center|med center|nursing home|urgent care|health center|hospice"
@@ -298,8 +300,8 @@ class PlaceDetector(PatternDetector):
             lambda match: None if _is_term(match.string, match.end()) else (*match.span(), 0.7),
         ),
         Rule(
-            rf"\b(?i:{_WHERE}) (?:(?:the|our|my|a|an) )?(?:downtown |nearby |local )?(?P<place>{_CAPS})",
-            (rf"\b(?i:{_WHERE}) (?:(?:the|our|my|a|an) )?(?:downtown |nearby |local )?[A-Z]",),
+            rf"\b{any_case(_WHERE)} (?:(?:the|our|my|a|an) )?(?:downtown |nearby |local )?(?P<place>{_CAPS})",
+            (rf"\b(?i:{any_of(_WHERE)}) (?:(?:the|our|my|a|an) )?(?:downtown |nearby |local )?[A-Z]",),
             _where,
         ),
         Rule(

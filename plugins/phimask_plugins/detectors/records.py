@@ -17,6 +17,11 @@ _NUMBER: Final = (
     r"(?P<token>(?-i:[A-Z]{1,3} (?=\d))?(?=[A-Za-z-]{0,12}\d)[A-Za-z0-9]{1,24}(?:[-.][A-Za-z0-9]{1,24}){0,4}(?:(?<=\d) \d{2,4}){0,3})"
     r"(?![\w@]|[./]\d)"
 )
+_GOES_ON: Final = (
+    r"\.?[ \t:#=(\[-]{0,17}(?:numbers?\b|num\b|nos?\b|nr\b|ids?\b|identifier|card\b|code\b|is\b|was\b|of\b|ending|"
+    r"in\b|under\b|[A-Za-z-]{0,12}\d|[A-Za-z]{1,3} \d)"
+)
+"""How the word must go on, told without looking ahead."""
 _DIGIT: Final = re.compile(r"\d")
 _YEAR: Final = re.compile(r"(?:19|20)\d\d")
 _UNIT: Final = re.compile(
@@ -64,7 +69,10 @@ def _counted(least: int, confidence: float) -> Judge:
 def _after(words: str, least: int, confidence: float) -> Rule:
     """A rule for numbers of `least` digits or more after one of the words."""
     return Rule(
-        rf"\b(?:{words})\.?{_LINK}{_NUMBER}", (rf"\b(?:{words})",), _counted(least, confidence), re.IGNORECASE
+        rf"\b(?:{words})\.?{_LINK}{_NUMBER}",
+        (rf"\b(?:{words}){_GOES_ON}",),
+        _counted(least, confidence),
+        re.IGNORECASE,
     )
 
 

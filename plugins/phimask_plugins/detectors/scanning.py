@@ -52,7 +52,7 @@ class Scan:
 
     __slots__ = ("_starts", "form", "known", "text")
 
-    def __init__(self, text: str, form: Form, starts: dict[Rule, set[int]] | None) -> None:
+    def __init__(self, text: str, form: Form, starts: dict[Rule, list[int]] | None) -> None:
         self.text = text
         self.form = form
         self.known: Sequence[tuple[int, int]] | None = None
@@ -64,13 +64,23 @@ class Scan:
         """Whether the library did the work."""
         return self._starts is not None
 
+    def has(self, rule: Rule) -> bool:
+        """Whether its expression matches anywhere, whatever its judge thinks."""
+        text, match_at = self.form.text, rule.expression.match
+        if self._starts is None:
+            return rule.expression.search(text) is not None
+        return any(match_at(text, start) for start in self._starts.get(rule, ()))
+
     def find_all(self, rules: Sequence[Rule]) -> list[Found]:
         """What `find` finds of each rule."""
         starts = self._starts
         if starts is not None and starts.keys().isdisjoint(rules):  # as it is for most detectors and texts
             return []
-        find = self.find
-        return [one for rule in rules for one in find(rule)]
+        found: list[Found] = []
+        for rule in rules:
+            if starts is None or rule in starts:
+                found += self.find(rule)
+        return found
 
     def find(self, rule: Rule) -> list[Found]:
         """Every match of the rule that its judge believes, the next one looked for after the last one's end."""
@@ -81,7 +91,7 @@ class Scan:
             return []
         found: list[Found] = []
         text, match_at, at = self.form.text, rule.expression.match, 0
-        for start in sorted(starts):
+        for start in starts if len(starts) == 1 else sorted(set(starts)):
             if start >= at and (match := match_at(text, start)) and (one := rule.judge(match)):
                 found.append(one)
                 at = match.end()
@@ -144,14 +154,14 @@ class Scanner:
         if self._native is None:
             return Scan(text, form, None)
         by_trigger = self._native.rules
-        starts: dict[Rule, set[int]] = {}
+        starts: dict[Rule, list[int]] = {}
 
         def noted(number: int, start: int, _end: int, _flags: int, _context: object) -> None:
             for rule in by_trigger[number]:
                 if rule in starts:
-                    starts[rule].add(start)
+                    starts[rule].append(start)
                 else:
-                    starts[rule] = {start}
+                    starts[rule] = [start]
 
         with self._native.lock:
             self._native.database.scan(form.text.encode("ascii"), match_event_handler=noted)

@@ -60,7 +60,10 @@ class UsPhoneDetector(PatternDetector):
         Rule(
             rf"\b(?:tel|telephone|phone|mobile|cell|cellphone|pager|call|callback|contact|number)\b\.?"
             rf"(?: (?:number|no\.?|at|is|him|her|them|on|me|us)){{0,3}}[:#]?\s{{0,3}}(?P<number>{_SEVERAL})",
-            (r"\b(?:tel|telephone|phone|mobile|cell|cellphone|pager|call|callback|contact|number)\b",),
+            (
+                r"\b(?:tel|telephone|phone|mobile|cell|cellphone|pager|call|callback|contact|number)\b\.?"
+                r"(?: (?:number|no\.?|at|is|him|her|them|on|me|us)){0,3}[:#]?\s{0,3}\+?\(?\d",
+            ),
             sure(_NAMED, "number"),
             re.IGNORECASE,
         ),
