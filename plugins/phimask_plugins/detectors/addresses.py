@@ -30,14 +30,19 @@ _CITY_STATE_ZIP: Final = (
 
 
 _EUROPEAN: Final = (
-    r"(?:Rue|Avenue|Boulevard|Chemin|Via|Viale|Piazza|Corso|Calle|Carrer|Avenida|Rua|Travessa|Plaza|Paseo|Camino|ul\.|"
-    r"C/) (?:(?:de|del|della|di|da|do|dos|la|las|los|le|les|el|du|des|l')[ ']?)?(?:[A-Z][\w'.-]* ?){1,4}(?:,? ?\d{1,4}\b)?"
+    r"(?:Rue|Avenue|Boulevard|Chemin|Via|Viale|Piazza|Corso|Calle|Carrer|Avenida|Rua|Travessa|Plaza|Paseo|Camino|"
+    r"ul\.|C/) (?:(?:de|del|della|di|da|do|dos|la|las|los|le|les|el|du|des|l')[ ']?){0,2}"
+    r"(?:[A-Z][\w'.-]{0,24} ?){1,4}(?:,? ?\d{1,4}\b)?"
 )
 """Streets whose kind stands in front."""
-_ONE_WORD: Final = r"[A-Z][a-z]{2,20}(?:strasse|str\.|gasse|weg|platz|allee|gatan|vagen|vegen|vej|gade|veien|straat|laan|plein|katu|tie)"
+_ONE_WORD: Final = (
+    r"[A-Z][a-z]{2,20}(?:strasse|str\.|gasse|weg|platz|allee|gatan|vagen|vegen|vej|gade|veien|"
+    r"straat|laan|plein|katu|tie)"
+)
 _HOME: Final = (
     r"address(?: is| was)?:?|lives? (?:at|on)|lived (?:at|on)|living (?:at|on)|resid(?:es|ing) at|"
-    r"(?:mail|send|return|ship|sent|mailed)(?: it| them| one)? to|home(?: is)? at|moved to|meet (?:me|us) at|here they are:"
+    r"(?:mail|send|return|ship|sent|mailed)(?: it| them| one)? to|home(?: is)? at|moved to|meet (?:me|us) at|"
+    r"here they are:"
 )
 
 
@@ -74,9 +79,10 @@ def _lower(match: re.Match[str]) -> Found | None:
     return None if front is None else (front.start(), match.end(), 0.6)
 
 
-_HOUSE: Final = re.compile(r"(?<![\w.-])\d{1,6}[A-Za-z]?,? (?:[\w'./-]+[ ,]{1,2}|\n ?){1,6}\Z")
+_HOUSE: Final = re.compile(r"(?<![\w.-])\d{1,6}[A-Za-z]?,? (?:[\w'./-]{1,24}[ ,]{1,2}|\n ?){1,6}\Z")
 _REST: Final = re.compile(
-    r"(?:[,\s]{1,3}[A-Z][\w.'-]+(?: [A-Z][\w.'-]+){0,3}){1,2}(?:[,\s]{1,4}[A-Z]{2,3}\b)?(?:[,\s]{1,4}\d{4,5}(?:-\d{4})?\b)"
+    r"(?:[,\s]{1,3}[A-Z][\w.'-]+(?: [A-Z][\w.'-]+){0,3}){1,2}(?:[,\s]{1,4}[A-Z]{2,3}\b)?"
+    r"(?:[,\s]{1,4}\d{4,5}(?:-\d{4})?\b)"
 )
 """A city and a code behind it, on the same line or the next."""
 
@@ -104,13 +110,13 @@ class StreetAddressDetector(PatternDetector):
             _lower,
         ),
         Rule(
-            rf"(?<=[\s,])(?:Apt|Apartment|Suite|Ste|Unit)\.? #?[A-Za-z]?-?\d{{1,5}}[A-Za-z]?\b",
+            r"(?<=[\s,])(?:Apt|Apartment|Suite|Ste|Unit)\.? #?[A-Za-z]?-?\d{1,5}[A-Za-z]?\b",
             (r"\b(?:Apt|Apartment|Suite|Ste|Unit)\.? #?[A-Za-z]?-?\d",),
             _unit,
             re.IGNORECASE,
         ),
         Rule(
-            rf"\b(?:{_HOME})\s{{1,3}}(?P<home>\d{{1,6}}[A-Za-z]?,? (?:[\w'.-]+ ?){{1,6}}{_CITY_STATE_ZIP})",
+            rf"\b(?:{_HOME})\s{{1,3}}(?P<home>\d{{1,6}}[A-Za-z]?,? (?:[\w'.-]{{1,24}} ?){{1,6}}{_CITY_STATE_ZIP})",
             (rf"\b(?:{_HOME})\s{{1,3}}\d",),
             _home,
             re.IGNORECASE,
@@ -118,16 +124,16 @@ class StreetAddressDetector(PatternDetector):
         Rule(
             rf"(?:(?<![\w.-])\d{{1,6}},? )?(?<![\w.-])(?:{_EUROPEAN}|{_ONE_WORD} \d{{1,4}}\b)",
             (
-                r"\b(?:\d{1,6},? )?(?:Rue|Avenue|Boulevard|Chemin|Via|Viale|Piazza|Corso|Calle|Carrer|Avenida|Rua|Travessa|"
-                r"Plaza|Paseo|Camino|ul\.|C/) ",
+                r"\b(?:\d{1,6},? )?(?:Rue|Avenue|Boulevard|Chemin|Via|Viale|Piazza|Corso|Calle|Carrer|Avenida|Rua|"
+                r"Travessa|Plaza|Paseo|Camino|ul\.|C/) ",
                 r"\b(?:\d{1,6},? )?[A-Z][a-z]{2,20}(?:strasse|str\.|gasse|weg|platz|allee|gatan|vagen|vegen|vej|gade|"
                 r"veien|straat|laan|plein|katu|tie) \d",
             ),
             _european,
         ),
         Rule(
-            rf"\b(?:on|off|near) (?P<street>(?:[NSEW]\.? )?(?:[A-Z][a-z]+|\d{{1,3}}(?:st|nd|rd|th)) (?:[A-Z][a-z]+ )?"
-            rf"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Highway|Hwy|Parkway|Pkwy))\b",
+            r"\b(?:on|off|near) (?P<street>(?:[NSEW]\.? )?(?:[A-Z][a-z]+|\d{1,3}(?:st|nd|rd|th)) (?:[A-Z][a-z]+ )?"
+            r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Highway|Hwy|Parkway|Pkwy))\b",
             (
                 r"\b(?:on|off|near) (?:[NSEW]\.? )?[A-Z0-9][a-z0-9]+ (?:[A-Z][a-z]+ )?"
                 r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Highway|Hwy|Parkway|Pkwy)\b",

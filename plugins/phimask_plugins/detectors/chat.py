@@ -15,8 +15,8 @@ _PREVIOUS: Final = re.compile(r"(?<![\w@./'-])([a-z]{3,20}) \Z")
 _PARTICLES: Final = frozenset({"van", "von", "de", "del", "la", "al", "el", "bin", "thi", "dos", "da"})
 _BEFORE: Final = re.compile(
     r"(?:\b(?:for|on|pt|patient|see|call|called|about|re|tell|told|is|with|from|add|mr|mrs|ms|dr|named?|hi|hey|and|"
-    r"this is|schedule|also|plus|its|it's|dad|mom|son|daughter|wife|husband|discharge|admit|page|text|message|of|did|has|can|does)|"
-    r"[:(.,;?-])\s{1,2}\Z|\A\Z"
+    r"this is|schedule|also|plus|its|it's|dad|mom|son|daughter|wife|husband|discharge|admit|page|text|"
+    r"message|of|did|has|can|does)|[:(.,;?-])\s{1,2}\Z|\A\Z"
 )
 _AFTER: Final = re.compile(
     r"(?:,| \(|'s)? ?(?:(?:is|was|has|had|needs|wants|went|called|says|said|reports|denies|dob|mrn|still|asked|fell|"
@@ -68,10 +68,11 @@ def found(text: str, start: int, end: int) -> Found | None:
         return start, whole, 0.7 if first else 0.55
     before = _BEFORE.search(text, max(0, start - 14), start) is not None
     after = _AFTER.match(text, end) is not None
-    if is_first(word.capitalize()) and before and (one := _NEXT.match(text, end)) and one[1]:
-        if not is_plain(one[1]) and one[1] not in TERMS and _AFTER.match(text, one.end()):
-            return start, one.end(), 0.55
-    if is_last(word.capitalize()) and (one := _PREVIOUS.search(text, max(0, start - 22), start)) is not None:
+    one = _NEXT.match(text, end) if before and is_first(word.capitalize()) else None
+    if one and one[1] and not is_plain(one[1]) and one[1] not in TERMS and _AFTER.match(text, one.end()):
+        return start, one.end(), 0.55
+    one = _PREVIOUS.search(text, max(0, start - 22), start) if is_last(word.capitalize()) else None
+    if one is not None:
         front = one.start(1)
         if not is_plain(one[1]) and one[1] not in TERMS and _BEFORE.search(text, max(0, front - 14), front):
             return front, end, 0.55

@@ -51,17 +51,9 @@ _SURE_HEADS: Final = (
     "General",
 )
 _WHERE: Final = (
-    ["at", "visited", "visit", "visits", "works for", "worked for", "came to", "moved here from", "trip to", "residing in",
-     "resides in", "lives in", "living in", "lived in", "resident of", "moved to", "moved from", "born in", "from"]
-    + each_with(("traveled", "travelled", "traveling", "travelling"), ("to",))
-    + each_with(
-        "seen treated admitted evaluated hospitalized hospitalised diagnosed examined assessed presented referred "
-        "transferred discharged followed consulted reviewed operated enrolled visit check-in check-up surgery appointment "
-        "care patient clinic hospital office procedure consultation delivered works working employed based located "
-        "checked".split() + ["checked in", "check in", "check up", "checked-in"],
-        "in at to from by through with into".split(),
-    )
-)  # fmt: skip
+    *words("where"),
+    *each_with(words("visits"), ("in", "at", "to", "from", "by", "through", "with", "into")),
+)
 _LOWER_PLACE: Final = re.compile(r"\b(?:at|to|from|in|@) (?P<place>(?:[a-z.']{2,14} ){1,3})\Z")
 _LOWER_HEADS: Final = (
     r"hospital|clinic|medical center|med center|nursing home|urgent care|health center|hospice"

@@ -14,7 +14,8 @@ _LINK: Final = (
 )
 """What may stand between the word and the number."""
 _NUMBER: Final = (
-    r"(?P<token>(?-i:[A-Z]{1,3} (?=\d))?(?=[A-Za-z-]{0,12}\d)[A-Za-z0-9]{1,24}(?:[-.][A-Za-z0-9]{1,24}){0,4}(?:(?<=\d) \d{2,4}){0,3})"
+    r"(?P<token>(?-i:[A-Z]{1,3} (?=\d))?(?=[A-Za-z-]{0,12}\d)[A-Za-z0-9]{1,24}(?:[-.][A-Za-z0-9]{1,24}){0,4}"
+    r"(?:(?<=\d) \d{2,4}){0,3})"
     r"(?![\w@]|[./]\d)"
 )
 _GOES_ON: Final = (

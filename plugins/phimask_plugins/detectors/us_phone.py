@@ -39,9 +39,10 @@ class UsPhoneDetector(PatternDetector):
     labels: ClassVar[frozenset[str]] = frozenset({label})
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            r"(?<![\w-])(?:(?:pager|beeper|ext|extension)\b[ .:#]{1,3}(?P<number>\d{4,5})|x(?P<short>\d-?\d{3,4}))(?![\w-]|\.\d)",
+            r"(?<![\w-])(?:(?:pager|beeper|ext|extension)\b[ .:#]{1,3}(?P<number>\d{4,5})|"
+            r"x(?P<short>\d-?\d{3,4}))(?![\w-]|\.\d)",
             (r"\b(?:pager|beeper|ext|extension)\b[ .:#]{1,3}\d", r"\bx\d-?\d{3}"),
-            lambda match: (match.start(match.lastgroup), match.end(), 0.6),
+            lambda match: (match.start(match.lastgroup or 0), match.end(), 0.6),
             re.IGNORECASE,
         ),
         Rule(r"\+[1-9](?:[ .()-]{0,2}\d){6,14}(?!\d)" + _EXTENSION, (r"\+[1-9]",), _WRITTEN, re.IGNORECASE),

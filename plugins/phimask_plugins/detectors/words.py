@@ -24,6 +24,7 @@ _OTHERS: Final = (
 _SHORT: Final = re.compile("en_|es_|de_DE|fr_FR|it_|ja_|nl_NL|pl_|pt_BR|sv_|vi_|zh_")
 """Where names of two and three letters are usual; elsewhere they are mostly words of some language."""
 _ASSIGNMENT: Final = re.compile(r"^    (\w+)(?:: [^=\n]+)? = ", re.MULTILINE)
+_NEXT: Final = re.compile(r"^ {0,4}(?:def|class|@)", re.MULTILINE)
 _STRING: Final = re.compile(r'"([^"\n]+)"')
 _WORD: Final = re.compile(r"[A-Z][A-Za-z'-]{1,24}")
 
@@ -34,7 +35,7 @@ NO_NAME: Final = words("no_name")
 TERMS: Final = words("terms")
 """What a discoverer's name stands before in medicine: Barrett's esophagus, the Wells score."""
 _ENDING: Final = re.compile(
-    r"[a-z]{2}(?:[ts]ion|ment|ness|itis|osis|a?emia|uria|pathy|[eo]ctomy|otomy|ostomy|plasty|scopy|graph|graphy|grams?|"
+    r"[a-z]{2,}(?:[ts]ion|ment|ness|itis|osis|a?emia|uria|pathy|[eo]ctomy|otomy|ostomy|plasty|scopy|graph|graphy|grams?|"
     r"logy|logic|logists?|trophy|algia|noma|penia|cytes?|genic|sartan|statin|mycin|micin|cillin|azole|olol|pril|dipine|"
     r"gliptin|flozin|glutide|formin|thiazide|semide|cycline|floxacin|ovir|[uix]mab|tinib|epam|azolam|bital|caine|"
     r"dronate|parin|xaban|gatran|triptan|setron|terol|sone|solone|profen|oxetine|alopram|apine|idone|azine|"
@@ -98,7 +99,7 @@ def _common() -> frozenset[str]:
 
 
 def _strings(subject: str, locale: str, kind: str) -> Iterator[str]:
-    """What stands in those of Faker's lists whose names begin with `kind`.
+    """What stands in those of Faker's lists whose names have `kind` in them.
 
     They are read as text: to import any module of Faker's takes 50 MB and more, which each worker would pay.
     """
@@ -108,5 +109,5 @@ def _strings(subject: str, locale: str, kind: str) -> Iterator[str]:
     source = Path(spec.submodule_search_locations[0], "providers", subject, locale, "__init__.py")
     _, *assignments = _ASSIGNMENT.split(source.read_text(encoding="utf-8"))
     for name, values in zip(assignments[::2], assignments[1::2], strict=True):
-        if name.startswith(kind):
-            yield from _STRING.findall(values)
+        if name.startswith(kind) or f"_{kind}" in name:
+            yield from _STRING.findall(_NEXT.split(values, maxsplit=1)[0])
