@@ -73,7 +73,7 @@ class Walk(Partitioner):
         last = source.last_id()
         if last is None:
             return
-        number, after = 0, None
+        number, after = 0, source.after
         while after != last:
             upto = source.id_after(after, 4) or last
             yield Partition(number, after, upto, 4)
@@ -94,7 +94,7 @@ class Sampled(Partitioner):
             sample = [one for one in source.sample_ids(5) if one != last]
         except StoreError:
             sample = []
-        bounds = [None, *sample, last]
+        bounds = [source.after, *sample, last]
         for number in range(len(bounds) - 1):
             yield Partition(number, bounds[number], bounds[number + 1])
 
@@ -162,7 +162,7 @@ BAD_PARTITIONERS: dict[str, tuple[type[Any], str]] = {
     ),
     "a lower bound at the first": (
         change(lambda given: [replace(given[0], after=DocumentId(0x10, bytes(4))), *given[1:]]),
-        "the first partition has a lower bound",
+        "the first partition does not begin at the source's `after`",
     ),
     "open at the end": (
         change(lambda given: [*given[:-1], replace(given[-1], upto=None)]),
@@ -210,6 +210,10 @@ BAD_PARTITIONERS: dict[str, tuple[type[Any], str]] = {
             ]
         ),
         "partition 1 is empty or upside down",
+    ),
+    "all of it": (
+        change(lambda given: [replace(given[0], after=None), *given[1:]]),
+        "of which the latter half is asked for: the first partition does not begin at the source's `after`",
     ),
     "a negative estimate": (
         change(lambda given: [replace(one, documents=-1) for one in given]),
@@ -261,9 +265,16 @@ def test_the_fake_source_answers_as_a_collection_would() -> None:
     assert source.last_id() == source.ids[-1]
     assert source.id_after(None, 1) == source.ids[0]
     assert source.id_after(source.ids[2], 3) == source.ids[5]
-    assert source.id_after(source.ids[2], 7) == source.ids[9]
-    assert source.id_after(source.ids[2], 8) is None
+    assert source.id_after(source.ids[2], 6) == source.ids[8]
+    assert source.id_after(source.ids[2], 7) is None
     assert source.id_after(source.ids[9], 1) is None
+    assert source.first_id() == source.ids[0]
+    assert source.split_points(source.ids[1], 800_000) == [source.ids[4], source.ids[6], source.ids[8]]
+    assert source.chunk_bound("config", source.ids[0], source.ids[8]) == source.ids[7]
+    assert source.chunk_bound("config", source.ids[0], source.ids[6]) is None
+    latter = FakeSource(10, skipped=4)
+    assert (latter.after, latter.ids, latter.documents) == (source.ids[3], source.ids[4:], 6)
+    assert latter.id_after(None, 2) == source.ids[5]
     sample = source.sample_ids(4)
     assert [order(one) for one in sample] == sorted({order(one) for one in sample})
     assert len(sample) == 4

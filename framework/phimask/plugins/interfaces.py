@@ -108,11 +108,17 @@ class Masker(Component):
 
 
 class Source(Protocol):
-    """What a partitioner may ask of the collection; every answer comes from the `_id` index.
+    """What a partitioner may ask of a collection, or of what lies beyond one of its `_id`s.
 
-    No answer lies beyond `last_id()`: what is inserted behind it meanwhile is not the run's.
-    `--query` and `--limit` do not count here: partitions cover the collection, the reading applies them.
+    No answer lies beyond `last_id()`: what is inserted behind it meanwhile is not the run's. None lies before
+    `after` either. `--query` and `--limit` do not count here: partitions cover the collection, the reading
+    applies them.
     """
+
+    @property
+    def after(self) -> DocumentId | None:
+        """The `_id` behind which the documents begin, as when partitioning goes on; None: with the first."""
+        ...
 
     @property
     def documents(self) -> int:
@@ -124,8 +130,12 @@ class Source(Protocol):
         """The estimated BSON bytes of all documents."""
         ...
 
+    def first_id(self) -> DocumentId | None:
+        """The least `_id` now, or None where there are no documents."""
+        ...
+
     def last_id(self) -> DocumentId | None:
-        """The greatest `_id` at the start of the run, or None where the collection is empty."""
+        """The greatest `_id` at the start of the run, or None where there are no documents."""
         ...
 
     def sample_ids(self, size: int) -> Sequence[DocumentId]:
@@ -133,7 +143,21 @@ class Source(Protocol):
         ...
 
     def id_after(self, after: DocumentId | None, skip: int) -> DocumentId | None:
-        """The `_id` that `skip` documents (at least 1) beyond `after` ends with; None past the end."""
+        """The `_id` that `skip` documents (at least 1) beyond `after`, or beyond the beginning, end with; None where
+        that would be the last `_id`, or past it. The `_id` index is walked so far."""
+        ...
+
+    def split_points(self, after: DocumentId | None, size: int) -> Sequence[DocumentId]:
+        """The next `_id`s, in order, at which the server's command splitVector cuts what lies beyond `after`, or beyond
+        the beginning, into pieces of about `size` bytes; ask again from the last of them. None: nothing to cut.
+        May raise StoreError, whose message says why."""
+        ...
+
+    def chunk_bound(self, database: str, after: DocumentId, upto: DocumentId) -> DocumentId | None:
+        """The greatest `_id` in (`after`, `upto`] with which a chunk of the sharded collection begins, or None.
+
+        `database` is where the cluster lists its chunks: `config`. May raise StoreError, whose message says why:
+        the collection is not sharded, or not by `_id` in its order, or the list may not be read."""
         ...
 
 
@@ -142,7 +166,7 @@ class Partitioner(Component):
 
     @abc.abstractmethod
     def partitions(self, source: Source) -> Iterator[Partition]:
-        """The ranges in order, numbered from 0; the first has no `after`, the last ends with `last_id()`."""
+        """The ranges in order, numbered from 0; the first begins at `source.after`, the last ends with `last_id()`."""
 
 
 class BatchSizer(Component):

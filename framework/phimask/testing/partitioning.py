@@ -23,11 +23,13 @@ _RANKS: Final = {_INT: 0, _STRING: 1, _OBJECT_ID: 2}
 _SIZES: Final = (0, 1, 2, 10, 1000)
 _AVERAGES: Final = (400_000, 2_000_000)
 """Bytes a document: few partitions and many, by the sizes that people ask for."""
+_POINTS: Final = 10
+_CHUNK: Final = 7
 
 
 def check_partitioner(cls: type[Partitioner], options: Mapping[str, Any] | None = None) -> None:
-    """Check that a partitioner covers collections of many sizes, also where sampling fails or the estimates
-    are wrong, in disjoint ranges that come one at a time.
+    """Check that a partitioner covers collections of many sizes, also where sampling fails, the estimates are
+    wrong, or only a collection's end is asked for, in disjoint ranges that come one at a time.
 
     Raises AssertionError, which says what was broken and on which collection.
     """
@@ -50,12 +52,17 @@ class FakeSource:
     """A `Source` over `_id`s of three BSON types, in order; the collection does not change.
 
     `average` is a document's BSON bytes; `estimate` is what it says of its number of documents; `sampling` is
-    how `sample_ids` answers: with random ones, with StoreError, with none, or with those of the collection's
-    beginning.
+    how `sample_ids`, `split_points` and `chunk_bound` answer: with those of all the collection, with StoreError,
+    with none, or with those of the collection's beginning. The first `skipped` documents lie before `after`.
     """
 
     def __init__(
-        self, size: int, estimate: int | None = None, sampling: str = "random", average: int = _AVERAGES[0]
+        self,
+        size: int,
+        estimate: int | None = None,
+        sampling: str = "random",
+        average: int = _AVERAGES[0],
+        skipped: int = 0,
     ) -> None:
         third = size // 3
         self.ids = (
@@ -63,11 +70,19 @@ class FakeSource:
             + [_text(f"patient-{number:06}") for number in range(third)]
             + [DocumentId(_OBJECT_ID, number.to_bytes(12, "big")) for number in range(size - 2 * third)]
         )
-        self.documents = size if estimate is None else estimate
+        self.after = self.ids[skipped - 1] if skipped else None
+        self.ids = self.ids[skipped:]
+        self.documents = len(self.ids) if estimate is None else estimate
         self.bytes = self.documents * average
         self.sampling = sampling
         self.asked = 0
+        self._average = average
         self._orders = [order(one) for one in self.ids]
+
+    def first_id(self) -> DocumentId | None:
+        """See Source."""
+        self.asked += 1
+        return self.ids[0] if self.ids else None
 
     def last_id(self) -> DocumentId | None:
         """See Source."""
@@ -79,13 +94,10 @@ class FakeSource:
         self.asked += 1
         if size < 1:
             raise AssertionError(f"sample_ids() is asked for {size} documents; ask for at least 1")
-        if self.sampling == "error":
-            raise StoreError("28799 Location28799")
-        if self.sampling == "none":
-            return []
+        known = self._known()
         if self.sampling == "beginning":
-            return self.ids[: max(1, len(self.ids) // 10)]
-        chosen = random.Random(self.asked).sample(range(len(self.ids)), min(size, len(self.ids)))  # noqa: S311
+            return known
+        chosen = random.Random(self.asked).sample(range(len(known)), min(size, len(known)))  # noqa: S311
         return [self.ids[position] for position in sorted(chosen)]
 
     def id_after(self, after: DocumentId | None, skip: int) -> DocumentId | None:
@@ -93,9 +105,32 @@ class FakeSource:
         self.asked += 1
         if skip < 1:
             raise AssertionError(f"id_after() is asked to skip {skip} documents; skip at least 1")
-        start = 0 if after is None else bisect_right(self._orders, order(after))
-        position = start + skip - 1
-        return self.ids[position] if position < len(self.ids) else None
+        position = self._beyond(after) + skip - 1
+        return self.ids[position] if position < len(self.ids) - 1 else None
+
+    def split_points(self, after: DocumentId | None, size: int) -> Sequence[DocumentId]:
+        """See Source."""
+        self.asked += 1
+        each = max(1, size // self._average)
+        return self._known()[self._beyond(after) + each : -1 : each][:_POINTS]
+
+    def chunk_bound(self, database: str, after: DocumentId, upto: DocumentId) -> DocumentId | None:
+        """See Source."""
+        self.asked += 1
+        if not database:
+            raise AssertionError("chunk_bound() is asked of no database; name one, such as config")
+        bounds = self._known()[::_CHUNK]
+        return next((one for one in reversed(bounds) if order(after) < order(one) <= order(upto)), None)
+
+    def _known(self) -> list[DocumentId]:
+        """What those questions are answered from that a server may refuse."""
+        if self.sampling == "error":
+            raise StoreError("28799 Location28799")
+        share = {"none": 0, "beginning": max(1, len(self.ids) // 10)}
+        return self.ids[: share.get(self.sampling)]
+
+    def _beyond(self, after: DocumentId | None) -> int:
+        return 0 if after is None else bisect_right(self._orders, order(after))
 
 
 def order(document_id: DocumentId) -> tuple[int, Any]:
@@ -124,6 +159,11 @@ def _sources(size: int) -> Iterator[tuple[str, FakeSource]]:
         )
         for sampling in ("error", "none", "beginning"):
             yield f"{of}, sampling: {sampling}", FakeSource(size, sampling=sampling, average=average)
+        if size > 1:
+            yield (
+                f"{of}, of which the latter half is asked for",
+                FakeSource(size, average=average, skipped=size // 2),
+            )
 
 
 def _check(cls: type[Partitioner], named: str, source: FakeSource, partitions: Sequence[Partition]) -> None:
@@ -142,7 +182,10 @@ def _check(cls: type[Partitioner], named: str, source: FakeSource, partitions: S
         [one.number for one in partitions] == list(range(len(partitions))),
         "partitions are not numbered 0, 1, 2 and so on",
     )
-    holds(partitions[0].after is None, "the first partition has a lower bound, and leaves out what is below")
+    holds(
+        partitions[0].after == source.after,
+        "the first partition does not begin at the source's `after`: it leaves out documents, or takes in others",
+    )
     last = source.ids[-1]
     holds(
         len(partitions) <= 2 * len(source.ids), "there are more partitions than documents, or no end to them"

@@ -28,7 +28,5 @@ class PaginatePartitioner(Partitioner):
 
     def partitions(self, source: Source) -> Iterator[Partition]:
         """Each range is found when it is asked for; none for an empty collection."""
-        last = source.last_id()
-        if last is not None:
-            each: int = self.options["documents"]
-            yield from between(every(each, source), last, source.documents, each)
+        each: int = self.options["documents"]
+        yield from between(every(each, source), source, each)

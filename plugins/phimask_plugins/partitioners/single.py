@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from phimask import Partition, Partitioner, Source
+from phimask_plugins.partitioners.ranges import between
 
 
 class SinglePartitioner(Partitioner):
@@ -15,6 +16,4 @@ class SinglePartitioner(Partitioner):
 
     def partitions(self, source: Source) -> Iterator[Partition]:
         """One partition; none for an empty collection."""
-        last = source.last_id()
-        if last is not None:
-            yield Partition(0, None, last, source.documents)
+        yield from between((), source, source.documents)
