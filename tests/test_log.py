@@ -15,7 +15,7 @@ from loguru import logger
 from pymongo import MongoClient
 
 from phimask.errors import MaskingError, StoreError
-from phimask.log import close_log, configure_log, describe_error, scrub
+from phimask.log import close_log, configure_log, describe_error, forward_log, relay, scrub
 
 CANARY = "Canary-Zylinski-900-55-0100"
 
@@ -332,3 +332,43 @@ def test_a_full_disk_costs_lines_and_says_so(
     assert lines[2].endswith("line 3")
     assert len(lines) == 4
     close_log()
+
+
+def test_a_worker_s_log_is_told_and_goes_nowhere_else(capsys: pytest.CaptureFixture[str]) -> None:
+    told: list[tuple[str, str, int, str]] = []
+    forward_log(lambda *record: told.append(record))
+    logging.getLogger("phimask.engine").warning("mongodb://ann:secret@host {x}")
+    logging.getLogger("third.party").error(CANARY)
+    logging.getLogger("phimask.engine").debug("too much")
+    logging.getLogger("phimask").log(25, "between two levels")
+    assert [(level, source, text) for level, source, _, text in told] == [
+        ("WARNING", "phimask.engine", "mongodb://***@host {x}"),
+        ("ERROR", "third.party", "(text withheld: it may hold values)"),
+        ("Level 25", "phimask", "between two levels"),
+    ]
+    assert all(line > 0 for _, _, line, _ in told)
+    captured = capsys.readouterr()
+    assert captured.out + captured.err == ""
+
+
+def test_what_a_worker_told_stands_in_the_run_s_log_under_its_name(logged: Callable[[], str]) -> None:
+    relay("w7", "WARNING", "third.party", 12, "it failed: KeyError at third.party:12 {x}")
+    relay("w7", "Level 25", "phimask.engine", 3, "two\nlines")
+    first, second = logged().splitlines()
+    assert first.endswith("WARNING  [w7] third.party:12 it failed: KeyError at third.party:12 {x}")
+    assert second.endswith("INFO     [w7] phimask.engine:3 two | lines")
+
+
+def test_json_lines_name_the_worker(tmp_path: Path) -> None:
+    path = configure_log(tmp_path, run="r", json_lines=True)
+    relay("w7", "INFO", "phimask.engine", 3, "done")
+    logging.getLogger("phimask").info("here")
+    assert path is not None
+    first, second = map(json.loads, path.read_text("utf-8").splitlines())
+    assert (first["worker"], first["source"], first["line"]) == ("w7", "phimask.engine", 3)
+    assert "worker" not in second
+
+
+def test_a_record_cannot_claim_to_be_safe(logged: Callable[[], str]) -> None:
+    logger.bind(source="third.party", relayed=True).info(CANARY)
+    assert CANARY not in logged()

@@ -4,7 +4,14 @@ These are the names a plugin may use; everything below this package is the frame
 """
 
 from phimask.engine.control import StopSignal
-from phimask.errors import KeyMaterialError, MaskingError, PhimaskError, SafeStop, StoreError
+from phimask.errors import (
+    Interrupted,
+    KeyMaterialError,
+    MaskingError,
+    PhimaskError,
+    SafeStop,
+    StoreError,
+)
 from phimask.log import describe_error, forward_log
 from phimask.plugins import events
 from phimask.plugins.hookspecs import hookimpl
@@ -59,6 +66,7 @@ __all__ = [
     "DocumentPair",
     "Executor",
     "Finding",
+    "Interrupted",
     "Job",
     "KeyMaterialError",
     "MaskedField",

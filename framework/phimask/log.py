@@ -170,12 +170,12 @@ class _Intercept(logging.Handler):
         logger.bind(source=record.name, line=record.lineno).opt(exception=failure).log(level, text)
 
 
-def _known(name: str, number: int = logging.INFO) -> str | int:
-    """The level's name, or its number where loguru has no such name."""
+def _known(name: str, otherwise: str | int = "INFO") -> str | int:
+    """The level, or another where loguru has none of that name."""
     try:
         logger.level(name)
     except ValueError:
-        return number
+        return otherwise
     return name
 
 

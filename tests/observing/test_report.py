@@ -26,6 +26,8 @@ from phimask.plugins.events import (
     PartitionFinished,
     Paused,
     Warned,
+    WorkerEnded,
+    WorkerStarted,
 )
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "report.schema.json").read_text("utf-8"))
@@ -321,6 +323,46 @@ def test_the_schema_refuses_what_is_no_report(field: str) -> None:
     assert not CHECK.is_valid({**report, field: "soon"})
     assert not CHECK.is_valid({name: value for name, value in report.items() if name != field})
     assert not CHECK.is_valid({**report, "patient": "x"})
+
+
+def test_workers_add_up() -> None:
+    clock, cpu = Clock(), Clock()
+    builder = begun(clock, cpu)
+    builder.collection("ehr.a", None, [], 30)
+    builder.notify(CollectionStarted("ehr.a", None, 30, 1))
+    builder.notify(WorkerStarted("w1", 1))
+    builder.notify(WorkerStarted("w2", 2))
+    builder.notify(WorkerEnded("w1", "died", 1, True, 1.5, 700))
+    builder.notify(WorkerStarted("w1", 3))
+    clock.seconds += 10.0
+    cpu.seconds += 0.5
+    builder.notify(batch(worker="w1", rss_bytes=500))
+    builder.notify(batch(worker="w2", rss_bytes=400))
+    builder.notify(WorkerEnded("w1", "done", 1, False, 3.0, 600))
+    builder.notify(WorkerEnded("w2", "done", 1, False, 5.0, 0))
+    report = builder.finish("completed")
+    assert report["throughput"]["workers"] == 2
+    assert report["throughput"]["cpu_percent"] == 100.0
+    assert report["throughput"]["documents_per_second"] == 2.0
+    assert report["restarts"] == 1
+    (entry,) = report["collections"]
+    assert entry["memory"]["peak_rss_bytes"] == 700
+    assert entry["documents"]["masked"] == 16
+    assert CHECK.is_valid(report)
+
+
+def test_workers_of_two_collections_count_by_how_many_there_were_at_a_time() -> None:
+    builder = begun()
+    for namespace in ("ehr.a", "ehr.b"):
+        builder.collection(namespace, None, [], 1)
+        builder.notify(CollectionStarted(namespace, None, 1, 1))
+        builder.notify(WorkerStarted("w1", 1))
+        builder.notify(WorkerEnded("w1", "memory", 1, True))
+        builder.notify(WorkerStarted("w1", 2))
+        builder.notify(WorkerEnded("w1", "done", 1))
+    report = builder.finish("completed")
+    assert report["throughput"]["workers"] == 1
+    assert report["restarts"] == 2
 
 
 def test_no_event_has_a_field_that_could_hold_a_document() -> None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Final
+
+_STEP: Final = 0.02
+"""Seconds between two looks of who waits."""
 
 
 class StopSignal:
@@ -15,15 +20,17 @@ class StopSignal:
     `interrupted`: it was a person or the system that asked for the end.
     """
 
+    # Plain flags and no lock: a signal's handler runs in the main thread, which may hold that lock just then.
+
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._stopping = False
         self._reasons: tuple[str, ...] = ()
         self.interrupted = False
 
     @property
     def stopping(self) -> bool:
         """True once somebody asked for the end."""
-        return self._event.is_set()
+        return self._stopping
 
     @property
     def holding(self) -> tuple[str, ...]:
@@ -40,11 +47,17 @@ class StopSignal:
 
     def stop(self) -> None:
         """Ask for the end at the next batch boundary."""
-        self._event.set()
+        self._stopping = True
 
     def wait(self, seconds: float) -> bool:
-        """Wait, but no longer than until the end is asked for; true if it is."""
-        return self._event.wait(seconds)
+        """Wait, but no longer than until the end is asked for, give or take a moment; true if it is."""
+        until = time.monotonic() + seconds
+        while not self.stopping:
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            time.sleep(min(left, _STEP))
+        return self.stopping
 
 
 @contextmanager

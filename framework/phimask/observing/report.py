@@ -21,6 +21,8 @@ from phimask.plugins.events import (
     Event,
     Paused,
     Warned,
+    WorkerEnded,
+    WorkerStarted,
 )
 from phimask.plugins.values import Finding, Phase
 
@@ -84,6 +86,7 @@ class _Collection:
     rules: list[_Rule]
     began: tuple[float, float]
     worked: tuple[float, float] = (0.0, 0.0)
+    workers_cpu: float = 0.0
     documents: Counter[str] = field(default_factory=Counter)
     batches: BatchSpread = field(default_factory=BatchSpread)
     complexity: Counter[str] = field(default_factory=Counter)
@@ -144,6 +147,8 @@ class ReportBuilder:
         self._warnings: dict[str, None] = {}
         self._breaker_trips = 0
         self._workers = 1
+        self._at_work: set[str] = set()
+        self._restarts = 0
 
     def begin(
         self,
@@ -202,6 +207,11 @@ class ReportBuilder:
             if self._current is not None:
                 waited = self._current.throttled
                 waited[event.reason] = waited.get(event.reason, 0.0) + event.seconds
+        elif isinstance(event, WorkerStarted):
+            self._at_work.add(event.worker)
+            self._workers = max(self._workers, len(self._at_work))
+        elif isinstance(event, WorkerEnded):
+            self._worker_ended(event)
         elif isinstance(event, BreakerTripped):
             self._breaker_trips += 1
         elif isinstance(event, Warned):
@@ -236,7 +246,7 @@ class ReportBuilder:
         or what `phimask.log.describe_error` says of any other."""
         documents = sum(sum(one.documents.values()) for one in self._collections.values())
         seconds = sum(one.worked[0] for one in self._collections.values())
-        cpu = sum(one.worked[1] for one in self._collections.values())
+        cpu = sum(one.worked[1] + one.workers_cpu for one in self._collections.values())
         return {
             **self._head,
             "status": status,
@@ -249,7 +259,7 @@ class ReportBuilder:
                 "workers": self._workers,
                 "cpu_percent": round(cpu / seconds * 100, 1) if seconds > 0 else None,
             },
-            "restarts": 0,
+            "restarts": self._restarts,
             "breaker_trips": self._breaker_trips,
             "warnings": list(self._warnings),
         }
@@ -271,6 +281,15 @@ class ReportBuilder:
                 setattr(rule, name, getattr(rule, name) + count)
         clock, cpu = self._times()
         one.worked = (clock - one.began[0], cpu - one.began[1])
+
+    def _worker_ended(self, event: WorkerEnded) -> None:
+        self._at_work.discard(event.worker)
+        self._restarts += event.replaced
+        one = self._current
+        if one is not None:
+            one.workers_cpu += event.cpu_seconds
+            if event.peak_rss_bytes:
+                one.peak_rss = max(one.peak_rss or 0, event.peak_rss_bytes)
 
     def _times(self) -> tuple[float, float]:
         return self._clock(), self._cpu()

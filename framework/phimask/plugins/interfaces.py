@@ -249,8 +249,8 @@ class Job(Protocol):
         """Lease partitions and mask them, here, until none is left or `control.stopping`.
 
         `worker` is a name that no other worker of the run has meanwhile. Raises phimask.PhimaskError and its kinds
-        (SafeStop, MaskingError, StoreError); partitions that it holds then wait for the end of their leases, or for
-        `abandon`.
+        (SafeStop, Interrupted, MaskingError, StoreError); partitions that it holds then wait for the end of their
+        leases, or for `abandon`.
         """
         ...
 

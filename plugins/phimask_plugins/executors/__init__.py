@@ -1,5 +1,6 @@
 """The built-in executors."""
 
 from phimask_plugins.executors.inline import InlineExecutor
+from phimask_plugins.executors.local import LocalExecutor
 
-ALL = (InlineExecutor,)
+ALL = (InlineExecutor, LocalExecutor)

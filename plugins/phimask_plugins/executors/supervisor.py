@@ -1,0 +1,304 @@
+"""The supervisor of worker processes: starts them, hears them, replaces the dead, and ends them all.
+
+It acts in one thread, the caller's; a thread a worker only carries what comes through its pipe. Who masks what is none
+of its business: the ledger knows, and a dead worker's partitions are free for others as soon as the job was told that
+it is dead.
+"""
+
+from __future__ import annotations
+
+import pickle
+import queue
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from phimask import Control, Interrupted, Job, PhimaskError, SafeStop, events
+from phimask_plugins.executors.process import Heard, WorkerProcess
+from phimask_plugins.executors.worker import Ended
+
+_TICK: Final = 0.1
+"""Seconds between two looks at what the run's control says."""
+_LOOK: Final = 1.0
+"""Seconds between two looks at the processes, and at how long they have been silent."""
+_AWAY: Final = 10.0
+"""Seconds between two looks after which this process itself was away, asleep or stopped, and its workers with it."""
+_AT_A_TIME: Final = 200
+"""So many messages at most are taken between two looks at the control."""
+_LONGEST_BACKOFF: Final = 60.0
+_AT_START: Final = 120.0
+"""Seconds that a process has, at the least, to load its programs and say so."""
+_AT_END: Final = 60.0
+"""Seconds of silence, at the most, before a worker that was told to stop is killed."""
+_LEAVING: Final = 10.0
+"""Seconds that a process has to be gone after its last word."""
+_CLEARING: Final = 3.0
+"""Seconds that workers have to stop where this process itself is failing."""
+_BATCHES_OVER: Final = 3
+"""So many batches in a row end above the memory that a worker is to have before it is recycled."""
+_LEAST_BATCHES: Final = 10
+"""A worker does at least so many batches: a new one costs a second or two."""
+
+_Reason: TypeAlias = Literal["done", "stopped", "memory", "failed", "died", "hung"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many workers, and what befalls them. Sizes in bytes, times in seconds."""
+
+    workers: int
+    memory: int
+    restarts: int
+    period: float
+    backoff: float
+    patience: float
+    stagger: float
+
+
+class Supervisor:
+    """Lets one job work in processes of its own."""
+
+    def __init__(
+        self, job: Job, control: Control, tell: Callable[[events.Event], None], limits: Limits
+    ) -> None:
+        """Raises PhimaskError for a job that cannot be pickled."""
+        try:
+            self._pickled = pickle.dumps(job)
+        except Exception as error:  # noqa: BLE001  (pickle raises several; their texts may hold what it was about)
+            raise PhimaskError(
+                f"the work cannot be handed to other processes ({type(error).__name__}); use the executor inline"
+            ) from None
+        self._job = job
+        self._control = control
+        self._tell = tell
+        self._limits = limits
+        self._heard: queue.SimpleQueue[Heard] = queue.SimpleQueue()
+        self._workers: dict[str, WorkerProcess] = {}
+        self._due: dict[str, float] = {}
+        self._enlisted = 0
+        self._restarts = 0
+        self._deaths: deque[float] = deque()
+        self._holding: tuple[str, ...] = ()
+        self._ending = False
+        self._failure: PhimaskError | None = None
+        self._looked_at = time.monotonic()
+        self._warned = False
+
+    def run(self) -> None:
+        """Come back when all workers have ended. Raises the PhimaskError that ended the run."""
+        try:
+            self._enlist()
+            while self._workers or self._due:
+                self._steer()
+                self._start_due()
+                self._listen()
+                self._reap()
+                self._look()
+        finally:
+            self._clear()
+        if self._failure is not None:
+            raise self._failure
+
+    def _enlist(self) -> None:
+        """Have as many workers as there are partitions, as far as is known by now, up to the limit."""
+        if self._enlisted == self._limits.workers:
+            return
+        partitions = self._job.partitions
+        wanted = self._limits.workers if partitions is None else max(1, min(partitions, self._limits.workers))
+        for turn in range(wanted - self._enlisted):
+            self._enlisted += 1
+            self._due[f"w{self._enlisted}"] = time.monotonic() + turn * self._limits.stagger
+
+    def _steer(self) -> None:
+        """Pass on what the control says."""
+        if self._control.stopping:
+            self._end()
+        holding = tuple(self._control.holding)
+        if holding != self._holding:
+            self._holding = holding
+            for worker in self._workers.values():
+                worker.steer(holding)
+                worker.heard_at = time.monotonic()
+
+    def _end(self) -> None:
+        """Nothing new is begun: whoever works stops at its batch's end."""
+        if not self._ending:
+            self._ending = True
+            self._due.clear()
+            for worker in self._workers.values():
+                worker.steer(self._holding, stop=True)
+
+    def _fail(self, error: PhimaskError) -> None:
+        """The first error is the run's."""
+        self._failure = self._failure or error
+        self._end()
+
+    def _start_due(self) -> None:
+        now = time.monotonic()
+        for name in [name for name, due in self._due.items() if due <= now]:
+            del self._due[name]
+            try:
+                worker = WorkerProcess(name, self._pickled, self._holding, self._heard)
+            except OSError as error:
+                self._fail(
+                    SafeStop(f"a worker process could not be started ({error.strerror}); have fewer workers")
+                )
+                return
+            self._workers[name] = worker
+            self._tell(events.WorkerStarted(name, worker.pid))
+
+    def _listen(self) -> None:
+        """Take what has come; wait for it a moment."""
+        wait = _TICK
+        with suppress(queue.Empty):
+            for _ in range(_AT_A_TIME):
+                worker, parcel = self._heard.get(timeout=wait)
+                wait = 0.0
+                worker.take(parcel)
+                for event in parcel.events if parcel is not None else ():
+                    if isinstance(event, events.BatchFinished):
+                        self._mind_memory(worker, event)
+                    self._tell(event)
+
+    def _mind_memory(self, worker: WorkerProcess, batch: events.BatchFinished) -> None:
+        """Recycle a worker whose memory stays above what it is to have: Python seldom gives any back."""
+        worker.batches += 1
+        over = batch.rss_bytes > self._limits.memory
+        worker.batches_over = worker.batches_over + 1 if over else 0
+        if worker.batches_over < _BATCHES_OVER or worker.batches < _LEAST_BATCHES or worker.told_to_stop:
+            return
+        if worker.batches_over == worker.batches and not self._warned:
+            self._warned = True
+            self._tell(
+                events.Warned(
+                    f"workers take more than the {self._limits.memory / 1e6:,.0f} MB of executor.options.memory from "
+                    "their first batch on, so that starting anew does not help; raise it, or lower batch_sizer's bytes"
+                )
+            )
+        worker.recycled = True
+        worker.steer(self._holding, stop=True)
+
+    def _reap(self) -> None:
+        now = time.monotonic()
+        for worker in tuple(self._workers.values()):
+            if worker.gone:
+                self._over(worker)
+            elif worker.leaving_at is not None and now - worker.leaving_at > _LEAVING:
+                worker.kill()
+
+    def _over(self, worker: WorkerProcess) -> None:
+        """A process is no more: free its partitions, replace it if it is to be."""
+        how = worker.close()
+        del self._workers[worker.name]
+        ended = worker.ended
+        if ended is None or ended.text is not None:
+            try:
+                self._job.abandon(worker.name)
+            except PhimaskError as error:
+                self._fail(error)
+        reason, how = self._judge(worker, how)
+        replaced = worker.name in self._due
+        self._restarts += replaced
+        if reason in ("died", "hung"):
+            fate = "another takes its place" if replaced else "the run ends"
+            self._tell(events.Warned(f"worker {worker.name} {reason} ({how}); {fate}"))
+        self._tell(
+            events.WorkerEnded(
+                worker.name, reason, self._restarts, replaced, worker.cpu_seconds, worker.peak_rss_bytes
+            )
+        )
+
+    def _judge(self, worker: WorkerProcess, how: str) -> tuple[_Reason, str]:
+        """Why it ended, and in words how; what follows from that is done."""
+        ended = worker.ended
+        error = None if ended is None else _error(worker.name, ended)
+        if ended is not None and error is None and not ended.stopped:
+            return "done", how
+        if isinstance(error, Interrupted) or (ended is not None and error is None):
+            if self._ending:
+                if error is not None:
+                    self._fail(error)
+                return "stopped", how
+            if worker.recycled:
+                self._due[worker.name] = time.monotonic()
+                return "memory", how
+            how = "somebody else told it to end"
+        elif error is not None:
+            self._fail(error)
+            return "failed", how
+        reason: _Reason = "hung" if worker.hung else "died"
+        if not self._ending:
+            self._mourn(worker.name, reason, how)
+        return reason, how
+
+    def _mourn(self, name: str, reason: str, how: str) -> None:
+        """Replace it after a while, the longer the more died of late; too many end the run."""
+        now = time.monotonic()
+        limits = self._limits
+        self._deaths.append(now)
+        while self._deaths[0] < now - limits.period:
+            self._deaths.popleft()
+        number = len(self._deaths)
+        if number > limits.restarts:
+            self._fail(
+                SafeStop(
+                    f"worker {name} {reason} ({how}): {number} workers died or hung within {limits.period:g} s, and "
+                    f"executor.options.restarts allows {limits.restarts}; see the log for what they said last"
+                )
+            )
+            return
+        self._due[name] = now + min(_LONGEST_BACKOFF, limits.backoff * 2 ** (number - 1))
+
+    def _look(self) -> None:
+        """Measure the processes, and end those that are hung."""
+        now = time.monotonic()
+        since = now - self._looked_at
+        if since < _LOOK:
+            return
+        self._looked_at = now
+        for worker in self._workers.values():
+            worker.measure()
+            if self._holding or since > _AWAY:
+                worker.heard_at = now
+            patience = self._limits.patience if worker.spoke else max(self._limits.patience, _AT_START)
+            if worker.told_to_stop:
+                patience = min(patience, _AT_END)
+            if worker.leaving_at is None and now - worker.heard_at > patience:
+                worker.hung = True
+                worker.kill()
+        if not self._ending:
+            self._enlist()
+
+    def _clear(self) -> None:
+        """Leave no process behind, whatever is being raised here."""
+        for worker in self._workers.values():
+            worker.steer((), stop=True)
+        until = time.monotonic() + _CLEARING
+        while self._workers:
+            with suppress(queue.Empty):
+                worker, parcel = self._heard.get(timeout=_TICK)
+                worker.take(parcel)
+            for worker in tuple(self._workers.values()):
+                if worker.gone:
+                    worker.close()
+                    del self._workers[worker.name]
+                    with suppress(Exception):  # something else is being raised; leases end by themselves
+                        self._job.abandon(worker.name)
+                elif time.monotonic() > until:
+                    worker.kill()
+
+
+def _error(name: str, ended: Ended) -> PhimaskError | None:
+    """The error that ended the work. Of one that is not phimask's only type and place are known."""
+    if ended.text is None:
+        return None
+    if ended.error is not None:
+        with suppress(Exception):  # a kind that only the worker can import
+            error = pickle.loads(ended.error)  # noqa: S301  (by a worker, through its own pipe)
+            if isinstance(error, PhimaskError):
+                return error
+        return PhimaskError(ended.text)
+    return PhimaskError(f"worker {name} failed: {ended.text}")
