@@ -8,31 +8,21 @@ import pytest
 
 from phimask import errors
 
-EXAMPLES = (
-    errors.PhimaskError("it failed"),
-    errors.UsageError("wrong"),
-    errors.ConfigError([errors.Fault("p.yaml", 3, "$.x", "wrong", "right")]),
-    errors.PluginError("two of one name"),
-    errors.KeyMaterialError("no key"),
-    errors.PreflightError(["capped", "a view"]),
-    errors.FindingsError("3 findings"),
-    errors.SafeStop("memory"),
-    errors.Interrupted("asked"),
-    errors.MaskingError("A.B", "string"),
-    errors.StoreError("NotPrimary"),
-)
+OF_MORE_THAN_A_TEXT: dict[str, errors.PhimaskError] = {
+    "ConfigError": errors.ConfigError([errors.Fault("p.yaml", 3, "$.x", "wrong", "right")]),
+    "PreflightError": errors.PreflightError(["capped", "a view"]),
+    "MaskingError": errors.MaskingError("A.B", "string"),
+}
+KINDS = [name for name in errors.__all__ if issubclass(getattr(errors, name), errors.PhimaskError)]
 
 
-@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
-def test_an_error_can_be_pickled(error: errors.PhimaskError) -> None:
+@pytest.mark.parametrize("name", KINDS)
+def test_an_error_can_be_pickled(name: str) -> None:
+    error = OF_MORE_THAN_A_TEXT.get(name) or getattr(errors, name)("it failed")
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is type(error)
     assert str(again) == str(error)
     assert vars(again) == vars(error)
-
-
-def test_every_kind_is_among_them() -> None:
-    assert {type(error).__name__ for error in EXAMPLES} == set(errors.__all__) - {"Fault"}
 
 
 def test_what_an_error_came_from_stays_behind() -> None:
