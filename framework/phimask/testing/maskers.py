@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import functools
 import random
 import sys
 from collections import defaultdict
@@ -13,21 +12,14 @@ from typing import Any, Final
 
 from bson.int64 import Int64
 
-from phimask.config.components import complete_options
 from phimask.masking.bson_types import PYTHON_ALIASES
-from phimask.plugins.class_check import constructor_arguments
-from phimask.plugins.interfaces import Detector, Masker
-from phimask.plugins.loading import load_registry
-from phimask.plugins.registry import KEY_OPTIONS
-from phimask.plugins.values import FAILED, REMOVE, Column, MaskedField
+from phimask.plugins.interfaces import Masker
+from phimask.plugins.values import FAILED, REMOVE
 from phimask.testing import samples
-from phimask.testing.making import check_class, make, require
+from phimask.testing.making import check_class, require
 from phimask.testing.samples import encodable, fingerprint
+from phimask.testing.trial import OTHER_KEY, Trial
 
-_KEY: Final = bytes(range(32))
-_OTHER_KEY: Final = bytes(range(32, 64))
-_PATH: Final = "Patient.Field"
-_SIBLINGS: Final = (MaskedField("Patient.LastName", "Patient.LastName", "Lovelace", "Byron"),)
 _MANY: Final = 4000
 
 
@@ -43,7 +35,7 @@ def check_masker(
     comes back from a value shows itself as a check that never ends.
     """
     check_class("masker", cls)
-    trial = _Trial(cls, options)
+    trial = Trial(cls, options)
     require(bool(trial.masker.types), cls, "it takes no BSON type; set `types`")
     usual = trial.of_types(samples.USUAL) + list(examples or ())
     odd = [value for value in trial.of_types(samples.ODD) if encodable(value)]
@@ -69,108 +61,6 @@ def check_masker(
     _check_canaries(trial)
 
 
-@functools.cache
-def _detectors() -> tuple[Detector, ...]:
-    """One of each that is installed."""
-    registry = load_registry()
-    return tuple(registry.create("detector", name, {}) for name in registry.names("detector"))
-
-
-def _make_inner(name: str, options: Mapping[str, Any]) -> Masker:
-    """A masker within a masker, of those that are installed, as a run would make it."""
-    registry = load_registry()
-    cls = registry.masker(name)
-    given = {"key": _KEY, "older_keys": (), "detectors": _detectors(), "make": _make_inner}
-    complete = complete_options("masker", name, options, registry)
-    own = {key: value for key, value in complete.items() if key not in KEY_OPTIONS or not cls.needs_key}
-    return registry.create("masker", name, own, **{one: given[one] for one in constructor_arguments(cls)})
-
-
-class _Trial:
-    """One class with its options, called as the engine calls it."""
-
-    def __init__(self, cls: type[Masker], options: Mapping[str, Any] | None) -> None:
-        self.cls = cls
-        self.options = options
-        self.masker = self.another()
-
-    def another(self, key: bytes = _KEY) -> Masker:
-        given = {"key": key, "older_keys": (), "detectors": _detectors(), "make": _make_inner}
-        return make(self.cls, self.options, **{name: given[name] for name in constructor_arguments(self.cls)})
-
-    def of_types(self, values: Mapping[str, Sequence[Any]]) -> list[Any]:
-        return [value for alias in sorted(self.masker.types) for value in values.get(alias, ())]
-
-    def mask(
-        self, values: Sequence[Any], masker: Masker | None = None, subjects: Sequence[bytes] | None = None
-    ) -> list[Any]:
-        """The masks, each value that raises as FAILED; a column that raises is masked value by value."""
-        masker = masker or self.masker
-        if subjects is None:
-            subjects = [b"subject-%d" % (len(repr(value)) % 5) for value in values]
-        if not masker.needs_subject:
-            subjects = []
-        try:
-            return self._call(masker, values, subjects)
-        except AssertionError:
-            raise
-        except Exception as error:  # noqa: BLE001  (a masker may raise anything; the engine does the same)
-            self._check_message(error)
-        require(bool(values), self.cls, "an empty column makes mask() raise; it gives an empty result")
-        if len(values) == 1:
-            return [FAILED]
-        return [
-            self.mask([value], masker, subjects[position : position + 1] if subjects else None)[0]
-            for position, value in enumerate(values)
-        ]
-
-    def _call(self, masker: Masker, values: Sequence[Any], subjects: Sequence[bytes]) -> list[Any]:
-        column = Column(_PATH, list(values), list(subjects))
-        if masker.needs_siblings:
-            column.siblings = [_SIBLINGS] * len(values)
-            column.places = [_PATH] * len(values)
-        before = [fingerprint(value) for value in values]
-        masked = masker.mask(column)
-        require(
-            isinstance(masked, Sequence) and not isinstance(masked, str | bytes),
-            self.cls,
-            f"mask() gives a {type(masked).__name__}; return a list",
-        )
-        require(
-            len(masked) == len(values),
-            self.cls,
-            f"mask() gives {len(masked)} values for {len(values)}; one for each",
-        )
-        require(
-            [fingerprint(value) for value in column.values] == before
-            and list(column.subjects) == list(subjects)
-            and column.path == _PATH,
-            self.cls,
-            "mask() changes the column it is given; build a new list (and new dicts)",
-        )
-        return list(masked)
-
-    def _check_message(self, error: BaseException) -> None:
-        told = "\n".join(_messages(error))
-        every = [canary for canaries in samples.CANARIES.values() for canary in canaries]
-        leaked = next((trace for canary in every for trace in canary.traces if trace in told), None)
-        require(
-            leaked is None,
-            self.cls,
-            f"the message of its {type(error).__name__} tells the value (it holds {leaked!r}); answer FAILED for a "
-            "value that cannot be masked, or raise phimask.MaskingError from None",
-        )
-
-
-def _messages(error: BaseException | None) -> Iterator[str]:
-    """All the texts that a traceback of this error would show, and the raw arguments."""
-    while error is not None:
-        yield str(error)
-        yield repr(error.args)
-        yield from getattr(error, "__notes__", ())
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-
-
 def _show(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
@@ -187,7 +77,7 @@ def _is_mask(result: Any) -> bool:
     return result is not FAILED and result is not REMOVE
 
 
-def _check_some_are_masked(trial: _Trial, usual: Sequence[Any], examples: Sequence[Any]) -> None:
+def _check_some_are_masked(trial: Trial, usual: Sequence[Any], examples: Sequence[Any]) -> None:
     for value in examples:
         alias = PYTHON_ALIASES.get(type(value))
         require(
@@ -210,7 +100,7 @@ def _alias(result: Any, original: Any) -> str | None:
     return PYTHON_ALIASES.get(type(result))
 
 
-def _check_results(trial: _Trial, values: Sequence[Any], masked: Sequence[Any]) -> None:
+def _check_results(trial: Trial, values: Sequence[Any], masked: Sequence[Any]) -> None:
     masker, cls = trial.masker, trial.cls
     makers: defaultdict[bytes, set[bytes]] = defaultdict(set)
     for value, result in zip(values, masked, strict=True):
@@ -253,7 +143,7 @@ def _check_results(trial: _Trial, values: Sequence[Any], masked: Sequence[Any]) 
             )
 
 
-def _check_determinism(trial: _Trial, values: Sequence[Any], masked: Sequence[Any]) -> None:
+def _check_determinism(trial: Trial, values: Sequence[Any], masked: Sequence[Any]) -> None:
     def same(again: Sequence[Any], broken: str) -> None:
         for value, first, second in zip(values, masked, again, strict=True):
             require(fingerprint(first) == fingerprint(second), trial.cls, f"{broken}: {_show(value)}")
@@ -306,7 +196,7 @@ def _another_hash_seed(cls: type[Masker]) -> Iterator[None]:
             del vars(module)["hash"]
 
 
-def _check_idempotence(trial: _Trial, masked: Sequence[Any]) -> None:
+def _check_idempotence(trial: Trial, masked: Sequence[Any]) -> None:
     once = [
         result
         for result in masked
@@ -322,8 +212,8 @@ def _check_idempotence(trial: _Trial, masked: Sequence[Any]) -> None:
             )
 
 
-def _check_key(trial: _Trial, values: Sequence[Any], masked: Sequence[Any]) -> None:
-    others = trial.mask(values, trial.another(_OTHER_KEY))
+def _check_key(trial: Trial, values: Sequence[Any], masked: Sequence[Any]) -> None:
+    others = trial.mask(values, trial.another(OTHER_KEY))
     counted = [
         fingerprint(first) != fingerprint(second)
         for value, first, second in zip(values, masked, others, strict=True)
@@ -336,7 +226,7 @@ def _check_key(trial: _Trial, values: Sequence[Any], masked: Sequence[Any]) -> N
     )
 
 
-def _check_uniqueness(trial: _Trial) -> None:
+def _check_uniqueness(trial: Trial) -> None:
     promise = trial.masker.uniqueness
     if promise == "lossy":
         return
@@ -367,7 +257,7 @@ def _check_uniqueness(trial: _Trial) -> None:
         )
 
 
-def _check_what_bson_cannot_hold(trial: _Trial) -> None:
+def _check_what_bson_cannot_hold(trial: Trial) -> None:
     """A lone surrogate never comes from a server; a masker that is asked all the same may not let it through."""
     for value in trial.of_types(samples.ODD):
         if not encodable(value):
@@ -379,8 +269,8 @@ def _check_what_bson_cannot_hold(trial: _Trial) -> None:
             )
 
 
-def _check_canaries(trial: _Trial) -> None:
-    """`_Trial.mask` looks at every message; here it is given what would show in one."""
+def _check_canaries(trial: Trial) -> None:
+    """`Trial.mask` looks at every message; here it is given what would show in one."""
     values = [
         canary.value for alias in sorted(trial.masker.types) for canary in samples.CANARIES.get(alias, ())
     ]
