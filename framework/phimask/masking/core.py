@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
@@ -224,16 +224,7 @@ class _Batch:
         self, gathered: Sequence[Gathered], kept: Sequence[int], fields: Sequence[EncodedField]
     ) -> None:
         """Mask the decoded columns and hand each result to its document. `fields` are those that were opened."""
-        skip = frozenset(self.spliced)
-        self._keep(kept)
-        siblings = Siblings(self._rules)
-        for rule, column in in_turn(self._rules, gathered):
-            siblings.give(rule, column)
-            result = mask_column(rule, column, self._on_error)
-            if fields:
-                result = held(rule, column, result, self._on_error)
-            siblings.note(rule, column, result)
-            self._count(rule, column, result, skip)
+        for rule, column, result in self._masked_columns(gathered, kept, fields, frozenset(self.spliced)):
             if rule.masker.removes:
                 self._remove(column, result)
                 continue
@@ -281,15 +272,7 @@ class _Batch:
     ) -> None:
         """Mask the columns of the raw walk and cut each result into its document."""
         edits: dict[int, list[Edit]] = {}
-        self._keep(kept)
-        siblings = Siblings(self._rules)
-        for rule, column in in_turn(self._rules, gathered):
-            siblings.give(rule, column)
-            result = mask_column(rule, column, self._on_error)
-            if fields:
-                result = held(rule, column, result, self._on_error)
-            siblings.note(rule, column, result)
-            self._count(rule, column, result, frozenset())
+        for _, column, result in self._masked_columns(gathered, kept, fields, frozenset()):
             for position, (place, value) in enumerate(zip(column.places, result.values, strict=True)):
                 number, spot, original = place[2], place[0], column.values[position]
                 failed = position in result.failed
@@ -311,9 +294,26 @@ class _Batch:
                 update = update_document(changes)
                 self.outcomes[number] = NEEDS_WHOLE if update is None else Masked(update)
 
-    def _keep(self, kept: Sequence[int]) -> None:
+    def _masked_columns(
+        self,
+        gathered: Sequence[Gathered],
+        kept: Sequence[int],
+        fields: Sequence[EncodedField],
+        skip: frozenset[int],
+    ) -> Iterator[tuple[BoundRule, Gathered, MaskedColumn]]:
+        """Each rule's column and what its masker made of it, counted but for the documents to skip; a masker that goes
+        by other rules' results comes after them."""
         for index, count in enumerate(kept):
             self._kept[index] += count
+        siblings = Siblings(self._rules)
+        for rule, column in in_turn(self._rules, gathered):
+            siblings.give(rule, column)
+            result = mask_column(rule, column, self._on_error)
+            if fields:
+                result = held(rule, column, result, self._on_error)
+            siblings.note(rule, column, result)
+            self._count(rule, column, result, skip)
+            yield rule, column, result
 
     def _count(self, rule: BoundRule, column: Gathered, result: MaskedColumn, skip: frozenset[int]) -> None:
         skipped = sum(place[2] in skip for place in column.places) if skip else 0
