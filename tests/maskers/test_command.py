@@ -26,7 +26,7 @@ from bson.timestamp import Timestamp
 from masker_cases import mask, same
 
 from phimask import FAILED, Column, StoreError
-from phimask_plugins.maskers import Command
+from phimask_plugins.maskers import Command, line_process
 
 LOOP = """
 import json, os, sys, time
@@ -222,11 +222,25 @@ print(masker.mask(Column("p", ["x"], []))[0])
     assert not psutil.pid_exists(int(done.stdout))
 
 
+SLEEPER = (
+    "import subprocess, sys; "
+    "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); values = [str(p.pid)]; "
+)
+
+
+def test_a_process_s_family_is_known_where_there_are_no_groups_to_end():
+    masker = command(SLEEPER + ANSWER)
+    (pid,) = mask(masker, "x")
+    parent = psutil.Process(int(pid)).parent()
+    assert parent is not None
+    assert {one.pid for one in line_process._family(parent.pid)} >= {parent.pid, int(pid)}
+    masker._process.close()
+    assert psutil.wait_procs([parent], timeout=20)[1] == []
+    assert line_process._family(parent.pid) == []
+
+
 def test_its_own_children_go_with_it(tmp_path):
-    if os.name == "nt":
-        pytest.skip("there are no process groups to end")
-    body = "import subprocess; p = subprocess.Popen(['sleep', '60']); values = [str(p.pid)]; " + ANSWER
-    masker = command(body)
+    masker = command(SLEEPER + ANSWER)
     (pid,) = mask(masker, "x")
     assert psutil.pid_exists(int(pid))
     sleeper = psutil.Process(int(pid))

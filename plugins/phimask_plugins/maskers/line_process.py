@@ -13,6 +13,8 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import IO, Final
 
+import psutil
+
 _PASSED_ON: Final = frozenset(
     {
         "APPDATA", "COMSPEC", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOCALAPPDATA", "PATH", "PATHEXT", "PROGRAMDATA",
@@ -140,11 +142,23 @@ def _end(
     thread: threading.Thread,
 ) -> None:
     requests.put(None)
-    with contextlib.suppress(OSError):  # it may have ended by itself
-        if sys.platform == "win32":
-            process.kill()
-        else:
-            os.killpg(process.pid, signal.SIGKILL)  # with what it has started, which may hold its pipes open
+    # With what it has started, which may hold its pipes open. It may have ended by itself.
+    if sys.platform == "win32":
+        for one in _family(process.pid):
+            with contextlib.suppress(psutil.Error):
+                one.kill()
+    else:
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(_GRACE_SECONDS)
     thread.join(_GRACE_SECONDS)
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    """A process and all that came of it, where there are no groups of processes to end at once."""
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return []
