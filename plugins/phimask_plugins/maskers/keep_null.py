@@ -22,7 +22,7 @@ class KeepNull(Masker):
     Null itself stays under every masker. This one is for the strings and numbers that are written in its place, which
     another masker would turn into a false person, or fail on and count as an error. Strings are compared without
     regard to case and surrounding white space, numbers by value and whatever their type. All that `masker` needs and
-    promises holds here, too. To hide whether there is a value, take `nullify` or `remove`.
+    promises holds here, too. To hide whether there is a value, take `nullify`.
 
     Source: the null flavors of HL7 Version 3 (code system NullFlavor) for what such words mean.
     """

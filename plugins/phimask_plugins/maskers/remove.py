@@ -10,7 +10,7 @@ from phimask_plugins.maskers.scalars import SCALARS
 
 class Remove(Masker):
     """Takes the field out of its document, sub-documents and arrays included; an array's element becomes
-    null, so that lengths stay.
+    null, so that lengths stay. A field that holds null stays; where that tells something, take `nullify`.
 
     Source: ISO/IEC 20889:2018, "Privacy enhancing data de-identification terminology and classification of
     techniques", suppression by masking.
