@@ -79,6 +79,18 @@ class Neighbours(Masker):
         ]
 
 
+class AsDouble(Masker):
+    """Makes doubles of whole numbers."""
+
+    name = "as_double"
+    types = frozenset({"int"})
+    produces = frozenset({"double"})
+    changes = "maybe"
+
+    def mask(self, column: Column) -> list[float]:
+        return [float(value) for value in column.values]
+
+
 class Subjects(Masker):
     """Spells out the subject."""
 
@@ -348,6 +360,18 @@ def test_what_breaks_inside_is_redacted_inside(held: Any, after: Any) -> None:
 )
 def test_members_are_removed_with_a_comma(before: str, after: str) -> None:
     assert masked(bound(JSON, ("P.a", Remove({}), "")), before) == after
+
+
+def test_one_rule_of_any_depth_decodes_a_field_within_its_field() -> None:
+    rules = bound(("**.P", None, "json"), ("**.a", TILDE, ""))
+    text = json.dumps({"P": json.dumps({"a": "x", "P": ["{}", '{"a":"y"}']}), "a": "z"})
+    after = json.loads(masked(rules, text))
+    inner = json.loads(after["P"])
+    assert (after["a"], inner["a"], inner["P"]) == ("z~", "x~", ["{}", '{"a":"y~"}'])
+
+
+def test_a_mask_of_another_type_is_written_though_it_is_equal() -> None:
+    assert masked(bound(JSON, ("P.n", AsDouble({}), "")), '{"n":1}') == '{"n":1.0}'
 
 
 def test_what_no_member_holds_becomes_null() -> None:

@@ -115,6 +115,12 @@ WRONG: list[tuple[list[RuleText], Any, Any, set[tuple[str, str, str | None]]]] =
         '{"c":"{\\"a\\":\\"x\\"}"}',
         {("no_original", ORIGINAL, "P.c.a")},
     ),
+    (
+        [("**.P", None, "json"), ("**.a", TILDE, "")],
+        '{"P":"{\\"a\\":\\"x\\"}"}',
+        '{"P":"{\\"a\\":\\"x\\"}"}',
+        {("no_original", ORIGINAL, "P.P.a")},
+    ),
     ([JSON, A], '{"a":"x","b":1.0}', '{"a":"x~","b":1}', {("untouched", BYTES, "P.b")}),
     ([JSON, A], '{"a":"x","b":"\\u0062"}', '{"a":"x~","b":"b"}', {("untouched", BYTES, "P.b")}),
     ([JSON, A], '{"a": "x"}', '{"a":"x~"}', {("untouched", BYTES, "P")}),
