@@ -33,7 +33,13 @@ class Screen:
     """A progress display on a console of its own, and what it wrote."""
 
     def __init__(
-        self, *, terminal: bool = False, file: Any = None, width: int = 100, every: float = 5.0
+        self,
+        *,
+        terminal: bool = False,
+        file: Any = None,
+        width: int = 100,
+        height: int | None = None,
+        every: float = 5.0,
     ) -> None:
         self.file = file if file is not None else io.StringIO()
         self.clock = Clock()
@@ -41,6 +47,7 @@ class Screen:
             file=self.file,
             force_terminal=terminal,
             width=width,
+            height=height,
             legacy_windows=False,
             color_system="standard" if terminal else None,
             _environ={"TERM": "xterm"},
@@ -51,7 +58,14 @@ class Screen:
         self.progress.notify(events.RunStarted("r1", "emergency", (namespace,)))
         self.progress.notify(events.CollectionStarted(namespace, target, documents, 1))
 
-    def batch(self, after: float, documents: int = 1000, namespace: str = NAMESPACE) -> None:
+    def batch(
+        self,
+        after: float,
+        documents: int = 1000,
+        namespace: str = NAMESPACE,
+        worker: str = "",
+        rss: int = 120_000_000,
+    ) -> None:
         self.clock.seconds += after
         self.progress.notify(
             events.BatchFinished(
@@ -64,14 +78,26 @@ class Screen:
                 unchanged=0,
                 quarantined=0,
                 missing=0,
-                rss_bytes=120_000_000,
+                rss_bytes=rss,
                 ceiling_bytes=2_000_000_000,
+                worker=worker,
             )
         )
 
     def verify(self, after: float, checked: int) -> None:
         self.clock.seconds += after
         self.progress.notify(events.VerificationProgress(NAMESPACE, checked, 20_000))
+
+    def workers(self, count: int) -> None:
+        for number in range(1, count + 1):
+            self.progress.notify(events.WorkerStarted(f"w{number}", 4000 + number))
+            self.progress.notify(events.PartitionStarted(NAMESPACE, 10 * number, None, f"w{number}"))
+
+    def frame(self) -> list[str]:
+        """The lines of the display as it would be drawn now."""
+        console = self.progress._console
+        drawn = console.render_lines(self.progress._view(), pad=False)
+        return [" ".join("".join(part.text for part in line).split()) for line in drawn]
 
     def finish(self) -> None:
         self.progress.notify(events.CollectionFinished(NAMESPACE, {}))
@@ -352,6 +378,127 @@ def test_any_width_will_do(width: int) -> None:
     screen.batch(after=1.0)
     screen.finish()
     assert "━" in screen.words
+
+
+def test_each_worker_has_a_line_and_totals_add_up(live: Screen) -> None:
+    live.start()
+    live.workers(3)
+    live.batch(after=2.0, documents=1000, worker="w1", rss=100_000_000)
+    live.batch(after=0.0, documents=500, worker="w2", rss=150_000_000)
+    title, bar, totals, *workers = live.frame()
+    assert title == "ehr.container in place masking"
+    assert bar.endswith("8% 1,500 of 20,000 documents 24.7 s left")
+    assert totals == "750 documents/s 7.0 MB/s batch 2: 500 in 0.25 s memory 250 MB 3 workers"
+    assert workers == [
+        "w1 partition 10 500 documents/s 1,000 documents 100 MB",
+        "w2 partition 20 250 documents/s 500 documents 150 MB",
+        "w3 partition 30 0 documents",
+    ]
+    live.progress.notify(events.WorkerEnded("w1", "done", 0))
+    assert [line.split()[0] for line in live.frame()[3:]] == ["w2", "w3"]
+
+
+def test_a_worker_s_line_says_how_it_is(live: Screen) -> None:
+    live.start()
+    live.workers(2)
+    live.progress.notify(events.WorkerStarted("w3", 4003))
+    live.batch(after=1.0, worker="w1")
+    live.progress.notify(events.WorkerEnded("w1", "died", 1, replaced=True))
+    live.progress.notify(events.Paused("memory", 2.0, "w2"))
+    assert live.frame()[2].endswith("3 workers, 1 restarting, 1 starting")
+    assert live.frame()[3:] == [
+        "w1 restarting (died) 1,000 documents/s 1,000 documents",
+        "w2 partition 20, paused: memory 0 documents",
+        "w3 starting 0 documents",
+    ]
+    live.progress.notify(events.WorkerStarted("w1", 4004))
+    live.batch(after=1.0, worker="w2")
+    live.clock.seconds += 31.0
+    assert live.frame()[3:5] == [
+        "w1 starting 1,000 documents",
+        "w2 partition 20, quiet for 31 s 500 documents/s 1,000 documents 120 MB",
+    ]
+
+
+def test_while_all_stand_still_every_line_says_why(live: Screen) -> None:
+    live.start()
+    live.workers(2)
+    live.progress.notify(events.Holding(("replica lag", "flag file")))
+    title, _, totals, *workers = live.frame()
+    assert title == "ehr.container in place masking, paused: replica lag, flag file"
+    assert totals == "2 workers, 2 paused"
+    assert workers == [f"w{number} paused: replica lag, flag file 0 documents" for number in (1, 2)]
+    live.progress.notify(events.Holding(()))
+    assert "paused" not in "".join(live.frame())
+    assert "standing still" not in live.words
+
+
+@pytest.mark.parametrize(("height", "shown"), [(24, 19), (12, 7), (7, 2), (6, 1), (5, 0), (3, 0)])
+def test_of_many_workers_the_busiest_are_shown_as_far_as_there_is_room(height: int, shown: int) -> None:
+    screen = Screen(terminal=True, height=height)
+    screen.start(documents=10**6)
+    screen.workers(64)
+    screen.clock.seconds += 1.0
+    for number in range(1, 65):
+        screen.batch(after=0.0, documents=number, worker=f"w{number}")
+    screen.progress.notify(events.WorkerEnded("w3", "hung", 1, replaced=True))
+    lines = screen.frame()[3:]
+    screen.progress.close()
+    assert len(lines) == shown
+    if shown > 0:
+        # In the order of their names, so that lines do not jump about, and the last line for all others.
+        busiest = [f"w{number}" for number in range(66 - shown, 65)]
+        assert [line.split()[0] for line in lines[:-1]] == busiest
+        assert lines[-1] == f"and {65 - shown} more workers, 1 restarting"
+
+
+def test_without_a_terminal_workers_are_a_part_of_the_line() -> None:
+    screen = Screen()
+    screen.start()
+    screen.workers(2)
+    screen.batch(after=3.0, worker="w1")
+    screen.progress.notify(events.WorkerEnded("w1", "died", 1, replaced=True))
+    screen.batch(after=3.0, worker="w2")
+    assert screen.lines[1:] == [
+        "ehr.container: masking, 10%, 2,000 of 20,000 documents, 54.0 s left, 333 documents/s, 2.3 MB/s, "
+        "batch 2: 1,000 in 0.25 s, memory 120 MB, 2 workers, 1 restarting"
+    ]
+
+
+def test_the_same_standstill_of_many_workers_is_said_once() -> None:
+    screen = Screen()
+    screen.start()
+    screen.workers(16)
+    screen.progress.notify(events.Holding(("replica lag",)))
+    screen.progress.notify(events.Holding(()))
+    for number in range(1, 17):
+        screen.progress.notify(events.Paused("replica lag", 2.0, f"w{number}"))
+    screen.clock.seconds += 5.0
+    screen.progress.notify(events.Paused("replica lag", 3.0, "w1"))
+    assert screen.lines[1:] == [
+        "standing still: replica lag",
+        "going on",
+        "stood still for 2.0 s: replica lag",
+        "stood still for 3.0 s: replica lag",
+    ]
+
+
+def test_a_later_collection_begins_without_the_workers_of_the_one_before(live: Screen) -> None:
+    live.start()
+    live.workers(2)
+    live.progress.notify(events.CollectionStarted("ehr.other", None, 10, 1))
+    assert len(live.frame()) == 3
+
+
+def test_many_small_batches_do_not_make_it_draw_each(live: Screen) -> None:
+    live.start()
+    live.workers(1)
+    live.batch(after=1.0, worker="w1")
+    drawn = live.text.count("batch ")
+    for _ in range(50):
+        live.batch(after=0.001, documents=1, worker="w1")
+    assert live.text.count("batch ") - drawn < 25
+    live.await_words("batch 51:")
 
 
 def test_every_must_be_a_time() -> None:

@@ -17,15 +17,20 @@ from rich.table import Table
 from rich.text import Text
 
 from phimask import Observer, events
+from phimask_plugins.observers.at_work import lines, states
 from phimask_plugins.observers.tally import Standing, Tally
 
 _FRAMES_PER_SECOND: Final = 4
+_OTHER_LINES: Final = 5
+"""Lines of a terminal that the totals take, and where the cursor stands."""
 _SHORT: Final = 1.0
 """Seconds: a shorter pause is not worth a line."""
 
 
 class Progress(Observer):
     """Shows how far a run is: documents, bar, rate, the last batch, memory, time left, and warnings above.
+
+    Below that stands a line for each worker process, or for the busiest where the terminal has no room for all.
 
     Whatever happens to the terminal (closed, gone, unable to encode a name), the run does not hear of it.
     """
@@ -63,6 +68,8 @@ class Progress(Observer):
         self._tally = Tally(clock)
         self._live: Live | None = None
         self._wrote: float | None = None
+        self._drew = float("-inf")
+        self._told: dict[str, float] = {}
 
     def notify(self, event: events.Event) -> None:
         """Show what the event changes. Never raises."""
@@ -90,9 +97,23 @@ class Progress(Observer):
         elif isinstance(event, events.RunFinished):
             self.close()
         else:
-            told = _notice(event)
-            if told is not None:
-                self._write(*told)
+            self._note(event)
+
+    def _note(self, event: events.Event) -> None:
+        """A line of its own for what a person should know, unless the live display shows it, or it was just said."""
+        told = _notice(event)
+        if told is None:
+            return
+        if isinstance(event, events.Holding | events.Paused):
+            workers = self._tally.standing.workers if self._tally.standing is not None else ()
+            if self._live is not None and (workers or isinstance(event, events.Holding)):
+                return
+            # Each of many workers stands still for the same reason.
+            key, now = told[0] if isinstance(event, events.Holding) else event.reason, self._clock()
+            if now - self._told.get(key, float("-inf")) < self._every:
+                return
+            self._told[key] = now
+        self._write(*told)
 
     def _begin(self, event: events.CollectionStarted) -> None:
         self._wrote = None
@@ -116,7 +137,10 @@ class Progress(Observer):
 
     def _move(self) -> None:
         if self._live is not None:
-            self._live.refresh()
+            # It draws itself, too; many workers' batches are more than a terminal need hear of.
+            if self._clock() - self._drew >= 1 / _FRAMES_PER_SECOND:
+                self._drew = self._clock()
+                self._live.refresh()
             return
         standing, now = self._tally.standing, self._clock()
         if standing is None:
@@ -142,10 +166,11 @@ class Progress(Observer):
             return Text()
         arrow = "->" if self._console.options.ascii_only else "→"
         place = " in place" if standing.target is None else f" {arrow} {standing.target}"
+        paused = f", paused: {', '.join(standing.holding)}" if standing.holding else ""
         title = Text.assemble(
             self._safe(standing.namespace, "bold cyan"),
             self._safe(place),
-            f"  {standing.phase}",
+            self._safe(f"  {standing.phase}{paused}"),
             overflow="crop",
         )
         bar = Table.grid(padding=(0, 2))
@@ -157,7 +182,13 @@ class Progress(Observer):
             "  ".join(_amount(standing, self._clock())),
         )
         rest = Text("   ".join(_facts(standing)), "dim", overflow="crop", no_wrap=True)
-        return Group(title, bar, rest)
+        workers = Table.grid(padding=(0, 3))
+        for column in range(5):
+            workers.add_column(no_wrap=True, overflow="crop", justify="right" if column > 1 else "left")
+        room = self._console.size.height - _OTHER_LINES
+        for line in lines(standing.workers, standing.holding, room, self._clock()):
+            workers.add_row(*(self._safe(cell) for cell in line))
+        return Group(title, bar, rest, workers) if workers.row_count else Group(title, bar, rest)
 
     def _safe(self, text: str, style: str = "") -> Text:
         """No markup, no control character that steers the terminal, nothing that it cannot encode."""
@@ -206,6 +237,8 @@ def _facts(standing: Standing) -> list[str]:
     if standing.rss_bytes:
         allowed = "" if standing.ceiling_bytes is None else f" of {_size(standing.ceiling_bytes)}"
         facts.append(f"memory {_size(standing.rss_bytes)}{allowed}")
+    if standing.workers:
+        facts.append(states(standing.workers, standing.holding))
     return facts
 
 
@@ -223,6 +256,8 @@ def _notice(event: events.Event) -> tuple[str, str] | None:
         )
     if isinstance(event, events.Paused) and event.seconds >= _SHORT:
         return f"stood still for {duration(event.seconds)}: {event.reason}", "yellow"
+    if isinstance(event, events.Holding):
+        return f"standing still: {', '.join(event.reasons)}" if event.reasons else "going on", "yellow"
     return None
 
 

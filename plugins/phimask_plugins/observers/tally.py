@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from phimask import events
+from phimask_plugins.observers.at_work import AtWork, Workers
 
 _WINDOW: Final = 30.0
 """Seconds that the rate looks back: long enough to be calm, short enough to show a server slowing down."""
@@ -19,7 +20,8 @@ class Standing:
 
     `total` is an estimate, 0 where unknown; rates are those of the last half minute, None before they can be known;
     `batch` counts batches, `batch_documents` and `batch_seconds` are the last one's; `seconds_left` was right at
-    `moment`, by the clock of the tally.
+    `moment`, by the clock of the tally. `workers` are the processes at work, none where the run's own process works;
+    memory is then theirs, added up.
     """
 
     namespace: str
@@ -37,6 +39,8 @@ class Standing:
     batch_seconds: float = 0.0
     rss_bytes: int = 0
     ceiling_bytes: int | None = None
+    workers: tuple[AtWork, ...] = ()
+    holding: tuple[str, ...] = ()
 
     @property
     def share(self) -> float | None:
@@ -50,6 +54,8 @@ class Tally:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._standing: Standing | None = None
+        self._workers = Workers(clock)
+        self._holding: tuple[str, ...] = ()
         self._bytes = 0
         self._documents = 0
         self._began = 0.0
@@ -68,6 +74,19 @@ class Tally:
 
     def notify(self, event: events.Event) -> None:
         """Take in an event; those that move nothing pass by."""
+        changed = self._workers.notify(event)
+        if isinstance(event, events.Holding):
+            self._holding, changed = event.reasons, True
+        self._count(event)
+        before = self._standing
+        if not changed or before is None:
+            return
+        now = replace(before, workers=self._workers.now, holding=self._holding)
+        if now.workers:
+            now = replace(now, rss_bytes=sum(one.rss_bytes for one in now.workers), ceiling_bytes=None)
+        self._standing = now
+
+    def _count(self, event: events.Event) -> None:
         if isinstance(event, events.CollectionStarted):
             now = self._clock()
             self._documents = self._bytes = 0
