@@ -26,7 +26,7 @@ from phimask.config.profile import load_profile
 from phimask.engine import control
 from phimask.plugins import events, hookspecs, interfaces, values
 from phimask.plugins.class_check import KINDS
-from phimask.plugins.interfaces import Validator
+from phimask.plugins.interfaces import Detector, Validator
 from phimask.plugins.loading import load_registry
 from phimask.plugins.registry import Registry
 
@@ -165,6 +165,8 @@ def components(registry: Registry) -> str:
         for name, registration in registry.classes(kind).items():
             if registration.cls.__module__.partition(".")[0] != "phimask_plugins":
                 continue
+            if issubclass(registration.cls, Detector) and not registration.cls.by_default:
+                continue  # an extra's: pages must not depend on what is installed; the how-to tells of it
             parts.append(f"### `{name}`")
             parts.append(inspect.cleandoc(registration.cls.__doc__ or ""))
             if issubclass(registration.cls, Validator):

@@ -66,7 +66,7 @@ def phimask_register_executors() -> Iterable[type[Executor]]:
 @hookimpl
 def phimask_register_detectors() -> Iterable[type[Detector]]:
     """See `phimask_plugins.detectors`."""
-    return detectors.ALL
+    return (*detectors.ALL, *detectors.optional())
 
 
 @hookimpl

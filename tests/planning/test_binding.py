@@ -48,6 +48,22 @@ def test_the_key_decides_and_is_no_maskers_own(written: Written, registry: Regis
     assert rule.masker.key not in (b"", key.derive("masker/fake"))
 
 
+def test_a_masker_of_texts_is_given_the_detectors_it_names(written: Written, registry: Registry) -> None:
+    named = "{path: A, masker: {name: free_text, options: {style: tag, detectors: [email, {name: url}]}}}"
+    usual, more = bind(
+        written("{path: A, masker: {name: free_text, options: {style: tag}}}", named), registry, ()
+    )
+    given = [[one.name for one in rule.masker._detectors] for rule in (usual, more)]
+    assert given[0] == [one.name for one in registry.usual_detectors()]
+    assert given[1] == [*given[0], "email", "url"]
+    with pytest.raises(ConfigError, match=r"people.yaml:5: .*there is no detector"):
+        bind(
+            written("{path: A, masker: {name: free_text, options: {style: tag, detectors: [emial]}}}"),
+            registry,
+            (),
+        )
+
+
 def test_a_missing_key_is_told_with_the_first_rule_that_needs_one(
     written: Written, registry: Registry
 ) -> None:

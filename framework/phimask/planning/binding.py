@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bson import json_util
@@ -20,7 +20,7 @@ from phimask.masking.encoded import DecodeOnly
 from phimask.masking.keys import MaskingKey
 from phimask.masking.splice import decode_value
 from phimask.masking.unmapped import Unmapped
-from phimask.plugins.interfaces import Masker
+from phimask.plugins.interfaces import Detector, Masker
 from phimask.plugins.registry import KEY_OPTIONS, Registry
 from phimask.plugins.values import Column, RuleFacts, Wildcard
 
@@ -117,12 +117,16 @@ class _Maker:
                 given["older_keys"] = tuple(key.derive(f"masker/{domain}") for key in self._keys[1:])
             options = {key: value for key, value in options.items() if key not in KEY_OPTIONS}
         if cls.needs_detectors:
-            given["detectors"] = tuple(
-                registry.create("detector", one, {}) for one in registry.names("detector")
-            )
+            given["detectors"] = (*registry.usual_detectors(), *self._named_detectors(options))
         if cls.needs_make:
             given["make"] = self.inner
         return registry.create("masker", name, options, **given)
+
+    def _named_detectors(self, options: Mapping[str, Any]) -> Iterator[Detector]:
+        for one in options.get("detectors", ()):
+            name, own = (one, {}) if isinstance(one, str) else (one["name"], one.get("options", {}))
+            complete = complete_options("detector", name, own, self._registry)
+            yield self._registry.create("detector", name, complete)
 
     def _derived(self, name: str, domain: str, engine: str) -> bytes:
         if engine == "random":

@@ -143,8 +143,7 @@ def _scan(
     collection: Any, profile: Profile, registry: Registry, plan: CollectionPlan, *, detect: bool
 ) -> Prescan:
     # Their dictionaries take memory, which a run does not get back: so a run looks only if it is to be strict.
-    names = registry.names("detector") if detect else ()
-    detectors = [registry.create("detector", name, {}) for name in names]
+    detectors = registry.usual_detectors() if detect else ()
     arguments = (plan.rules, plan.file.subject, detectors)
     for read in (sampled_documents, first_documents):
         timed = _Timed(

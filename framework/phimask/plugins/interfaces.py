@@ -277,6 +277,8 @@ class Detector(Component):
     """Finds PHI in text."""
 
     labels: ClassVar[frozenset[str]] = frozenset()
+    by_default: ClassVar[bool] = True
+    """It looks wherever detectors look; otherwise only where it is named."""
 
     @abc.abstractmethod
     def detect(self, text: str) -> Iterable[Detection]:

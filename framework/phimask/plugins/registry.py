@@ -113,6 +113,14 @@ class Registry:
         """The masker's class; PluginError if there is none such."""
         return cast("type[Masker]", self._registration("masker", name).cls)
 
+    def usual_detectors(self) -> tuple[Detector, ...]:
+        """One of each that looks without being named."""
+        return tuple(
+            self.create("detector", name, {})
+            for name, registration in self.classes("detector").items()
+            if cast("type[Detector]", registration.cls).by_default
+        )
+
     @overload
     def create(
         self, kind: Literal["partitioner"], name: str, options: Mapping[str, Any], **given: Any

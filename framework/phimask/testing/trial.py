@@ -25,9 +25,8 @@ _SIBLINGS: Final = (MaskedField("Patient.LastName", "Patient.LastName", "Lovelac
 
 @functools.cache
 def _detectors() -> tuple[Detector, ...]:
-    """One of each that is installed."""
-    registry = load_registry()
-    return tuple(registry.create("detector", name, {}) for name in registry.names("detector"))
+    """One of each that is installed and looks without being named."""
+    return load_registry().usual_detectors()
 
 
 def _make_inner(name: str, options: Mapping[str, Any]) -> Masker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Final
 
 from phimask import Detector
@@ -58,3 +59,12 @@ ALL: Final[tuple[type[Detector], ...]] = (
     WalletDetector,
     ZipDetector,
 )
+
+
+def optional() -> tuple[type[Detector], ...]:
+    """Those that need an extra, where it is installed. They look only where they are named."""
+    if importlib.util.find_spec("presidio_analyzer") is None:
+        return ()
+    from phimask_plugins.detectors.presidio import PresidioDetector  # noqa: PLC0415  (an extra)
+
+    return (PresidioDetector,)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from phimask import FAILED, Column, Detection, Detector, MaskedField, Masker
+from phimask_plugins.maskers.inner import CHOICE
 from phimask_plugins.maskers.notes import markup
 from phimask_plugins.maskers.notes.originals import Hit, Originals
 from phimask_plugins.maskers.notes.stand_ins import Fakes, Make, tag
@@ -59,6 +60,12 @@ class FreeText(Masker):
                 "default": 0.5,
                 "description": "How sure a detector must be. Below 0.5 lone numbers of nine or ten digits are masked "
                 "as well.",
+            },
+            "detectors": {
+                "type": "array",
+                "items": CHOICE,
+                "description": "Detectors that look besides the usual ones, each a name or `{name, options}`: such as "
+                "presidio, which comes with an extra.",
             },
             "html": {
                 "type": "boolean",
