@@ -23,7 +23,7 @@ def scan(written: Written, registry: Registry) -> Callable[..., Prescan]:
     def call(documents: Iterable[dict[str, Any] | bytes], *paths: str, subject: str = "PatientId") -> Prescan:
         file = written(*(f"{{path: '{path}', masker: redact}}" for path in paths), subject=subject)
         raw = [one if isinstance(one, bytes) else bson.encode(one) for one in documents]
-        detectors = [registry.create("detector", name, {}) for name in registry.names("detector")]
+        detectors = registry.usual_detectors()
         return prescan(raw, bind(file, registry, ()), file.subject, detectors)
 
     return call
@@ -149,7 +149,7 @@ def test_what_encoded_fields_hold_counts_for_the_rules_inside(written: Written, 
         {"_id": 2, "Payload": ['{"body":"{}"}', "no JSON", ""], "Note": "no base64"},
         {"_id": 3, "Payload": None},
     ]
-    detectors = [registry.create("detector", name, {}) for name in registry.names("detector")]
+    detectors = registry.usual_detectors()
     raw = [bson.encode(one) for one in documents]
     found = prescan(raw, bind(file, registry, ()), file.subject, detectors)
     assert found.matched == [3, 2, 1, 1, 0, 2]
