@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from phimask_plugins import detectors
 from phimask_plugins.detectors import scanning
-from phimask_plugins.detectors.dictionary import Dictionary
+from phimask_plugins.detectors.dictionary import Dictionary, places_of
 from phimask_plugins.detectors.pattern import PatternDetector
 from phimask_plugins.detectors.scanning import Rule, Scan, Scanner, sure
 
@@ -155,6 +155,7 @@ def test_both_kinds_of_dictionary_find_the_same(pieces: list[str]) -> None:
     assert native.is_native
     found = native.find(text)
     assert found == pure.find(text)
+    assert found == places_of(WORDS, text)
     at = 0
     for start, end in found:
         assert at <= start

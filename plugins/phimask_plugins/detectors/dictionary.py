@@ -52,13 +52,7 @@ class Dictionary:
         """Start and end of each entry in `text`, which is ASCII, in order."""
         automaton = self._automaton
         places = self._by_words(text) if automaton is None else self._by_automaton(automaton, text)
-        found: list[tuple[int, int]] = []
-        at = 0
-        for start, negative in sorted(places):
-            if start >= at:
-                at = -negative
-                found.append((start, at))
-        return found
+        return _longest(places)
 
     def _by_automaton(self, automaton: Any, text: str) -> list[tuple[int, int]]:
         # An edge stands before the text, and one belongs to either side of a match.
@@ -77,3 +71,28 @@ class Dictionary:
             if text.startswith(entry, start := word.start())
             and ((end := start + len(entry)) == size or not text[end].isalnum())
         ]
+
+
+def places_of(entries: Iterable[str], text: str) -> list[tuple[int, int]]:
+    """As `Dictionary(entries).find(text)`, for so few entries that looking for each by itself takes less time."""
+    places: list[tuple[int, int]] = []
+    size = len(text)
+    for entry in entries:
+        start = text.find(entry)
+        while start >= 0:
+            end = start + len(entry)
+            if (start == 0 or not text[start - 1].isalnum()) and (end == size or not text[end].isalnum()):
+                places.append((start, -end))
+            start = text.find(entry, start + 1)
+    return _longest(places)
+
+
+def _longest(places: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Of starts and negative ends, the longest that begins at a place, none within another."""
+    found: list[tuple[int, int]] = []
+    at = 0
+    for start, negative in sorted(places):
+        if start >= at:
+            at = -negative
+            found.append((start, at))
+    return found

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from phimask import MaskedField
-from phimask_plugins.detectors.dictionary import Dictionary
+from phimask_plugins.detectors.dictionary import Dictionary, places_of
 from phimask_plugins.detectors.form import form_of, is_readable
 from phimask_plugins.detectors.words import is_common
 from phimask_plugins.maskers.date_text import rewrite
@@ -31,6 +31,7 @@ _DIGIT: Final = re.compile(r"\d")
 _PUNCTUATED: Final = re.compile(r"[\d ()+./x-]+")
 _GROUP: Final = re.compile(r"(?<![A-Za-z])\d+(?![A-Za-z])")
 _GAP: Final = re.compile(r"[ ().+-]{0,3}")
+_NO_DIGITS: Final = bytes(code for code in range(128) if not chr(code).isdecimal())
 _MOST_DIGITS: Final = 20
 _EDGES: Final = re.compile(r"^[^A-Za-z0-9]+|[^A-Za-z0-9]+$")
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z'.-]*(?:,? [A-Za-z][A-Za-z'.-]*){0,5}")
@@ -112,6 +113,7 @@ class Originals:
             elif type(field.original).__name__ in ("ObjectId", "UUID"):
                 self._add(str(field.original), _text(field.masked))
         self.dates = DateMoves(dates)
+        self._streams = [number.removeprefix("1").encode() for number in self._numbers]
         self._dictionary = Dictionary(self._entries) if len(self._entries) > _MANY else None
 
     def find(self, text: str) -> list[Hit]:
@@ -145,11 +147,7 @@ class Originals:
                 yield Hit(match.start(), match.end(), masked)
 
     def _places(self, lower: str) -> list[tuple[int, int]]:
-        if self._dictionary is not None:
-            return self._dictionary.find(lower)
-        # Of a few entries hardly one is there, which is sooner seen than an automaton is built.
-        there = [entry for entry in self._entries if entry in lower]
-        return Dictionary(there, native=False).find(lower) if there else []
+        return places_of(self._entries, lower) if self._dictionary is None else self._dictionary.find(lower)
 
     def _add_text(self, field: MaskedField) -> None:
         if len(field.original) > _LONGEST:
@@ -215,7 +213,8 @@ class Originals:
 
     def _by_digits(self, text: str) -> Iterator[Hit]:
         """Telephone numbers and the like, however they are punctuated."""
-        if not self._numbers:
+        stream = text.encode("ascii").translate(None, _NO_DIGITS)
+        if not any(number in stream for number in self._streams):
             return
         groups = list(_GROUP.finditer(text))
         first = 0
