@@ -13,9 +13,13 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from phimask.config.load import load_configuration
+from phimask.config.model import Secret
 from phimask.config.project import load_project
+from phimask.engine.beginning import begin
 from phimask.engine.control import StopSignal
-from phimask.engine.run import Outcome, Run
+from phimask.engine.run import Deployments, Outcome, Run
+from phimask.ledger.opening import open_ledger
+from phimask.ledger.runs import Runs
 from phimask.planning.plan import Scope, plan_collection
 from phimask.planning.preflight import Namespace
 from phimask.plugins.loading import load_registry
@@ -170,6 +174,7 @@ class Bench:
         self.collection: Any = client[database]["counters"]
         self.stop = StopSignal()
         self._uri = uri
+        self._runs = 0
         (folder / "profiles").mkdir()
         (folder / "collections").mkdir()
         (folder / "profiles" / "quick.yaml").write_text(PROFILE, encoding="utf-8")
@@ -209,14 +214,23 @@ class Bench:
             file, configuration.profile, self.registry, (), source, None, Scope(query, limit)
         )
         assert plan.hazards == []
-        return Run(configuration, self.registry, self.stop).mask([plan], "test", None)
+        uri = Secret(self._uri)
+        deployments = Deployments(uri, None, uri, open_ledger(self.client, self.database, "ledger"))
+        run = Run(configuration, self.registry, (), deployments, self.stop)
+        self._runs += 1
+        record, epoch = begin(Runs(deployments.ledger), f"test-{self._runs}", [plan], configuration, None)
+        return run.mask([plan], record, epoch)
+
+    def fail(self, mode: Any, **data: Any) -> None:
+        """Set the server's fail point failCommand, for commands on the collection that is masked."""
+        data["namespace"] = f"{self.database}.counters"
+        self.client.admin.command("configureFailPoint", "failCommand", mode=mode, data=data)
 
     @contextmanager
     def failing(self, **data: Any) -> Iterator[None]:
         """The server's fail point failCommand, for as long as the block lasts; `times` bounds it."""
         times = data.pop("times", None)
-        mode = "alwaysOn" if times is None else {"times": times}
-        self.client.admin.command("configureFailPoint", "failCommand", mode=mode, data=data)
+        self.fail("alwaysOn" if times is None else {"times": times}, **data)
         try:
             yield
         finally:
@@ -233,8 +247,9 @@ def bench(
     monkeypatch.delenv("PHIMASK_URI", raising=False)
     monkeypatch.delenv("PHIMASK_TARGET_URI", raising=False)
     # A server that said it was shutting down is looked at again after a heartbeat; the usual 10 s are long here.
-    with MongoClient(f"{mongo_uri}&heartbeatFrequencyMS=500") as own:
-        yield Bench(tmp_path, mongo_uri, own, database.name)
+    uri = f"{mongo_uri}&heartbeatFrequencyMS=500"
+    with MongoClient(uri) as own:
+        yield Bench(tmp_path, uri, own, database.name)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import bson
@@ -22,18 +23,19 @@ from masking_trials import (
     Tilde,
     Trial,
     batches,
-    core,
     told,
 )
 from oracle import Node, build, expected, parse
-from partition_runs import Room, store, stored, wanted
-from phimask import Column, DocumentId, DocumentPair, Finding, Totals, Validator
+from partition_runs import EVERYTHING, WAYS, Room, Way, store, stored, wanted
+from phimask import BatchBudget, Column, DocumentId, DocumentPair, Finding, Totals, Validator
 from phimask.engine import commit as committing
+from phimask.engine.batches import Batch
 from phimask.engine.checking import Checks
-from phimask.engine.commit import Batch, Committed, Committer
-from phimask.masking.columns import OnError
+from phimask.engine.commit import Committed, Committer
+from phimask.ledger.partitions import LeaseLost
 from phimask.plugins.values import Phase
 from phimask.store.raw import identity
+from phimask.store.reading import BatchReader
 
 stable = settings(
     derandomize=True,
@@ -42,10 +44,11 @@ stable = settings(
     max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-NO_CHECKS = Checks("during", ())
+HUNDRED = BatchBudget(100, 1 << 26)
 NAME: Node = (0x02, b"Name", b"\4\0\0\0Ada\0")
 RULES: Rules = [((DEEP, "Name"), TILDE)]
-WAYS = pytest.mark.parametrize("copy", [False, True], ids=["in place", "copy"])
+EACH_WAY = pytest.mark.parametrize("way", WAYS)
+IN_PLACE = pytest.mark.parametrize("way", ["plain", "transaction"])
 
 
 @pytest.fixture(scope="module")
@@ -74,53 +77,47 @@ def of(*numbers: int) -> list[DocumentId]:
     return [identity(plain(number)) for number in numbers]
 
 
-def committer(
-    room: Room,
-    rules: Rules = RULES,
-    *,
-    copy: bool,
-    on_error: OnError = "redact",
-    checks: Checks = NO_CHECKS,
-    sample: int = 0,
-) -> Committer:
-    return Committer(
-        room.source, room.target if copy else None, core(rules, on_error=on_error), checks, sample
-    )
+def committer(room: Room, rules: Rules = RULES, *, way: Way, **settings: Any) -> Committer:
+    return room.committer(rules, way, **settings)
 
 
-def prepared(made: Committer, documents: list[bytes]) -> Batch:
-    return made.prepare(list(documents), whole=True, seconds=0.0)
+def prepared(room: Room, made: Committer, documents: list[bytes]) -> Batch:
+    batch = room.read(made, BatchReader(room.source, EVERYTHING, None, None), HUNDRED, whole=True)
+    assert batch is not None
+    assert len(batch.identities) == len(documents)
+    return batch
 
 
 def counts(done: Committed) -> tuple[int, int, int, int]:
     """Written, unchanged, missing, quarantined."""
-    return done.written, done.unchanged, done.missing, len(done.quarantined)
+    tally = done.tally
+    return tally.masked, tally.unchanged, tally.missing, tally.quarantined
 
 
 Examples = tuple[list[bytes], list[tuple[Path, Trial]]]
 
 
-@WAYS
+@EACH_WAY
 @stable
 @given(batches(odd=True, most=8))
-def test_any_documents_are_as_the_oracle_has_them(rooms: Room, copy: bool, batch: Examples) -> None:
+def test_any_documents_are_as_the_oracle_has_them(rooms: Room, way: Way, batch: Examples) -> None:
     documents, rules = batch
     rooms.clear()
     fields = [[node for node in parse(raw) if node[1] != b"_id"] for raw in documents]
     store(rooms.source, [odd(number, *nodes) for number, nodes in enumerate(fields)])
-    run = rooms.run(rules, copy=copy)
+    run = rooms.run(rules, way=way)
     for found, reason in run.quarantined.items():
         nodes = parse(run.before[found])
         # The server refuses to replace what has a $ key at its top, and fills in an empty timestamp there.
         dollar = any(key.startswith(b"$") for _, key, _ in nodes)
         empty = any(value == bytes(8) for kind, _, value in nodes if kind == 0x11)
-        assert (dollar and "code 52" in reason and not copy) or (empty and "empty timestamp" in reason)
-    assert run.after == wanted(run, rules, copy=copy)
+        assert (dollar and "code 52" in reason and way != "copy") or (empty and "empty timestamp" in reason)
+    assert run.after == wanted(run, rules, way=way)
     assert run.written + run.unchanged + len(run.quarantined) == len(run.before)
 
 
-@WAYS
-def test_each_document_is_counted_in_one_place(room: Room, copy: bool) -> None:
+@EACH_WAY
+def test_each_document_is_counted_in_one_place(room: Room, way: Way) -> None:
     documents = [
         plain(1, Name="Ada"),
         plain(2, Other="x"),
@@ -131,30 +128,30 @@ def test_each_document_is_counted_in_one_place(room: Room, copy: bool) -> None:
         plain(7, Name="x" * 10),
     ]
     store(room.source, documents)
-    made = committer(room, copy=copy, on_error="quarantine")
-    batch = prepared(made, documents)
-    if not copy:
+    made = committer(room, way=way, on_error="quarantine")
+    journal = room.journal(way)
+    batch = prepared(room, made, documents)
+    if way != "copy":
         room.source.delete_many({"_id": {"$in": [5]}})
-    done = made.commit(batch)
+    done = made.commit(batch, journal)
     assert list(done.quarantined) == of(3)
     assert done.quarantined[of(3)[0]] == "a value at **.Name could not be masked"
-    # In place, a key that stands twice has the document read again, though nothing in it is to be masked.
-    assert counts(done) == ((4, 2, 0, 1) if copy else (4, 1, 1, 1))
-    totals = done.totals()
-    assert totals.read == 7 == totals.written + totals.unchanged + totals.missing + totals.quarantined
+    # What was deleted is missing where it was read before, and was never there where it is read again.
+    assert counts(done) == {"copy": (4, 2, 0, 1), "plain": (3, 2, 1, 1), "transaction": (3, 2, 0, 1)}[way]
+    assert done.tally.read == sum(counts(done))
 
 
-@WAYS
-def test_a_quarantined_document_is_left_as_it_is_or_out(room: Room, copy: bool) -> None:
+@EACH_WAY
+def test_a_quarantined_document_is_left_as_it_is_or_out(room: Room, way: Way) -> None:
     documents = [plain(1, Name="Ada", Age=5), plain(2, Name=7), odd(3, NAME, (0x10, b"Name", bytes(4)))]
     store(room.source, documents)
-    run = room.run(RULES, copy=copy, on_error="quarantine")
+    run = room.run(RULES, way=way, on_error="quarantine")
     assert set(run.quarantined) == set(of(2, 3))
-    assert run.after == wanted(run, RULES, copy=copy)
+    assert run.after == wanted(run, RULES, way=way)
 
 
-@WAYS
-def test_growth_past_what_a_document_may_hold(room: Room, copy: bool) -> None:
+@EACH_WAY
+def test_growth_past_what_a_document_may_hold(room: Room, way: Way) -> None:
     documents = [
         plain(1, Name="Ada"),
         plain(2, Name="x", big="x" * (16 * 1024 * 1024 - 40)),
@@ -162,11 +159,10 @@ def test_growth_past_what_a_document_may_hold(room: Room, copy: bool) -> None:
     ]
     rules: Rules = [(("Name",), Trial(Lengthening, TILDE.mask))]
     store(room.source, documents)
-    done = committer(room, rules, copy=copy).commit(prepared(committer(room, rules, copy=copy), documents))
-    assert list(done.quarantined) == of(2)
-    assert counts(done) == (2, 0, 0, 1)
-    after = stored(room.target if copy else room.source)
-    assert after.get(of(2)[0]) == (None if copy else documents[1])
+    run = room.run(rules, way=way)
+    assert list(run.quarantined) == of(2)
+    assert (run.written, run.unchanged) == (2, 0)
+    assert run.after.get(of(2)[0]) == (None if way == "copy" else documents[1])
 
 
 class Lengthening(Tilde):
@@ -176,8 +172,9 @@ class Lengthening(Tilde):
         return [value + "~" * 100 for value in column.values]
 
 
-@WAYS
-def test_a_batch_committed_again_masks_nothing_twice(room: Room, copy: bool) -> None:
+@EACH_WAY
+def test_a_batch_committed_again_masks_nothing_twice(room: Room, way: Way) -> None:
+    """Each attempt finds the journal open at this batch: its announcement was the last thing that was heard of it."""
     documents = [
         plain(1, Name="Ada"),
         plain(2, x=1),
@@ -186,30 +183,36 @@ def test_a_batch_committed_again_masks_nothing_twice(room: Room, copy: bool) -> 
     ]
     rules: Rules = [((DEEP,), TILDE)]
     store(room.source, documents)
-    made = committer(room, rules, copy=copy)
-    batch = prepared(made, documents)
-    first, second, third = (made.commit(batch) for _ in range(3))
-    assert counts(first) == counts(second) == counts(third) == (4, 0, 0, 0)
-    after = stored(room.target if copy else room.source)
+    made = committer(room, rules, way=way)
+    journal = room.journal(way)
+    batch = prepared(room, made, documents)
+    first = made.commit(batch, journal)
+    for _ in range(2):
+        journal.lease.batch -= 1
+        assert counts(made.commit(batch, journal)) == counts(first) == (4, 0, 0, 0)
+    after = stored(room.target if way == "copy" else room.source)
     assert after == {identity(raw): expected(raw, told(rules)) for raw in documents}
 
 
-def test_a_bulk_that_fails_after_whole_documents_were_replaced(
-    room: Room, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@IN_PLACE
+def test_a_bulk_that_fails_half_way(room: Room, way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
     documents = [odd(1, NAME, NAME), plain(2, Name="Ada"), odd(3, NAME, NAME)]
     store(room.source, documents)
-    made = committer(room, copy=False)
-    batch = prepared(made, documents)
+    made = committer(room, way=way)
+    journal = room.journal(way)
+    batch = prepared(room, made, documents)
 
     def cut_off(*arguments: Any) -> Any:
         raise AutoReconnect("connection closed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(committing, "update", cut_off)
+        patch.setattr(committing, "replace_unchanged", cut_off)
+        patch.setattr(committing, "replace", cut_off)
         with pytest.raises(AutoReconnect):
-            made.commit(batch)
-    assert counts(made.commit(batch)) == (3, 0, 0, 0)
+            made.commit(batch, journal)
+    half = stored(room.source)
+    assert half[of(2)[0]] == (documents[1] if way == "transaction" else plain(2, Name="Ada~"))
+    assert counts(made.commit(batch, journal)) == (3, 0, 0, 0)
     assert stored(room.source) == {identity(raw): expected(raw, told(RULES)) for raw in documents}
 
 
@@ -222,34 +225,97 @@ def test_what_the_target_refuses_is_quarantined_changed_or_not(room: Room) -> No
         plain(4, Code=2, Name="Bea"),
     ]
     store(room.source, documents)
-    done = committer(room, copy=True).commit(prepared(committer(room, copy=True), documents))
-    assert done.written + done.unchanged == 2
-    assert len(done.quarantined) == 2
-    after = stored(room.target)
-    names = [bson.decode(raw) for raw in after.values()]
-    assert done.written == sum("Name" in one for one in names)
-    assert done.unchanged == sum("Name" not in one for one in names)
+    run = room.run(RULES, way="copy")
+    assert run.written + run.unchanged == 2
+    assert len(run.quarantined) == 2
+    names = [bson.decode(raw) for raw in run.after.values()]
+    assert run.written == sum("Name" in one for one in names)
+    assert run.unchanged == sum("Name" not in one for one in names)
+
+
+@IN_PLACE
+def test_what_the_server_refuses_in_place_is_quarantined_and_the_rest_is_masked(room: Room, way: Way) -> None:
+    room.source.create_index("Name", unique=True)
+    documents = [
+        plain(number, Name=name) for number, name in enumerate(["Ada", "Bea", "Bea~", "Cyd", "Cyd~"])
+    ]
+    documents.append(plain(9, Name="Dee"))
+    store(room.source, documents)
+    run = room.run(RULES, way=way)
+    # In order, the first of each pair would take the name that the second has still.
+    assert run.written + len(run.quarantined) == len(documents)
+    assert all("code 11000" in reason for reason in run.quarantined.values())
+    assert run.after == wanted(run, RULES, way=way)
+    room.source.drop()
 
 
 def test_in_place_the_rest_of_a_document_is_whoever_changed_its(room: Room) -> None:
     documents = [plain(1, Name="Ada", Other="old")]
     store(room.source, documents)
-    made = committer(room, copy=False)
-    batch = prepared(made, documents)
+    made = committer(room, way="plain")
+    journal = room.journal("plain")
+    batch = prepared(room, made, documents)
     room.source.update_one({"_id": 1}, {"$set": {"Other": "new", "More": 1}})
-    made.commit(batch)
+    made.commit(batch, journal)
     assert stored(room.source) == {of(1)[0]: plain(1, Name="Ada~", Other="new", More=1)}
 
 
-def test_deleted_documents_stay_deleted(room: Room) -> None:
+def test_a_transaction_takes_in_what_others_did_since_it_read(room: Room) -> None:
+    documents = [
+        plain(1, Name="Ada", Other="old"),
+        plain(2, Name="Bea"),
+        odd(3, NAME, NAME),
+        plain(5, Name="Eve"),
+    ]
+    store(room.source, documents)
+    made = committer(room, way="transaction")
+    journal = room.journal("transaction")
+    batch = prepared(room, made, documents)
+    room.source.update_one({"_id": 1}, {"$set": {"Other": "new", "More": 1}})
+    room.source.replace_one({"_id": 2}, {"_id": 2, "Name": "Zoe"})
+    room.source.delete_one({"_id": 3})
+    room.source.insert_one({"_id": 4, "Name": "Ida"})
+    done = made.commit(batch, journal)
+    assert stored(room.source) == {
+        identity(raw): raw
+        for raw in (
+            plain(1, Name="Ada~", Other="new", More=1),
+            plain(2, Name="Zoe~"),
+            plain(4, Name="Ida~"),
+            plain(5, Name="Eve~"),
+        )
+    }
+    assert counts(done) == (4, 0, 0, 0)
+
+
+@IN_PLACE
+def test_deleted_documents_stay_deleted(room: Room, way: Way) -> None:
     documents = [plain(1, Name="Ada"), odd(2, NAME, NAME), plain(3, x=1)]
     store(room.source, documents)
-    made = committer(room, copy=False)
-    batch = prepared(made, documents)
+    made = committer(room, way=way)
+    batch = prepared(room, made, documents)
     room.source.delete_many({})
-    done = made.commit(batch)
-    assert counts(done) == (0, 1, 2, 0)
+    journal = room.journal(way)
+    done = made.commit(batch, journal)
+    assert counts(done) == ((0, 1, 2, 0) if way == "plain" else (0, 0, 0, 0))
     assert stored(room.source) == {}
+    assert journal.lease.watermark == of(3)[0]
+
+
+def test_a_zombie_writes_nothing(room: Room) -> None:
+    """Whoever took the partition over settled that the batch never was."""
+    documents = [plain(1, Name="Ada")]
+    store(room.source, documents)
+    made = committer(room, way="transaction")
+    journal = room.journal("transaction")
+    batch = prepared(room, made, documents)
+    assert journal.applied is not None
+    journal.announce(batch)  # the last thing that it did before it was taken for dead
+    later = replace(journal.lease, fence=journal.lease.fence + 1)
+    assert not journal.applied.settle(later, batch.number or 0)
+    with pytest.raises(LeaseLost):
+        made.commit(batch, journal)
+    assert stored(room.source) == {identity(raw): raw for raw in documents}
 
 
 class Witness(Validator):
@@ -272,36 +338,41 @@ class Witness(Validator):
         return ()
 
 
-@WAYS
+@EACH_WAY
 @pytest.mark.parametrize("sample", [0, 2, 100])
-def test_a_sample_is_checked_whole_before_and_after(room: Room, copy: bool, sample: int) -> None:
+def test_a_sample_is_checked_whole_before_and_after(room: Room, way: Way, sample: int) -> None:
     documents = [plain(number, Name="Ada", Other="x" * number) for number in range(5)]
     documents += [odd(7, NAME, NAME), plain(8, Other=1), plain(9, Name=1)]
     store(room.source, documents)
     witness = Witness()
+    projection = None if way == "copy" else {"Name": 1}
     made = committer(
-        room, copy=copy, checks=Checks("during", [witness]), sample=sample, on_error="quarantine"
+        room,
+        way=way,
+        checks=Checks("during", [witness]),
+        sample=sample,
+        on_error="quarantine",
+        projection=projection,
     )
-    projected = documents if copy else [cut(raw) for raw in documents]
-    done = made.commit(made.prepare(projected, whole=copy, seconds=0.0))
-    assert done.totals() == witness.sums[0]
+    journal = room.journal(way)
+    reader = BatchReader(room.source, EVERYTHING, None, projection)
+    batch = room.read(made, reader, HUNDRED, whole=projection is None)
+    assert batch is not None
+    done = made.commit(batch, journal)
+    assert done.tally.totals() == witness.sums[0]
+    assert done.tally.checked["witness"] == len(witness.pairs)
     originals = {raw: expected(raw, told(RULES)) for raw in documents[:-1]}
     shown = {pair.before: pair.after for pair in witness.pairs}
     assert shown.items() <= originals.items()
     assert len(shown) in {0: {0}, 2: {1, 2}, 100: {7}}[sample]  # the quarantined one is not shown
 
 
-def cut(raw: bytes) -> bytes:
-    """What a projection of the name leaves of a document."""
-    return build([node for node in parse(raw) if node[1] in (b"_id", b"Name")])
-
-
 def test_what_is_checked_is_what_was_masked(room: Room) -> None:
     store(room.source, [plain(1, Name="Bea", Other="new")])
     witness = Witness()
-    made = committer(room, copy=False, checks=Checks("during", [witness]), sample=1)
-    done = made.commit(made.prepare([plain(1, Name="Ada")], whole=False, seconds=0.0))
-    assert counts(done) == (1, 0, 0, 0)
+    made = committer(room, way="plain", checks=Checks("during", [witness]), sample=1)
+    batch = made.preparer.prepare([plain(1, Name="Ada")], whole=False)
+    assert counts(made.commit(batch, room.journal("plain"))) == (1, 0, 0, 0)
     (pair,) = witness.pairs
     assert pair == DocumentPair(plain(1, Name="Bea", Other="new"), plain(1, Name="Bea~", Other="new"))
 
@@ -310,10 +381,11 @@ def test_a_sampled_document_that_is_gone_is_no_finding(room: Room) -> None:
     documents = [plain(1, Name="Ada"), plain(2, Name="Bea")]
     store(room.source, documents)
     witness = Witness()
-    made = committer(room, copy=False, checks=Checks("during", [witness]), sample=2)
-    batch = prepared(made, documents)
+    made = committer(room, way="plain", checks=Checks("during", [witness]), sample=2)
+    journal = room.journal("plain")
+    batch = prepared(room, made, documents)
     room.source.delete_one({"_id": 1})
-    done = made.commit(batch)
+    done = made.commit(batch, journal)
     assert counts(done) == (1, 0, 1, 0)
     assert [pair.before for pair in witness.pairs] == [documents[1]]
 
@@ -321,19 +393,21 @@ def test_a_sampled_document_that_is_gone_is_no_finding(room: Room) -> None:
 def test_bytes_and_seconds_are_those_of_the_batch(room: Room) -> None:
     documents = [plain(1, Name="Ada"), plain(2, Name="Bea")]
     store(room.source, documents)
-    made = committer(room, copy=False)
-    batch = made.prepare(documents, whole=True, seconds=100.0)
-    assert batch.bytes == sum(map(len, documents))
+    made = committer(room, way="plain")
+    batch = made.preparer.prepare(documents, whole=True, seconds=100.0)
+    assert batch.size == sum(map(len, documents))
     assert batch.seconds > 100
-    assert made.commit(batch).seconds > batch.seconds
+    assert made.commit(batch, room.journal("plain")).seconds > batch.seconds
 
 
-def test_no_value_is_shown(room: Room) -> None:
+@EACH_WAY
+def test_no_value_is_shown(room: Room, way: Way) -> None:
     documents = [plain(1, Name="Quillfeather"), odd(2, NAME, NAME)]
     store(room.source, documents)
-    made = committer(room, [(("Name",), AS_TEXT), (("x",), KEEP)], copy=False)
-    batch = prepared(made, documents)
-    done = made.commit(batch)
-    for shown in (batch, done, done.totals(), batch.masked):
+    made = committer(room, [(("Name",), AS_TEXT), (("x",), KEEP)], way=way)
+    journal = room.journal(way)
+    batch = prepared(room, made, documents)
+    done = made.commit(batch, journal)
+    for shown in (batch, done, done.tally, batch.masked, batch.writes, journal, journal.lease):
         assert "Quillfeather" not in repr(shown)
         assert "Ada" not in repr(shown)

@@ -14,7 +14,7 @@ from pymongo import MongoClient
 
 from masking_trials import DEEP, NULLIFY, TILDE, Rules, core, told
 from oracle import Node, build, expected, parse
-from partition_runs import Room, store, wanted
+from partition_runs import WAYS, Room, Way, store, wanted
 from phimask.masking.core import Masked
 from phimask.store.raw import identity
 
@@ -83,17 +83,18 @@ def test_masked_themselves(cases: list[bytes]) -> None:
             assert outcome.bson == expected(raw, told(rules))
 
 
-@pytest.mark.parametrize("how", ["in place", "in place, whole", "copy"])
-def test_on_a_server(cases: list[bytes], room: Room, how: str) -> None:
+@pytest.mark.parametrize("whole", [False, True], ids=["projected", "whole"])
+@pytest.mark.parametrize("way", WAYS)
+def test_on_a_server(cases: list[bytes], room: Room, way: Way, whole: bool) -> None:
     documents = wrapped(cases, (0x03, b"P", [NAME]))
     taken = store(room.source, documents)
     assert taken > 0.95 * len(documents)
-    rules = [*RULES, ((DEEP, "no such key"), TILDE)] if how == "in place, whole" else RULES
-    run = room.run(rules, copy=how == "copy")
-    assert (run.projection is None) == (how != "in place")
+    rules = [*RULES, ((DEEP, "no such key"), TILDE)] if whole else RULES
+    run = room.run(rules, way=way)
+    assert (run.projection is None) == (whole or way == "copy")
     assert run.quarantined == {}
     assert len(run.before) == taken
-    assert run.after == wanted(run, rules, copy=how == "copy")
+    assert run.after == wanted(run, rules, way=way)
     assert run.written == taken
     for raw in documents:
         after = run.after.get(identity(raw))

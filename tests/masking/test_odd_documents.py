@@ -32,7 +32,7 @@ from masking_trials import (
     Rules,
 )
 from oracle import Node, build
-from partition_runs import Room, store, wanted
+from partition_runs import WAYS, Room, Way, store, wanted
 
 FAR = DatetimeMS(253_402_300_800_000)  # the first millisecond of the year 10000
 
@@ -170,22 +170,22 @@ def room(rooms: Room) -> Room:
     return rooms
 
 
-def agree(room: Room, documents: list[bytes], rules: Rules, *, copy: bool, **settings: Any) -> Any:
+def agree(room: Room, documents: list[bytes], rules: Rules, *, way: Way, **settings: Any) -> Any:
     assert store(room.source, documents) == len(documents)
-    run = room.run(rules, copy=copy, **settings)
+    run = room.run(rules, way=way, **settings)
     assert run.quarantined == {}
-    assert run.after == wanted(run, rules, copy=copy)
+    assert run.after == wanted(run, rules, way=way)
     changed = sum(run.after[found] != run.before[found] for found in run.before)
     assert run.written >= changed
     assert run.written + run.unchanged == len(documents)
     return run
 
 
-@pytest.mark.parametrize("copy", [False, True], ids=["in place", "copy"])
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-def test_by_including_roots(room: Room, odd: dict[str, Any] | list[Node], copy: bool) -> None:
-    run = agree(room, [raw(odd)], RULES, copy=copy)
-    if not copy:
+def test_by_including_roots(room: Room, odd: dict[str, Any] | list[Node], way: Way) -> None:
+    run = agree(room, [raw(odd)], RULES, way=way)
+    if way != "copy":
         assert set(run.projection.values()) == {1}
         assert "Visits" in run.projection
 
@@ -194,7 +194,7 @@ def test_by_including_roots(room: Room, odd: dict[str, Any] | list[Node], copy: 
 def test_by_excluding_bulk(room: Room, odd: dict[str, Any] | list[Node]) -> None:
     usual = {"_id": 0, "Patient": {"Name": "Ada", **BULK}, "Visits": [{"Name": "Ada", **BULK}], "Big": BULK}
     sample = [bson.encode(usual)]
-    run = agree(room, [raw(odd, {"Big": BULK}), *sample], RULES, copy=False, sample=sample)
+    run = agree(room, [raw(odd, {"Big": BULK}), *sample], RULES, way="transaction", sample=sample)
     assert set(run.projection.values()) == {0}
     assert "Visits.Images" in run.projection
 
@@ -202,26 +202,26 @@ def test_by_excluding_bulk(room: Room, odd: dict[str, Any] | list[Node]) -> None
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
 def test_by_whole_documents(room: Room, odd: dict[str, Any] | list[Node]) -> None:
     rules: Rules = [((DEEP, "Name"), TILDE), *RULES[1:], ((ANY, "Deep"), NULLIFY)]
-    run = agree(room, [raw(odd)], rules, copy=False)
+    run = agree(room, [raw(odd)], rules, way="transaction")
     assert run.projection is None
 
 
-@pytest.mark.parametrize("copy", [False, True], ids=["in place", "copy"])
-def test_all_of_them_in_one_batch(room: Room, copy: bool) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_all_of_them_in_one_batch(room: Room, way: Way) -> None:
     documents = []
     for number, odd in enumerate(ODD.values()):
         fields = raw(odd if isinstance(odd, list) else {key: odd[key] for key in odd if key != "_id"})[13:]
         body = b"\x10_id\0" + struct.pack("<i", number) + fields[:-1]
         documents.append(struct.pack("<i", len(body) + 5) + body + b"\0")
-    agree(room, documents, RULES, copy=copy)
+    agree(room, documents, RULES, way=way)
 
 
-@pytest.mark.parametrize("copy", [False, True], ids=["in place", "copy"])
-def test_nothing_is_added_and_no_length_changes(room: Room, copy: bool) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_is_added_and_no_length_changes(room: Room, way: Way) -> None:
     document = {"_id": 1, "Visits": [7, None, [], {}, {"Name": None}, {"Provider": None}], "Secret": [1, 2]}
     rules: Rules = [(("Visits",), REMOVES), (("Visits", "Name"), TILDE), (("Patient", "Name"), TILDE)]
     store(room.source, [bson.encode(document)])
-    run = room.run(rules, copy=copy)
+    run = room.run(rules, way=way)
     (after,) = run.after.values()
     assert bson.decode(after) == {
         "_id": 1,

@@ -54,16 +54,16 @@ def test_by_excluding_bulk(room: Room, odd: dict[str, Any]) -> None:
     usual = {"Patient": {"Name": "Ada", "Bio": "was ill", "x": 1}}
     documents = [bson.encode({"_id": 1, **odd}), bson.encode({"_id": 2, **usual})]
     assert store(room.source, documents) == 2
-    run = room.run(RULES, copy=False)
+    run = room.run(RULES, way="transaction")
     assert run.quarantined == {}
-    assert run.after == wanted(run, RULES, copy=False)
+    assert run.after == wanted(run, RULES, way="transaction")
 
 
 def test_the_subject_is_read(room: Room) -> None:
     room.clear()
     document = {"_id": 1, "Who": {"Id": "7", "x": LONG}, "Patient": {"Name": "Ada", "y": LONG}}
     store(room.source, [bson.encode(document)])
-    run = room.run(RULES, copy=False, subject=("Who", "Id"))
+    run = room.run(RULES, way="transaction", subject=("Who", "Id"))
     assert run.projection == {"Patient.y": 0}
 
 
@@ -89,9 +89,9 @@ def test_any_documents_by_any_projection(room: Room, batch: Batch) -> None:
             for number, nodes in enumerate(fields)
         ],
     )
-    run = room.run(rules, copy=False)
+    run = room.run(rules, way="transaction")
     for found, reason in run.quarantined.items():
         # What no update can name is replaced, which the server refuses where a key at the top begins with $.
         dollar = any(key.startswith(b"$") for _, key, _ in parse(run.before[found]))
         assert reason == "the server refused the write (code 52)" if dollar else "timestamp" in reason
-    assert run.after == wanted(run, rules, copy=False)
+    assert run.after == wanted(run, rules, way="transaction")

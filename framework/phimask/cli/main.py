@@ -16,8 +16,10 @@ from phimask.cli.make import init_command, keygen_command, sample_command
 from phimask.cli.plan import plan_command
 from phimask.cli.plugins import plugins_group
 from phimask.cli.report import report_command
+from phimask.cli.resume import resume_command
 from phimask.cli.run import run_command
 from phimask.cli.show import say
+from phimask.cli.steer import continue_command, pause_command, status_command, stop_command
 from phimask.cli.verify import verify_command
 from phimask.config.uris import holds_credential
 from phimask.errors import PhimaskError
@@ -55,6 +57,11 @@ def cli() -> None:
 for _command in (
     run_command,
     plan_command,
+    resume_command,
+    status_command,
+    pause_command,
+    continue_command,
+    stop_command,
     verify_command,
     report_command,
     explain_command,

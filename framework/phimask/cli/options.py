@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import click
@@ -52,6 +53,25 @@ _OPTIONS = (
     ),
     click.option("--safe-mode", is_flag=True, help="Small batches, every document checked, stop at the first failure."),
 )  # fmt: skip
+
+
+_ENDING = (
+    click.option(
+        "--report", "report_file", type=click.Path(path_type=Path, dir_okay=False),
+        help="Write the report as JSON here.",
+    ),
+    click.option(
+        "--log-dir", type=click.Path(path_type=Path, file_okay=False), help="Write the run's log to a file in here."
+    ),
+    click.option("--max-duration", metavar="TIME", help="Stop safely after so long, such as 6h; resume goes on."),
+)  # fmt: skip
+
+
+def ending_flags(command: Callable[..., _Result]) -> Callable[..., _Result]:
+    """Give a command the flags that say when a run ends and what is left of it."""
+    for option in reversed(_ENDING):
+        command = option(command)
+    return command
 
 
 def run_flags(command: Callable[..., _Result]) -> Callable[..., _Result]:

@@ -6,19 +6,24 @@ import json
 import secrets
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from phimask.cli.options import Flags, as_json_option, run_flags
+from phimask.cli.options import Flags, as_json_option, ending_flags, run_flags
 from phimask.cli.plan import show_plans
-from phimask.cli.session import open_session
+from phimask.cli.session import Session, open_session
 from phimask.cli.show import PersonConsole, answer, say
+from phimask.config.units import parse_duration
+from phimask.engine.beginning import begin, obstacles, pins
 from phimask.engine.control import StopSignal, stop_on_signals
-from phimask.engine.run import Run
+from phimask.engine.run import Deployments, Outcome, Run
 from phimask.errors import Interrupted, PhimaskError, PreflightError, UsageError
+from phimask.ledger.runs import RunRecord, Runs
 from phimask.log import close_log, configure_log
 from phimask.observing.text import render
 from phimask.planning.plan import CollectionPlan
@@ -27,22 +32,11 @@ from phimask.planning.plan import CollectionPlan
 @click.command("run")
 @run_flags
 @click.option("--yes", is_flag=True, help="Do not ask before documents are changed in place.")
+@click.option("--again", is_flag=True, help="Mask a collection again that a run has masked already.")
 @click.option("--dry-run", is_flag=True, help="Only plan: the same as `phimask plan`.")
-@click.option(
-    "--report",
-    "report_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the report as JSON here.",
-)
-@click.option(
-    "--log-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Write the run's log to a file in here.",
-)
+@ending_flags
 @as_json_option
-def run_command(
-    flags: Flags, yes: bool, dry_run: bool, report_file: Path | None, log_dir: Path | None, as_json: bool
-) -> int:
+def run_command(flags: Flags, yes: bool, again: bool, dry_run: bool, as_json: bool, **ending: Any) -> int:
     """Mask documents, in place or into a target, verify them and report.
 
     With no deployment named anywhere, sample documents are masked in a MongoDB of phimask's own.
@@ -50,39 +44,85 @@ def run_command(
     if dry_run:
         return show_plans(flags, as_json=as_json)
     run_id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
-    log_file = configure_log(log_dir, run=run_id, quiet=True)  # observers and the report tell people
-    try:
-        return _run(flags, run_id, yes=yes, report_file=report_file, log_file=log_file, as_json=as_json)
-    finally:
-        close_log()
+    with run_ending(run_id, as_json=as_json, **ending) as finish:
+        with open_session(flags, demo_allowed=True) as session:
+            plans = session.plans(detect=session.configuration.profile.strict)
+            refuse_hazards(plans, strict=session.configuration.profile.strict)
+            deployments = session.deployments()
+            runs = Runs(deployments.ledger)
+            hazards = obstacles(runs, pins(plans, session.configuration), again=again)
+            if hazards:
+                raise PreflightError(hazards)
+            if not (yes or session.demo):
+                _confirm(plans)
+            record, epoch = begin(runs, run_id, plans, session.configuration, session.key_fingerprint)
+            outcome = mask(session, deployments, plans, record, epoch, finish.most_seconds)
+        return finish(outcome)
 
 
-def _run(
-    flags: Flags, run_id: str, *, yes: bool, report_file: Path | None, log_file: Path | None, as_json: bool
-) -> int:
+def mask(
+    session: Session,
+    deployments: Deployments,
+    plans: Sequence[CollectionPlan],
+    record: RunRecord,
+    epoch: int,
+    most_seconds: float | None,
+) -> Outcome:
+    """The run itself, which a signal stops."""
+    stop = StopSignal()
+    with stop_on_signals(stop):
+        return Run(
+            session.configuration,
+            session.registry,
+            session.keys,
+            deployments,
+            stop,
+            most_seconds=most_seconds,
+        ).mask(plans, record, epoch)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What is done with a run's outcome: shown, written where it was asked for, and turned into the exit code."""
+
+    report_file: Path | None
+    log_file: Path | None
+    as_json: bool
+    most_seconds: float | None
+
+    def __call__(self, outcome: Outcome) -> int:
+        """The exit code, where it is 0; any other comes as the outcome's error."""
+        render(outcome.report, PersonConsole())
+        if self.as_json:
+            answer(outcome.report)
+        if self.report_file is not None:
+            _write_report(self.report_file, outcome.report)
+        for what, path in (("report", self.report_file), ("log", self.log_file)):
+            if path is not None:
+                say(f"{what}: {path}")
+        if outcome.error is not None:
+            raise outcome.error
+        return 0
+
+
+@contextmanager
+def run_ending(
+    run_id: str, *, report_file: Path | None, log_dir: Path | None, max_duration: str | None, as_json: bool
+) -> Iterator[Ending]:
+    """The log is open meanwhile. Raises UsageError for a report that could not be written."""
     if report_file is not None and not report_file.absolute().parent.is_dir():
         raise UsageError(f"--report {report_file}: there is no such directory; make it first")
-    stop = StopSignal()
-    with open_session(flags, demo_allowed=True) as session:
-        plans = session.plans(detect=session.configuration.profile.strict)
-        _refuse_hazards(plans, strict=session.configuration.profile.strict)
-        if not (yes or session.demo):
-            _confirm(plans)
-        with stop_on_signals(stop):
-            outcome = Run(session.configuration, session.registry, stop).mask(
-                plans, run_id, session.keys[0].fingerprint if session.keys else None
-            )
-    render(outcome.report, PersonConsole())
-    if as_json:
-        answer(outcome.report)
-    if report_file is not None:
-        _write_report(report_file, outcome.report)
-    for what, path in (("report", report_file), ("log", log_file)):
-        if path is not None:
-            say(f"{what}: {path}")
-    if outcome.error is not None:
-        raise outcome.error
-    return 0
+    most_seconds = None
+    if max_duration is not None:
+        try:
+            most_seconds = parse_duration(max_duration)
+        except ValueError as error:
+            raise UsageError(f"--max-duration: {error}") from None
+    log_file = configure_log(log_dir, run=run_id, quiet=True)  # observers and the report tell people
+    try:
+        yield Ending(report_file, log_file, as_json, most_seconds)
+    finally:
+        close_log()
 
 
 def _write_report(file: Path, report: dict[str, Any]) -> None:
@@ -94,7 +134,7 @@ def _write_report(file: Path, report: dict[str, Any]) -> None:
         ) from None
 
 
-def _refuse_hazards(plans: Sequence[CollectionPlan], *, strict: bool) -> None:
+def refuse_hazards(plans: Sequence[CollectionPlan], *, strict: bool) -> None:
     """What a preflight hazard stops is stopped before any collection is begun."""
     hazards: list[str] = []
     for plan in plans:

@@ -17,7 +17,9 @@ from phimask.cli.show import say
 from phimask.config.load import load_configuration
 from phimask.config.model import CollectionFile, Configuration, Secret
 from phimask.config.project import PROJECT_FILE, URI_VARIABLE, load_project
+from phimask.engine.run import Deployments
 from phimask.errors import UsageError
+from phimask.ledger.opening import open_ledger
 from phimask.masking.keys import MaskingKey
 from phimask.planning.components import refuse_impossible
 from phimask.planning.plan import CollectionPlan, Scope, plan_collection
@@ -33,7 +35,7 @@ _DEMO_DATABASE = "ehr"
 _DEMO_COLLECTION = "container"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Session:
     """All that a command works with. `demo`: the deployment is an embedded one with sample documents."""
 
@@ -44,6 +46,23 @@ class Session:
     target: Client | None
     scope: Scope
     demo: bool
+    uri: Secret
+    target_uri: Secret | None
+    _stack: ExitStack
+
+    def deployments(self, *, create: bool = True) -> Deployments:
+        """With the ledger opened; with `create` false nothing is written for that. Raises PreflightError."""
+        where = self.configuration.project.coordination
+        uri, client = self.uri, self.source
+        if where.uri is not None:
+            uri, client = where.uri, self._stack.enter_context(connect(where.uri))
+        ledger = open_ledger(client, where.database, where.prefix, create=create)
+        return Deployments(self.uri, self.target_uri, uri, ledger)
+
+    @property
+    def key_fingerprint(self) -> str | None:
+        """Of the key that masks; None where no masker uses one."""
+        return self.keys[0].fingerprint if self.keys else None
 
     def plans(self, *, detect: bool) -> list[CollectionPlan]:
         """A plan for each collection, in order; with `detect`, unmapped values are looked at by detectors."""
@@ -79,10 +98,13 @@ class Session:
 
 
 @contextmanager
-def open_session(flags: Flags, *, demo_allowed: bool) -> Iterator[Session]:
-    """Read everything, open everything; close it all at the end. Raises UsageError and its kinds."""
+def open_session(flags: Flags, *, demo_allowed: bool, scope: Scope | None = None) -> Iterator[Session]:
+    """Read everything, open everything; close it all at the end. `scope`, if given, goes over the flags'.
+
+    Raises UsageError and its kinds.
+    """
     environ = os.environ
-    scope = Scope(_query(flags.query), flags.limit)
+    scope = scope or Scope(_query(flags.query), flags.limit)
     bare = flags.uri is None and URI_VARIABLE not in environ and not Path(PROJECT_FILE).exists()
     demo = demo_allowed and bare
     project = load_project(
@@ -112,11 +134,12 @@ def open_session(flags: Flags, *, demo_allowed: bool) -> Iterator[Session]:
         source = stack.enter_context(connect(uri))
         if demo:
             _fill(source, project.database or _DEMO_DATABASE)
-        target = None
+        target, target_uri = None, None
         if project.target is not None:
             same = project.target.uri is None
-            target = source if same else stack.enter_context(connect(project.target.uri or uri))
-        yield Session(configuration, registry, keys, source, target, scope, demo)
+            target_uri = project.target.uri or uri
+            target = source if same else stack.enter_context(connect(target_uri))
+        yield Session(configuration, registry, keys, source, target, scope, demo, uri, target_uri, stack)
 
 
 def _demo_deployment(stack: ExitStack, environ: Mapping[str, str]) -> Secret:

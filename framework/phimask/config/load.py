@@ -93,6 +93,7 @@ def load_configuration(
         profile=replace(chosen, undo=beside_the_project(chosen.undo, project.directory)),
         collections=tuple(files),
         digest=_digest(project, chosen, files, components),
+        rule_digests=tuple(_sha256(_decisive(file, components)) for file in files),
         settings=tuple(settings),
     )
 
@@ -108,7 +109,7 @@ def _digest(
     """SHA-256 over canonical JSON of what decides the outcome: where, how and what; not who watches."""
 
     def choice(kind: str, chosen: ComponentChoice) -> dict[str, Any]:
-        return {"name": chosen.name, "options": public_options(kind, chosen, components)}
+        return _choice(kind, chosen, components)
 
     decisive = {
         "database": project.database,
@@ -126,25 +127,35 @@ def _digest(
             "prescan": profile.prescan,
             "strict": profile.strict,
         },
-        "collections": [
+        "collections": [_decisive(file, components) for file in collections],
+    }
+    return _sha256(decisive)
+
+
+def _choice(kind: str, chosen: ComponentChoice, components: ComponentCatalog) -> dict[str, Any]:
+    return {"name": chosen.name, "options": public_options(kind, chosen, components)}
+
+
+def _decisive(file: CollectionFile, components: ComponentCatalog) -> dict[str, Any]:
+    """What of a collection file decides the outcome."""
+    return {
+        "collection": file.collection,
+        "subject": file.subject,
+        "unmapped": file.unmapped,
+        "on_error": file.on_error,
+        "rules": [
             {
-                "collection": file.collection,
-                "subject": file.subject,
-                "unmapped": file.unmapped,
-                "on_error": file.on_error,
-                "rules": [
-                    {
-                        "path": rule.path,
-                        "when": rule.when,
-                        "decode": rule.decode,
-                        "masker": None if rule.masker is None else choice("masker", rule.masker),
-                    }
-                    for rule in file.rules
-                ],
+                "path": rule.path,
+                "when": rule.when,
+                "decode": rule.decode,
+                "masker": None if rule.masker is None else _choice("masker", rule.masker, components),
             }
-            for file in collections
+            for rule in file.rules
         ],
     }
+
+
+def _sha256(decisive: Mapping[str, Any]) -> str:
     canonical = json.dumps(
         decisive, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
     )

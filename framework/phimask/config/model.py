@@ -93,6 +93,18 @@ class Retry:
     longest: float
 
 
+Guard = Literal["auto", "changed", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class WriteSettings:
+    """How batches are written in place. guard: against others who write meanwhile; journal: whether each batch is
+    announced in the ledger."""
+
+    guard: Guard
+    journal: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Undo:
     """The way back. vault: the directory or the connection string of the undo vault, None for no vault. In a run's
@@ -157,6 +169,7 @@ class Profile:
     breaker: Breaker
     canary: Canary | None
     retry: Retry
+    write: WriteSettings
     throttle: ThrottleSettings
     undo: Undo
     check_sample: int
@@ -218,6 +231,15 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Coordination:
+    """Where the ledger is. `uri` None: on the deployment that is masked."""
+
+    uri: Secret | None
+    database: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """phimask.yaml with the command line's settings over it: where.
 
@@ -229,6 +251,7 @@ class Project:
     uri: Secret | None
     database: str | None
     target: Target | None
+    coordination: Coordination
     key: KeySource
     older_keys: tuple[KeySource, ...]
     profile: str | None
@@ -241,11 +264,13 @@ class Project:
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """All that a run is told: where, how, what. `digest` is SHA-256, in hex, over everything that decides the
-    outcome (rules, maskers' options, subject, profile), with no secret in it. The throttle is left out: at which
-    hours work stands still is changed between a stop and a resume; and so is the vault, which decides of no value."""
+    outcome (rules, maskers' options, subject, profile), with no secret in it; `rule_digests` the same over each
+    collection file alone. The throttle is left out: at which hours work stands still is changed between a stop and a
+    resume; and so is the vault, which decides of no value."""
 
     project: Project
     profile: Profile
     collections: tuple[CollectionFile, ...]
     digest: str
+    rule_digests: tuple[str, ...] = ()
     settings: tuple[str, ...] = field(default_factory=tuple)

@@ -14,7 +14,7 @@ from phimask.config.data import data_dir, shipped_schema, shown
 from phimask.config.environment import substitute
 from phimask.config.extends import lineage
 from phimask.config.merge import COMPONENT_KEYS, merge_profiles, nested
-from phimask.config.model import Breaker, Canary, Origin, Profile, Retry
+from phimask.config.model import Breaker, Canary, Origin, Profile, Retry, WriteSettings
 from phimask.config.nodes import Node, at, below, mapping, plain
 from phimask.config.schema_check import checked
 from phimask.config.throttle import throttle_settings
@@ -137,6 +137,7 @@ def _profile(name: str, tree: Node, components: ComponentCatalog, faults: list[F
             max_batch_seconds=canary["max_batch"],
         ),
         retry=Retry(attempts=retry["attempts"], initial=retry["initial"], longest=retry["longest"]),
+        write=WriteSettings(**values["write"]),
         throttle=throttle,
         undo=undo,
         check_sample=values["check"]["sample"],

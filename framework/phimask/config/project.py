@@ -9,7 +9,7 @@ from typing import Final
 
 from phimask.config.data import shipped_schema, shown
 from phimask.config.environment import substitute, without_references
-from phimask.config.model import KeySource, Origin, Project, Secret, Target
+from phimask.config.model import Coordination, KeySource, Origin, Project, Secret, Target
 from phimask.config.nodes import Node, at, mapping, sequence, text_of
 from phimask.config.schema_check import checked
 from phimask.config.uris import holds_credential
@@ -20,6 +20,7 @@ from phimask.errors import ConfigError, Fault
 PROJECT_FILE: Final = "phimask.yaml"
 URI_VARIABLE: Final = "PHIMASK_URI"
 TARGET_URI_VARIABLE: Final = "PHIMASK_TARGET_URI"
+LEDGER_URI_VARIABLE: Final = "PHIMASK_LEDGER_URI"
 
 
 def load_project(
@@ -66,6 +67,7 @@ def load_project(
         target=None
         if target is None
         else Target(_secret(target.get("uri")), text_of(target.get("database"))),
+        coordination=_coordination(mapping(keys["coordination"])),
         key=key,
         older_keys=tuple(older_keys),
         profile=text_of(keys.get("profile")),
@@ -80,6 +82,14 @@ def _key_source(node: Node, folder: Path) -> KeySource:
     parts = mapping(node)
     file = text_of(parts.get("file"))
     return KeySource(env=text_of(parts.get("env")), file=None if file is None else folder / file)
+
+
+def _coordination(parts: Mapping[str, Node]) -> Coordination:
+    return Coordination(
+        uri=_secret(parts.get("uri")),
+        database=str(parts["database"].value),
+        prefix=str(parts["prefix"].value),
+    )
 
 
 def _secret(node: Node | None) -> Secret | None:
@@ -99,7 +109,11 @@ def _places(keys: Mapping[str, Node]) -> Iterator[tuple[str, Origin]]:
 
 
 def _refuse_credentials(tree: Node, faults: list[Fault]) -> None:
-    for path, variable in ((("uri",), URI_VARIABLE), (("target", "uri"), TARGET_URI_VARIABLE)):
+    for path, variable in (
+        (("uri",), URI_VARIABLE),
+        (("target", "uri"), TARGET_URI_VARIABLE),
+        (("coordination", "uri"), LEDGER_URI_VARIABLE),
+    ):
         node = at(tree, path)
         if isinstance(node.value, str) and holds_credential(without_references(node.value, "\0")):
             right = f"write ${{{variable}}}, and set that variable where phimask runs"

@@ -55,6 +55,21 @@ class Checks:
         except Exception as error:  # noqa: BLE001  (a validator that breaks has not validated: that is a finding)
             self._found[one.name][f"the validator failed ({type(error).__name__})", None] += 1
 
+    def take(self) -> tuple[Counter[str], Counter[tuple[str, str, str | None]]]:
+        """What was checked and found since this was last asked: documents by validator, and findings."""
+        seen = Counter(self._seen)
+        found = Counter(
+            {
+                (name, what, path): count
+                for name, kinds in self._found.items()
+                for (what, path), count in kinds.items()
+            }
+        )
+        for one in self._validators:
+            self._seen[one.name] = 0
+            self._found[one.name].clear()
+        return seen, found
+
     def results(self) -> list[Checked]:
         """What there is so far."""
         return [

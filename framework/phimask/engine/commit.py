@@ -1,215 +1,346 @@
-"""A masked batch on its way to the server, and what the server then has: in place, or into a target."""
+"""A batch on its way to the server, each way with what makes it exact: a transaction, a journal, or being repeatable.
+
+All may be called again for the same batch after an error that passes: what is done by then is not done twice.
+"""
 
 from __future__ import annotations
 
-import random
-import threading
+import abc
+import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
+from pymongo import ReadPreference
+from pymongo.client_session import ClientSession
+from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from phimask.engine.batches import Batch, Preparer
 from phimask.engine.checking import Checks
-from phimask.errors import SafeStop
-from phimask.masking.core import Masked, MaskedBatch, MaskingCore, NeedsWhole, Quarantined
-from phimask.masking.unmapped import Unmapped
-from phimask.planning.conditions import Conditions
-from phimask.plugins.values import DocumentId, DocumentPair, Totals
+from phimask.engine.journal import Journal
+from phimask.observing.tally import Tally
+from phimask.plugins.values import BatchBudget, DocumentId, Partition
+from phimask.store.connect import Client
 from phimask.store.raw import identity
-from phimask.store.reading import whole_documents
-from phimask.store.writing import Written, insert, replace_whole, update
+from phimask.store.reading import BatchReader, whole_documents
+from phimask.store.retry import error_name
+from phimask.store.writing import Written, insert, replace, replace_unchanged, update
 
-_Sent: TypeAlias = dict[DocumentId, bytes]
+Keep: TypeAlias = Callable[[Journal, Batch], None]
+"""Keeps a batch's originals; they are safe once it returns."""
 
-
-@dataclass(slots=True, repr=False)
-class Batch:
-    """Documents as read, what became of them in the core, and the seconds that took.
-
-    `before` holds the sampled documents whole, as they were read; `sent` the masked documents that were sent
-    whole because no update could name their paths; `without` the rules that do not apply to a document, where
-    some rule has a condition.
-    """
-
-    documents: list[bytes]
-    identities: list[DocumentId]
-    before: Mapping[DocumentId, bytes]
-    masked: MaskedBatch
-    bytes: int
-    seconds: float
-    without: Mapping[DocumentId, frozenset[int]]
-    sent: _Sent = field(default_factory=dict)
+_MANY: Final = 2**31 - 1
 
 
 @dataclass(slots=True)
 class Committed:
-    """A batch's outcome: counts of documents, the quarantined with their reasons, seconds in all."""
+    """A batch's outcome: what the counts grow by, the seconds it took in all, the documents left out."""
 
-    batch: Batch
-    written: int = 0
-    unchanged: int = 0
-    missing: int = 0
-    quarantined: dict[DocumentId, str] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
     seconds: float = 0.0
+    quarantined: dict[DocumentId, str] = field(default_factory=dict)
 
-    def totals(self) -> Totals:
-        """For the validators."""
-        return Totals(
-            read=len(self.batch.documents),
-            written=self.written,
-            unchanged=self.unchanged,
-            quarantined=len(self.quarantined),
-            missing=self.missing,
+
+class Committer(abc.ABC):
+    """Writes one collection's batches and checks a sample of each against what the server then holds.
+
+    `keep`, where there is a vault, is given each batch before it is written: see `phimask.ledger.vault`.
+    """
+
+    def __init__(self, preparer: Preparer, checks: Checks, keep: Keep | None = None) -> None:
+        self.preparer = preparer
+        self._checks = checks
+        self._keep = keep
+
+    def begin(self) -> ClientSession | None:
+        """What the next batch is to be read in."""
+        return None
+
+    @abc.abstractmethod
+    def commit(self, batch: Batch, journal: Journal) -> Committed:
+        """Write and check. Raises LeaseLost, PyMongo's errors, and StoreError of the vault."""
+
+    def drop(self, batch: Batch) -> None:  # noqa: B027  (most ways to write have nothing to give up)
+        """The batch will not be committed."""
+
+    def _announce(self, batch: Batch, journal: Journal) -> None:
+        if journal.announce(batch) and self._keep is not None:
+            self._keep(journal, batch)
+
+    def _check(self, batch: Batch, tally: Tally, read: Callable[[], Any], *, missing_too: bool) -> None:
+        if not self._checks.wanted:
+            return
+        self._checks.documents(batch.pairs(read(), self.preparer.conditions, missing_too=missing_too))
+        self._checks.totals(tally.totals())
+        tally.checked, tally.findings = self._checks.take()
+
+
+class PlainCommitter(Committer):
+    """Unordered bulks in place. What is written can be written again; nobody else may write meanwhile."""
+
+    def commit(self, batch: Batch, journal: Journal) -> Committed:
+        """See Committer."""
+        start = time.perf_counter()
+        tally = batch.tally()
+        self._announce(batch, journal)
+        self._write(batch, tally, journal)
+        journal.quarantine(batch.number or 0, batch.refused)
+        source = self.preparer.source
+        self._check(
+            batch, tally, lambda: whole_documents(source, batch.wanted()), missing_too=not tally.missing
+        )
+        journal.close(batch, tally)
+        return Committed(
+            tally, batch.seconds + time.perf_counter() - start, {**batch.quarantined, **batch.refused}
+        )
+
+    def write_again(self, batch: Batch, journal: Journal) -> None:
+        """Write what is left of a batch that was announced before by somebody else."""
+        if self._keep is not None:
+            self._keep(journal, batch)
+        self._write(batch, batch.tally(), journal)
+
+    def _write(self, batch: Batch, tally: Tally, journal: Journal) -> None:
+        batch.refused.clear()
+        journal.still_mine()
+        source = self.preparer.source
+        updates = [(write.identity, write.bson) for write in batch.writes if not write.whole]
+        if updates:
+            self._settle(update(source, updates), len(updates), batch, tally)
+        for write in batch.writes:
+            if write.whole:
+                done, reason = replace_unchanged(source, write.identity, write.digest, write.bson)
+                if not done:
+                    refused = {write.identity: reason} if reason else {}
+                    self._settle(Written(refused=refused), 1, batch, tally)
+
+    @staticmethod
+    def _settle(written: Written, sent: int, batch: Batch, tally: Tally) -> None:
+        missing = sent - written.matched - len(written.refused)
+        batch.refused.update(written.refused)
+        tally.masked -= missing + len(written.refused)
+        tally.missing += missing
+        tally.quarantined += len(written.refused)
+
+
+class CopyCommitter(Committer):
+    """Whole documents into a target. A document that is there already is replaced, so all can be repeated."""
+
+    def __init__(self, preparer: Preparer, checks: Checks, target: Any) -> None:
+        super().__init__(preparer, checks)
+        self._target = target
+
+    def commit(self, batch: Batch, journal: Journal) -> Committed:
+        """See Committer."""
+        start = time.perf_counter()
+        tally = batch.tally()
+        batch.refused.clear()
+        self._announce(batch, journal)
+        if batch.writes:
+            written = insert(self._target, [write.bson for write in batch.writes])
+            if written.refused:
+                batch.refused.update(written.refused)
+                journal.quarantine(batch.number or 0, written.refused)
+                for write in batch.writes:
+                    if write.identity in written.refused:
+                        tally.masked -= write.changes
+                        tally.unchanged -= not write.changes
+                tally.quarantined += len(written.refused)
+        self._check(batch, tally, lambda: whole_documents(self._target, batch.wanted()), missing_too=True)
+        journal.close(batch, tally)
+        return Committed(
+            tally, batch.seconds + time.perf_counter() - start, {**batch.quarantined, **batch.refused}
         )
 
 
-class Committer:
-    """Writes batches of one collection and checks a sample of each against what the server then holds.
+_BEFORE_HALVING: Final = 2
+"""So often a range is read again as it was; after that, in smaller and smaller parts."""
+_MOST_CONFLICTS: Final = 40
+_PATIENCE_SECONDS: Final = 0.02
+_LONGEST_PATIENCE_SECONDS: Final = 1.0
+_COMMIT_SECONDS: Final = 30
+_MORE: Final = 100
+"""So many more documents than before may have come into a range."""
+_CONFLICTS: Final = (112, 246, 251)
+"""WriteConflict: somebody changed a document since it was read. SnapshotUnavailable, NoSuchTransaction: it took too
+long."""
+_UNKNOWN: Final = "UnknownTransactionCommitResult"
 
-    `target` None is in place. `drift` is the rule that sees unmapped paths, where one of them is to stop the
-    run. One thread may prepare a batch while another commits the one before.
+
+@dataclass(slots=True, repr=False)
+class _Work:
+    """A batch on its way, perhaps in parts: the part in hand, how the parts before came out, what goes wrong."""
+
+    part: Batch | None
+    upto: DocumentId
+    done: Committed = field(default_factory=Committed)
+    left_out: dict[DocumentId, str] = field(default_factory=dict)
+    conflicts: int = 0
+    most: int = _MANY
+
+
+def _nobody_waits(reason: str, seconds: float) -> None:
+    del reason, seconds
+
+
+class TransactionCommitter(Committer):
+    """Each batch is read, written and noted as applied in one transaction.
+
+    A document that somebody changed since it was read ends the transaction; the range is then read again, in smaller
+    parts if that goes on. One that the server refuses ends it too, and is left out of the next attempt. `waited` is
+    told each attempt that was begun anew, with the reason and the seconds waited before.
     """
 
     def __init__(
         self,
-        source: Any,
-        target: Any | None,
-        core: MaskingCore,
+        client: Client,
+        projection: Mapping[str, Any] | None,
+        query: Mapping[str, Any] | None,
+        preparer: Preparer,
         checks: Checks,
-        sample: int,
-        drift: Unmapped | None = None,
-        conditions: Conditions | None = None,
+        keep: Keep | None = None,
+        waited: Callable[[str, float], None] = _nobody_waits,
     ) -> None:
-        self._conditions = conditions or Conditions(())
-        self._drift = drift
-        self._source = source
-        self._target = target
-        self._core = core
-        self._checks = checks
-        self._sample = sample if checks.wanted else 0
-        self._masking = threading.Lock()  # the core masks one batch at a time, commit and prepare overlap
-        self._random = random.Random()  # noqa: S311  (which documents are checked is no secret)
+        super().__init__(preparer, checks, keep)
+        self._waited = waited
+        self._client = client
+        self._projection = projection
+        self._query = query
+        self._work: tuple[Batch, _Work] | None = None
 
-    def prepare(self, documents: list[bytes], *, whole: bool, seconds: float) -> Batch:
-        """Mask documents as read; sampled ones are read again whole if they are not (`whole`) already."""
-        start = time.perf_counter()
-        identities = [identity(raw) for raw in documents]
-        size = sum(map(len, documents))
-        before = self._whole_sample(documents, identities, whole=whole)
-        without = self._conditions.without(self._source, identities)
-        with self._masking:
-            masked = self._core.mask(documents, "update" if self._target is None else "whole", without)
-        self._refuse_drift()
-        seconds += time.perf_counter() - start
-        return Batch(
-            documents, identities, before, masked, size, seconds, dict(zip(identities, without, strict=False))
+    def begin(self) -> ClientSession:
+        """A session with a transaction begun: what is read in it must still be so when it is committed."""
+        session = self._client.start_session()
+        session.start_transaction(
+            read_concern=ReadConcern("snapshot"),
+            write_concern=WriteConcern("majority", wtimeout=_COMMIT_SECONDS * 1000),
+            read_preference=ReadPreference.PRIMARY,
         )
+        return session
 
-    def _refuse_drift(self) -> None:
-        """Under `unmapped: halt`, a path that no rule names stops the run before its batch is written."""
-        if self._drift is not None and self._drift.seen:
-            listed = ", ".join(
-                f"{path} ({bson_type}, {count:,} values)"
-                for (path, bson_type), count in self._drift.seen.most_common(10)
-            )
-            raise SafeStop(
-                f"paths that no rule names: {listed}; give each a rule (keep, for what may stay), and run again"
-            )
+    def drop(self, batch: Batch) -> None:
+        """End the batch's transaction, if it goes on still."""
+        _end(batch)
 
-    def _whole_sample(
-        self, documents: list[bytes], identities: list[DocumentId], *, whole: bool
-    ) -> dict[DocumentId, bytes]:
-        count = min(self._sample, len(documents))
-        numbers = self._random.sample(range(len(documents)), count)
-        if whole:
-            return {identities[number]: documents[number] for number in numbers}
-        found = whole_documents(self._source, [identities[number] for number in numbers])
-        for number in numbers:
-            # What is masked and what is checked must be the same reading of the document.
-            documents[number] = found.get(identities[number], documents[number])
-        return found
-
-    def commit(self, batch: Batch) -> Committed:
-        """Write and check. May be called again for the same batch: both ways of writing can be repeated."""
+    def commit(self, batch: Batch, journal: Journal) -> Committed:
+        """See Committer. The batch may be committed in several parts, each with an intent of its own."""
         start = time.perf_counter()
-        done = Committed(batch)
-        if self._target is None:
-            self._in_place(self._source, batch, done)
+        if self._work is None or self._work[0] is not batch:
+            self._work = batch, _Work(batch, batch.upto)
+        work = self._work[1]
+        try:
+            while work.part is not None:
+                self._advance(work, work.part, journal)
+        except BaseException:
+            if work.part is not None:
+                _end(work.part)
+            raise
+        self._work = None
+        work.done.seconds = batch.seconds + time.perf_counter() - start
+        return work.done
+
+    def _advance(self, work: _Work, part: Batch, journal: Journal) -> None:
+        """Commit the part in hand, or find out why not and take what is left of it in hand anew."""
+        if part.number is not None and _came_through(part, journal):
+            # An earlier attempt's answer was lost.
+            self._close(work, part, part.tally(), journal)
+            return
+        if part.session is None:
+            self._take_in_hand(work, part, journal)
+            return
+        tally = part.tally()
+        try:
+            self._announce(part, journal)
+            refused = self._write(part, tally, journal) if part.writes else {}
+        except OperationFailure as error:
+            # Any other error that passes is for the retries of the loop, with their patience.
+            work.conflicts += 1
+            if error.code not in _CONFLICTS or work.conflicts > _MOST_CONFLICTS:
+                raise
+            _end(part)
+            patience = min(_PATIENCE_SECONDS * (work.conflicts - 1), _LONGEST_PATIENCE_SECONDS)
+            time.sleep(patience)
+            self._waited(f"retry: {error_name(error)}", patience)
+            self._take_in_hand(work, part, journal)
+            return
+        if refused:
+            work.left_out.update(refused)
+            self._take_in_hand(work, part, journal)
+            return
+        self._close(work, part, tally, journal)
+
+    def _write(self, part: Batch, tally: Tally, journal: Journal) -> dict[DocumentId, str]:
+        """All of the part's transaction. A document that the server refuses comes back; then nothing is written."""
+        session, source = part.session, self.preparer.source
+        assert session is not None  # noqa: S101  (for the type checker)
+        assert part.number is not None  # noqa: S101
+        for way, whole in ((update, False), (replace, True)):
+            documents = [(write.identity, write.bson) for write in part.writes if write.whole is whole]
+            refused = way(source, documents, session).refused if documents else {}
+            if refused:
+                return refused
+        self._check(part, tally, lambda: whole_documents(source, part.wanted(), session), missing_too=True)
+        if journal.applied is not None:
+            journal.applied.mark(journal.lease, part.number, session)
+        try:
+            session.commit_transaction()
+        except PyMongoError as error:
+            if not error.has_error_label(_UNKNOWN):
+                raise
+            session.commit_transaction()
+        return {}
+
+    def _close(self, work: _Work, part: Batch, tally: Tally, journal: Journal) -> None:
+        _end(part)
+        journal.close(part, tally)
+        work.done.tally.add(tally)
+        work.done.quarantined.update(part.quarantined)
+        work.conflicts = 0
+        if part.upto == work.upto:
+            work.part = None
         else:
-            self._copy(self._target, batch, done)
-        if self._checks.wanted:
-            self._checks.documents(self._pairs(done))
-            self._checks.totals(done.totals())
-        done.seconds = batch.seconds + time.perf_counter() - start
-        return done
+            self._take_in_hand(work, part, journal)
 
-    def _in_place(self, collection: Any, batch: Batch, done: Committed) -> None:
-        updates: list[tuple[DocumentId, bytes]] = []
-        for found, outcome in zip(batch.identities, batch.masked.outcomes, strict=True):
-            if isinstance(outcome, Masked):
-                updates.append((found, outcome.bson))
-            elif isinstance(outcome, Quarantined):
-                done.quarantined[found] = outcome.reason
-            elif isinstance(outcome, NeedsWhole):
-                self._replace(collection, found, batch, done)
-            else:
-                done.unchanged += 1
-        if updates:
-            written = update(collection, updates)
-            self._settle(written, len(updates), done)
+    def _take_in_hand(self, work: _Work, part: Batch, journal: Journal) -> None:
+        """Read again what lies behind the watermark: less of it where it goes wrong again and again."""
+        _end(part)
+        if part.number is not None and part.number > journal.lease.batch:
+            journal.forget(part.number)
+        if max(work.conflicts, len(work.left_out)) > _BEFORE_HALVING:
+            work.most = max(1, min(work.most, len(part.identities)) // 2)
+        wanted = Partition(journal.lease.number, journal.lease.watermark, work.upto)
+        reader = BatchReader(self.preparer.source, wanted, self._query, self._projection)
+        session = self.begin()
+        try:
+            budget = BatchBudget(min(work.most, len(part.identities) + _MORE), _MANY)
+            documents = reader.read(budget, session)
+            if documents:
+                found = {identity(raw) for raw in documents}
+                work.part = self.preparer.prepare(
+                    documents,
+                    whole=self._projection is None,
+                    session=session,
+                    left_out={one: reason for one, reason in work.left_out.items() if one in found},
+                )
+                return
+        except BaseException:
+            session.end_session()
+            raise
+        session.end_session()
+        journal.pass_over(work.upto)
+        work.part = None
 
-    def _replace(self, collection: Any, found: DocumentId, batch: Batch, done: Committed) -> None:
-        def mask(raw: bytes) -> bytes | None:
-            return self._mask_whole(raw, self._conditions.without(collection, [found]))
 
-        replaced, reason = replace_whole(collection, found, mask, batch.sent)
-        if replaced:
-            done.written += 1
-        elif reason is None:
-            done.missing += 1
-        else:
-            done.quarantined[found] = reason
+def _came_through(part: Batch, journal: Journal) -> bool:
+    return journal.applied is not None and journal.applied.committed(journal.lease, part.number or 0)
 
-    def _mask_whole(self, raw: bytes, without: Sequence[frozenset[int]]) -> bytes | None:
-        with self._masking:
-            outcome = self._core.mask([raw], "whole", without).outcomes[0]
-        if isinstance(outcome, Masked):
-            return outcome.bson
-        return None if isinstance(outcome, Quarantined) else raw
 
-    def _copy(self, target: Any, batch: Batch, done: Committed) -> None:
-        documents: list[bytes] = []
-        unchanged: set[DocumentId] = set()
-        for found, raw, outcome in zip(batch.identities, batch.documents, batch.masked.outcomes, strict=True):
-            if isinstance(outcome, Quarantined):
-                done.quarantined[found] = outcome.reason
-            elif isinstance(outcome, Masked):
-                documents.append(outcome.bson)
-            else:
-                documents.append(raw)
-                unchanged.add(found)
-        if documents:
-            written = insert(target, documents)
-            self._settle(written, len(documents), done)
-            done.unchanged = len(unchanged - written.refused.keys())
-            done.written -= done.unchanged
-
-    def _settle(self, written: Written, sent: int, done: Committed) -> None:
-        done.written += written.matched
-        done.missing += sent - written.matched - len(written.refused)
-        done.quarantined.update(written.refused)
-
-    def _pairs(self, done: Committed) -> list[DocumentPair]:
-        """The sampled documents before and after; those left out on purpose or deleted by others are none."""
-        wanted = [found for found in done.batch.before if found not in done.quarantined]
-        after = whole_documents(self._source if self._target is None else self._target, wanted)
-        if done.missing and self._target is None:
-            wanted = [found for found in wanted if found in after]
-        return [
-            DocumentPair(
-                done.batch.before[found],
-                after.get(found),
-                self._conditions.in_facts(done.batch.without.get(found, frozenset())),
-            )
-            for found in wanted
-        ]
+def _end(part: Batch) -> None:
+    """Give up the part's transaction where it was not committed."""
+    session, part.session = part.session, None
+    if session is not None:
+        with contextlib.suppress(PyMongoError):
+            session.end_session()

@@ -7,24 +7,28 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, TypeVar
 
+from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
 from phimask.config.model import Retry
+from phimask.engine.batches import Batch
 from phimask.engine.breaker import CircuitBreaker
 from phimask.engine.canary import CanaryWatch
-from phimask.engine.commit import Batch, Committed, Committer
-from phimask.engine.control import StopSignal
+from phimask.engine.commit import Committed, Committer
+from phimask.engine.journal import Journal
+from phimask.engine.splitting import middle_of
+from phimask.engine.takeover import SUSPECTED, poisoned
 from phimask.errors import Interrupted, SafeStop
-from phimask.planning.plan import CollectionPlan
 from phimask.plugins.events import BatchFinished, Event, PartitionFinished, PartitionStarted, Paused
-from phimask.plugins.interfaces import BatchSizer, MemoryGovernor
-from phimask.plugins.values import BatchBudget, BatchCost, DocumentId, Partition
+from phimask.plugins.interfaces import BatchSizer, Control, MemoryGovernor
+from phimask.plugins.values import BatchBudget, BatchCost
+from phimask.store.raw import identity
 from phimask.store.reading import BatchReader
 from phimask.store.retry import classify, error_name, retrying, terminal_error
 
@@ -35,23 +39,28 @@ _Pending: TypeAlias = "tuple[Batch, Future[Committed]]"
 _MEMORY_PATIENCE: Final = 20
 """How often, half a second apart, memory may be found critical before the run stops safely."""
 _MEMORY_PAUSE: Final = 0.5
+_HOLD_LOOK: Final = 0.2
+_CAREFUL_CRASHES: Final = 2
+"""So many workers in a row ended without a batch before the next one takes documents one by one."""
 
 
 @dataclass(slots=True)
 class Means:
     """What a partition's loop works with; shared by all partitions of one worker."""
 
-    plan: CollectionPlan
+    worker: str
+    namespace: str
     source: Any
+    projection: Mapping[str, Any] | None
+    query: Mapping[str, Any] | None
     committer: Committer
     sizer: BatchSizer
     governor: MemoryGovernor
     breaker: CircuitBreaker
     canary: CanaryWatch | None
     retry: Retry
-    stop: StopSignal
+    control: Control
     emit: Callable[[Event], None]
-    quarantine: Callable[[DocumentId, str], None]
     remaining: int | None
 
 
@@ -63,67 +72,130 @@ class PartitionLoop:
         self._last_finish = time.perf_counter()
         self._shrunk_at = 0
 
-    def run(self, partition: Partition) -> None:
+    def run(self, journal: Journal) -> None:
         """Mask a partition to its end, or to the batch at which the end is asked for.
 
-        Raises SafeStop, MaskingError or StoreError; what is in flight is settled first.
+        Raises SafeStop, MaskingError, StoreError or LeaseLost; what is in flight is settled first.
         """
-        means = self._means
-        means.emit(PartitionStarted(means.plan.namespace, partition.number, partition.documents))
-        projection = means.plan.scan.projection if means.plan.target is None else None
-        reader = BatchReader(means.source, partition, means.plan.scope.query, projection)
+        means, lease = self._means, journal.lease
+        partition = lease.partition
+        means.emit(
+            PartitionStarted(means.namespace, partition.number, partition.documents, worker=means.worker)
+        )
+        reader = BatchReader(means.source, partition, means.query, means.projection)
+        self._leave_out_poison(journal, reader)
         finished = False
         with _quiet_collector(), ThreadPoolExecutor(1, "phimask-write") as writer:
             pending: _Pending | None = None
             try:
-                while not means.stop.stopping:
-                    batch = self._next(reader, whole=projection is None)
+                while not means.control.stopping:
+                    if means.control.holding and pending is not None:
+                        done, pending = pending, None
+                        self._finish(done, journal)
+                    self._hold()
+                    batch = self._next(reader, journal)
                     if batch is None:
-                        finished = True
+                        finished = not means.control.stopping
                         break
                     if pending is not None:
                         done, pending = pending, None
-                        self._finish(done, partition)
-                        self._mind_breaker()  # what was just settled may have opened it
-                    pending = batch, writer.submit(self._commit, batch)
+                        try:
+                            self._finish(done, journal)
+                            self._mind_breaker()  # what was just settled may have opened it
+                        except BaseException:
+                            means.committer.drop(batch)
+                            raise
+                    pending = batch, writer.submit(self._commit, batch, journal)
+                    if lease.split_wanted and lease.crashes < _CAREFUL_CRASHES:
+                        self._split(journal, reader)
             finally:
                 if pending is not None:
-                    self._finish(pending, partition)
+                    self._finish(pending, journal)
+        self._persist(lambda: journal.finish(done=finished))
         if finished:
-            means.emit(PartitionFinished(means.plan.namespace, partition.number))
+            means.emit(PartitionFinished(means.namespace, partition.number, worker=means.worker))
 
-    def _next(self, reader: BatchReader, *, whole: bool) -> Batch | None:
+    def _next(self, reader: BatchReader, journal: Journal) -> Batch | None:
         """The next batch, masked; None at the partition's end or the run's limit."""
         means = self._means
         self._mind_memory()
         self._mind_breaker()  # before the budget: what is tried after a pause is to be small
-        budget = self._budget()
-        if budget.documents == 0:
+        budget = self._budget(journal)
+        if budget.documents == 0 or means.control.stopping:
             return None
-        start = time.perf_counter()
-        documents = self._persist(lambda: reader.read(budget))
-        if not documents:
-            return None
-        reader.move(documents)
-        if means.remaining is not None:
-            means.remaining -= len(documents)
-        seconds = time.perf_counter() - start
-        return self._persist(lambda: means.committer.prepare(documents, whole=whole, seconds=seconds))
+        batch = self._persist(lambda: self._read(reader, budget, journal))
+        if batch is not None:
+            reader.position = batch.upto
+            if means.remaining is not None:
+                means.remaining -= len(batch.identities)
+        return batch
 
-    def _budget(self) -> BatchBudget:
+    def _read(self, reader: BatchReader, budget: BatchBudget, journal: Journal) -> Batch | None:
+        """Read and mask, in a transaction where the committer has them: an error takes back all of it."""
+        means = self._means
+        start = time.perf_counter()
+        session: ClientSession | None = means.committer.begin()
+        try:
+            documents = reader.read(budget, session)
+            if documents:
+                if journal.lease.crashes >= _CAREFUL_CRASHES:
+                    journal.suspect(identity(documents[0]))
+                return means.committer.preparer.prepare(
+                    documents,
+                    whole=means.projection is None,
+                    seconds=time.perf_counter() - start,
+                    session=session,
+                )
+        except BaseException:
+            if session is not None:
+                session.end_session()
+            raise
+        if session is not None:
+            session.end_session()
+        return None
+
+    def _budget(self, journal: Journal) -> BatchBudget:
         means = self._means
         budget = means.sizer.budget()
         documents = budget.documents
         if means.breaker.half_open:
             documents = max(1, documents // 10)
+        if journal.lease.crashes >= _CAREFUL_CRASHES:
+            documents = 1
         if means.remaining is not None:
             documents = min(documents, means.remaining)
         return BatchBudget(documents, budget.bytes)
 
-    def _commit(self, batch: Batch) -> Committed:
-        return self._retry(lambda: self._means.committer.commit(batch))
+    def _leave_out_poison(self, journal: Journal, reader: BatchReader) -> None:
+        """Go on behind a document that ended several workers, and list it."""
+        found = poisoned(journal)
+        if found is None:
+            return
+        self._persist(lambda: journal.leave_out(found, SUSPECTED))
+        reader.position = found
 
-    def _finish(self, pending: _Pending, partition: Partition) -> None:
+    def _split(self, journal: Journal, reader: BatchReader) -> None:
+        """Give half of what was not read yet to somebody who has nothing to do."""
+        upto = journal.lease.upto
+        middle = self._persist(lambda: middle_of(self._means.source, reader.position, upto))
+        if middle is not None:
+            self._persist(lambda: journal.split(middle))
+            reader.end_at(middle)
+        else:
+            journal.lease.split_wanted = False
+
+    def _hold(self) -> None:
+        """Stand still as long as there are reasons to."""
+        means = self._means
+        while (reasons := means.control.holding) and not means.control.stopping:
+            start = time.perf_counter()
+            means.control.wait(_HOLD_LOOK)
+            means.emit(Paused(", ".join(reasons), time.perf_counter() - start, worker=means.worker))
+
+    def _commit(self, batch: Batch, journal: Journal) -> Committed:
+        return self._retry(lambda: self._means.committer.commit(batch, journal))
+
+    def _finish(self, pending: _Pending, journal: Journal) -> None:
         """Settle a batch in flight; one whose write failed for now goes through the breaker and again."""
         means = self._means
         batch = pending[0]
@@ -131,34 +203,33 @@ class PartitionLoop:
             done = pending[1].result()
         except PyMongoError as error:
             self._give_up_or_note(error)
-            done = self._persist(lambda: means.committer.commit(batch))
+            done = self._persist(lambda: means.committer.commit(batch, journal))
         now = time.perf_counter()
         elapsed, self._last_finish = now - self._last_finish, now
-        cost = BatchCost(len(done.batch.documents), done.batch.bytes, done.seconds)
+        tally = done.tally
+        cost = BatchCost(tally.read, tally.bytes, done.seconds)
         reading = means.governor.read()
         means.sizer.record(cost)
-        for found, reason in done.quarantined.items():
-            means.quarantine(found, reason)
-        masked = done.batch.masked
         means.emit(
             BatchFinished(
-                namespace=means.plan.namespace,
-                partition=partition.number,
+                namespace=means.namespace,
+                partition=journal.lease.number,
                 documents=cost.documents,
                 bytes=cost.bytes,
                 seconds=cost.seconds,
-                written=done.written,
-                unchanged=done.unchanged,
-                quarantined=len(done.quarantined),
-                missing=done.missing,
+                written=tally.masked,
+                unchanged=tally.unchanged,
+                quarantined=tally.quarantined,
+                missing=tally.missing,
                 rss_bytes=reading.rss_bytes,
-                masked=tuple(masked.masked),
-                redacted_on_error=tuple(masked.redacted_on_error),
-                kept=tuple(masked.kept),
+                masked=tuple(one[0] for one in tally.rules),
+                redacted_on_error=tuple(one[1] for one in tally.rules),
+                kept=tuple(one[2] for one in tally.rules),
                 ceiling_bytes=reading.ceiling_bytes,
+                worker=means.worker,
             )
         )
-        del masked, done, pending
+        del done, pending
         gc.collect(1)
         means.breaker.succeeded(cost.seconds, reading.rss_bytes)
         if means.canary is not None:
@@ -179,7 +250,7 @@ class PartitionLoop:
         for _ in range(_MEMORY_PATIENCE):
             if means.governor.read().pressure != "critical":
                 break
-            if means.stop.wait(_MEMORY_PAUSE):
+            if means.control.wait(_MEMORY_PAUSE):
                 return
             gc.collect()
         else:
@@ -189,42 +260,45 @@ class PartitionLoop:
             )
         paused = time.perf_counter() - start
         if paused >= _MEMORY_PAUSE:
-            means.emit(Paused("memory", paused))
+            means.emit(Paused("memory", paused, worker=means.worker))
 
     def _mind_breaker(self) -> None:
         """Stand still while the breaker is open."""
         means = self._means
-        waited = means.breaker.wait(means.stop)
+        waited = means.breaker.wait(means.control)
         if waited:
-            means.emit(Paused("circuit breaker", waited))
-        if means.stop.stopping and means.breaker.open:
+            means.emit(Paused("circuit breaker", waited, worker=means.worker))
+        if means.control.stopping and means.breaker.open:
             raise Interrupted("stopped while the circuit breaker was open")
 
-    def _persist(self, ask: Callable[[], _Answer]) -> _Answer:
+    def persist(self, ask: Callable[[], _Answer]) -> _Answer:
         """Ask until it is answered: retries first, then the breaker. Terminal errors and stops come out."""
+        return self._persist(ask)
+
+    def _persist(self, ask: Callable[[], _Answer]) -> _Answer:
         while True:
             self._mind_breaker()
             try:
                 return self._retry(ask)
             except PyMongoError as error:
                 self._give_up_or_note(error)
-                if self._means.stop.stopping:
+                if self._means.control.stopping:
                     raise Interrupted(
-                        f"stopped while MongoDB did not answer ({error_name(error)}); some documents of the batch in "
-                        "hand may be written already"
+                        f"stopped while MongoDB did not answer ({error_name(error)}); a resume finds out what became "
+                        "of the batch in hand"
                     ) from None
 
     def _give_up_or_note(self, error: PyMongoError) -> None:
         if classify(error) != "transient":
-            raise terminal_error(error, f"masking {self._means.plan.namespace}") from None
+            raise terminal_error(error, f"masking {self._means.namespace}") from None
         self._means.breaker.failed()
 
     def _retry(self, ask: Callable[[], _Answer]) -> _Answer:
         means = self._means
         answer: _Answer = retrying(
             means.retry,
-            lambda reason, seconds: means.emit(Paused(reason, seconds)),
-            lambda: means.stop.stopping,
+            lambda reason, seconds: means.emit(Paused(reason, seconds, worker=means.worker)),
+            lambda: means.control.stopping,
         )(ask)
         return answer
 

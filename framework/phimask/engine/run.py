@@ -1,70 +1,59 @@
-"""A run: collections one after the other, partitions through the executor, verification, and its end.
+"""A run: collections one after the other, partitions through the ledger and the executor, verification, and its end.
 
 Whatever ends it, what is in flight is settled, observers are told, and there is a report.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pymongo.errors import PyMongoError
 
 import phimask
-from phimask.config.model import Configuration
+from phimask.config.model import Configuration, Secret
 from phimask.engine.announce import Announcer
-from phimask.engine.breaker import CircuitBreaker
-from phimask.engine.canary import CanaryWatch
 from phimask.engine.checking import Checked, Checks
-from phimask.engine.commit import Committer
 from phimask.engine.control import StopSignal
-from phimask.engine.partition import Means, PartitionLoop
+from phimask.engine.coordinator import Coordinator
+from phimask.engine.cutting import Cutting
+from phimask.engine.job import MaskingJob, Place
 from phimask.engine.verification import count_in_place, verify_copy
-from phimask.errors import FindingsError, Interrupted, PhimaskError, SafeStop
-from phimask.masking.unmapped import Unmapped
+from phimask.errors import FindingsError, Interrupted, PhimaskError, SafeStop, StoreError
+from phimask.ledger.opening import Ledger
+from phimask.ledger.partitions import Partitions
+from phimask.ledger.quarantine import Quarantine
+from phimask.ledger.runs import RunRecord, Runs, State, process_lives
+from phimask.masking.keys import MaskingKey
 from phimask.observing.report import ReportBuilder, Status, without_ids
-from phimask.planning.binding import core
-from phimask.planning.conditions import Conditions
+from phimask.observing.tally import Tally
 from phimask.planning.plan import CollectionPlan
+from phimask.planning.preflight import uuid_of
 from phimask.plugins.events import (
-    BatchFinished,
-    BreakerTripped,
     CollectionFinished,
     CollectionStarted,
-    Event,
     FindingMade,
     RunFinished,
     RunStarted,
     Warned,
 )
-from phimask.plugins.interfaces import Control, Validator
+from phimask.plugins.interfaces import Validator
 from phimask.plugins.registry import Registry
-from phimask.plugins.values import DocumentId, Finding, Totals
+from phimask.plugins.values import DocumentId, Finding, Partition
 from phimask.store.raw import extended_json
 from phimask.store.retry import terminal_error
 
 
-@dataclass(slots=True)
-class Counts:
-    """Documents of one collection so far."""
+@dataclass(frozen=True, slots=True)
+class Deployments:
+    """The connection strings of what a run works with, and the ledger, opened."""
 
-    read: int = 0
-    written: int = 0
-    unchanged: int = 0
-    missing: int = 0
-    quarantined: dict[DocumentId, str] = field(default_factory=dict)
-
-    def add(self, event: BatchFinished) -> None:
-        """One more batch."""
-        self.read += event.documents
-        self.written += event.written
-        self.unchanged += event.unchanged
-        self.missing += event.missing
-
-    def totals(self) -> Totals:
-        """For validators."""
-        return Totals(self.read, self.written, self.unchanged, len(self.quarantined), self.missing)
+    source: Secret
+    target: Secret | None
+    ledger_uri: Secret
+    ledger: Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,133 +67,199 @@ class Outcome:
 class Run:
     """Masks what plans describe, and reports, whatever happens."""
 
-    def __init__(self, configuration: Configuration, registry: Registry, stop: StopSignal) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        registry: Registry,
+        keys: tuple[MaskingKey, ...],
+        deployments: Deployments,
+        stop: StopSignal,
+        *,
+        most_seconds: float | None = None,
+    ) -> None:
         profile = configuration.profile
         self._configuration = configuration
         self._profile = profile
         self._registry = registry
+        self._keys = keys
+        self._deployments = deployments
+        self._ledger = deployments.ledger
+        self._runs = Runs(deployments.ledger)
         self._stop = stop
+        self._most_seconds = most_seconds
         self._report = ReportBuilder()
         observers = [registry.create("observer", one.name, one.options) for one in profile.observers]
         self._tell = Announcer(self._report, observers)
-        self._breaker = CircuitBreaker(
-            profile.breaker, lambda reason, detail: self._tell(BreakerTripped(reason, detail))
-        )
-        self._canary = CanaryWatch(profile.canary) if profile.canary else None
-        self._governor = registry.create(
-            "memory_governor", profile.memory_governor.name, profile.memory_governor.options
+        self._ceiling = (
+            registry.create("memory_governor", profile.memory_governor.name, profile.memory_governor.options)
+            .read()
+            .ceiling_bytes
         )
 
-    def mask(self, plans: Sequence[CollectionPlan], run_id: str, key_fingerprint: str | None) -> Outcome:
-        """Mask and verify every collection. The only errors that come out are faults of the program itself."""
+    def mask(self, plans: Sequence[CollectionPlan], record: RunRecord, epoch: int) -> Outcome:
+        """Mask and verify every collection. The only errors that come out are faults of the program itself.
+
+        `epoch` is the number under which this coordinator has the run.
+        """
         self._report.begin(
-            run_id=run_id,
+            run_id=record.id,
             profile=self._profile.name,
             version=phimask.__version__,
             config_digest=self._configuration.digest,
-            key_fingerprint=key_fingerprint,
+            key_fingerprint=record.key_fingerprint,
         )
-        self._tell(RunStarted(run_id, self._profile.name, tuple(plan.namespace for plan in plans)))
+        self._tell(RunStarted(record.id, self._profile.name, tuple(plan.namespace for plan in plans)))
         status: Status = "failed"
+        state: State = "failed"
         error: PhimaskError | None = None
-        reason = None
+        coordinator = Coordinator(
+            self._runs,
+            record.id,
+            epoch,
+            self._stop,
+            self._tell,
+            still_there=lambda: gone(plans),
+            most_seconds=self._most_seconds,
+        )
         try:
-            self._collections(plans)
-            status = "completed"
+            with coordinator:
+                self._collections(plans, record, coordinator)
+            status = state = "completed"
         except FindingsError as findings:
-            status, error = "completed", findings
+            status, state, error = "completed", "completed", findings
         except (SafeStop, Interrupted) as stopped:
-            status, error, reason = "stopped", stopped, str(stopped)
+            status, state, error = "stopped", "stopped", stopped
         except PhimaskError as failure:
-            error, reason = failure, str(failure)
+            error = failure
         except PyMongoError as failure:
             error = terminal_error(failure, "masking")
-            reason = str(error)
         finally:
+            reason = None if error is None or status == "completed" else str(error)
             report = self._report.finish(status, reason)
             self._tell(RunFinished(status, without_ids(report)))
             self._tell.close()
+            error = self._enter_end(coordinator, record, state, report) or error
         return Outcome(report, error)
 
-    def _collections(self, plans: Sequence[CollectionPlan]) -> None:
+    def _enter_end(
+        self, coordinator: Coordinator, record: RunRecord, state: State, report: dict[str, Any]
+    ) -> PhimaskError | None:
+        try:
+            self._runs.keep_report(record.id, report)
+            if state == "completed":
+                self._runs.note_done(record.id)
+            coordinator.end(state)
+        except PyMongoError as failure:
+            return terminal_error(failure, f"noting the end of run {record.id} in the ledger")
+        return None
+
+    def _collections(
+        self, plans: Sequence[CollectionPlan], record: RunRecord, coordinator: Coordinator
+    ) -> None:
         found = 0
-        for plan in plans:
-            found += self._collection(plan)
+        for position, plan in enumerate(plans):
+            found += self._collection(position, plan, record)
             if self._stop.stopping:
-                raise Interrupted("interrupted; every batch that was begun is finished")
+                raise coordinator.why_stopped()
         if found:
             raise FindingsError(f"done, but verification found something: {found} finding(s), see the report")
 
-    def _collection(self, plan: CollectionPlan) -> int:
+    def _collection(self, position: int, plan: CollectionPlan, record: RunRecord) -> int:
         """One collection; answers with the number of findings."""
         target = str(plan.target) if plan.target else None
         rules = [(rule.path, rule.masker.name) for rule in plan.rules]
-        ceiling = self._governor.read().ceiling_bytes
-        self._report.collection(plan.namespace, target, rules, plan.documents, ceiling)
+        self._report.collection(plan.namespace, target, rules, plan.documents, self._ceiling)
         self._report.complexity(plan.namespace, plan.scan.classes)
         self._tell(CollectionStarted(plan.namespace, target, plan.documents, plan.bytes))
         for warning in plan.warnings:
             self._tell(Warned(warning))
-        counts = Counts()
         validators = [
             self._registry.create("validator", one.name, one.options, rules=plan.facts)
             for one in self._profile.validators
         ]
-        during = Checks("during", validators)
+        partitions = Partitions(self._ledger, record.id, plan.namespace)
+        quarantine = Quarantine(self._ledger, record.id, plan.namespace)
         results: list[Checked] = []
         try:
-            self._work(plan, during, counts)
+            self._work(position, plan, record, partitions)
+            lost = gone([plan])
+            if lost is not None:
+                raise StoreError(lost)
             if not self._stop.stopping:
-                results = self._after(plan, validators, counts)
+                results = self._after(plan, validators, partitions.tally(), quarantine)
         finally:
-            found = self._conclude(plan, during.results() + results, counts)
+            found = self._conclude(plan, validators, results, partitions.tally(), quarantine)
         return found
 
-    def _work(self, plan: CollectionPlan, during: Checks, counts: Counts) -> None:
-        profile, registry = self._profile, self._registry
-        unmapped = _unmapped(plan)
-        if unmapped is not None:
-            unmapped.seen.clear()  # the plan's sample went through it too
-        source = plan.source.raw()
-        target = None if plan.target is None else plan.target.raw()
-
-        def emit(event: Event) -> None:
-            if isinstance(event, BatchFinished):
-                counts.add(event)
-            self._tell(event)
-
-        loop = PartitionLoop(
-            Means(
-                plan=plan,
-                source=source,
-                committer=Committer(
-                    source,
-                    target,
-                    core(plan.file, plan.rules),
-                    during,
-                    profile.check_sample,
-                    drift=unmapped if plan.file.unmapped == "halt" else None,
-                    conditions=Conditions(plan.rules),
-                ),
-                sizer=registry.create("batch_sizer", profile.batch_sizer.name, profile.batch_sizer.options),
-                governor=self._governor,
-                breaker=self._breaker,
-                canary=self._canary,
-                retry=profile.retry,
-                stop=self._stop,
-                emit=emit,
-                quarantine=counts.quarantined.__setitem__,
-                remaining=plan.scope.limit,
-            )
+    def _work(self, position: int, plan: CollectionPlan, record: RunRecord, partitions: Partitions) -> None:
+        self._free_the_dead(record, partitions)
+        cutting = self._cut(plan, record, partitions)
+        limit = plan.scope.limit
+        job = MaskingJob(
+            run=record.id,
+            configuration=self._configuration,
+            collection=position,
+            keys=self._keys,
+            source=Place(self._deployments.source, plan.source.database, plan.source.collection),
+            target=None
+            if plan.target is None or self._deployments.target is None
+            else Place(self._deployments.target, plan.target.database, plan.target.collection),
+            ledger=Place(self._deployments.ledger_uri, self._ledger.database, self._ledger.prefix),
+            query=plan.scope.query,
+            projection=plan.scan.projection if plan.target is None else None,
+            guard=record.guard,
+            journal=record.journal,
+            salt=secrets.token_bytes(32) if record.salt is None else record.salt,
+            partitions=None if cutting is None else cutting.count(),
+            remaining=None if limit is None else max(limit - partitions.tally().read, 0),
+            registry=self._registry,
         )
-        executor = registry.create("executor", profile.executor.name, profile.executor.options)
-        executor.run(_InTurn(plan, loop), self._stop, self._tell)
+        executor = self._registry.create(
+            "executor", self._profile.executor.name, self._profile.executor.options
+        )
+        try:
+            executor.run(job, self._stop, self._tell)
+        finally:
+            if cutting is not None:
+                cutting.settle()
 
-    def _after(self, plan: CollectionPlan, validators: Sequence[Validator], counts: Counts) -> list[Checked]:
+    def _cut(self, plan: CollectionPlan, record: RunRecord, partitions: Partitions) -> Cutting | None:
+        """Have partitions entered, those that an earlier coordinator did not come to; None: all are there."""
+        found = self._runs.find(record.id)
+        if found is not None and plan.namespace in found.cut:
+            return None
+        last = partitions.last()
+        ranges: Iterator[Partition] = plan.partitions()
+        if last is not None:
+            # The rest as one range, of which idle workers get their parts.
+            top = plan.indexed.last_id() if plan.indexed is not None else None
+            ranges = iter([Partition(0, last[1], top)] if last[1] != top else [])
+        cutting = Cutting(
+            partitions,
+            self._runs,
+            record.id,
+            plan.namespace,
+            self._stop,
+            ranges,
+            0 if last is None else last[0] + 1,
+        )
+        cutting.start()
+        return cutting
+
+    def _free_the_dead(self, record: RunRecord, partitions: Partitions) -> None:
+        """End the leases of workers that are known to be gone from this machine."""
+        for one in self._ledger.workers.find({"_id.run": record.id}):
+            if one["host"] == record.host and not process_lives(one["pid"], one["started"]):
+                partitions.abandon(one["_id"]["worker"])
+                self._ledger.workers.delete_one({"_id": one["_id"]})
+
+    def _after(
+        self, plan: CollectionPlan, validators: Sequence[Validator], tally: Tally, quarantine: Quarantine
+    ) -> list[Checked]:
         checks = Checks("after", validators)
         source = plan.source.raw()
         if plan.target is None:
-            results, came_after = count_in_place(plan, source, counts.totals(), checks)
+            results, came_after = count_in_place(plan, source, tally.totals(), checks)
             if came_after:
                 self._tell(
                     Warned(
@@ -214,16 +269,31 @@ class Run:
                 )
             return results
         target = plan.target.raw()
-        return verify_copy(plan, source, target, checks, counts.quarantined, self._tell, self._stop)
+        left_out: set[DocumentId] = {found for found, _ in quarantine.listed()}
+        return verify_copy(plan, source, target, checks, left_out, self._tell, self._stop)
 
-    def _conclude(self, plan: CollectionPlan, results: Sequence[Checked], counts: Counts) -> int:
+    def _conclude(
+        self,
+        plan: CollectionPlan,
+        validators: Sequence[Validator],
+        results: Sequence[Checked],
+        tally: Tally,
+        quarantine: Quarantine,
+    ) -> int:
         """Tell what was found and how the collection ended. Quarantined documents are a finding too: in place,
         they are stored unmasked."""
-        if counts.quarantined:
+        during = [
+            Checked(one.name, "during", tally.checked[one.name], tally.found(one.name))
+            for one in validators
+            if tally.checked[one.name] or tally.found(one.name)
+        ]
+        everything = [*during, *results]
+        if tally.quarantined:
             left = "documents left unmasked" if plan.target is None else "documents not copied"
-            finding = Finding(f"{left} (quarantined)", None, len(counts.quarantined))
-            results = [*results, Checked("quarantine", "during", counts.read, (finding,))]
-        for one in results:
+            finding = Finding(f"{left} (quarantined)", None, tally.quarantined)
+            everything.append(Checked("quarantine", "during", tally.read, (finding,)))
+        self._report.settle(plan.namespace, tally)
+        for one in everything:
             self._report.verified(plan.namespace, one.validator, one.phase, one.checked, one.findings)
             for finding in one.findings:
                 self._tell(
@@ -231,39 +301,20 @@ class Run:
                         plan.namespace, one.validator, one.phase, finding.what, finding.path, finding.count
                     )
                 )
-        unmapped = _unmapped(plan)
-        if unmapped is not None:
-            self._report.unmapped(plan.namespace, unmapped.seen)
-        for found in counts.quarantined:
+        for found, _ in quarantine.listed():
             self._report.quarantined(plan.namespace, extended_json(found))
         self._tell(CollectionFinished(plan.namespace, self._report.entry(plan.namespace)))
-        return sum(len(one.findings) for one in results)
+        return sum(len(one.findings) for one in everything)
 
 
-class _InTurn:
-    """The phimask.Job of a run without a ledger: partitions one after the other, in one worker."""
-
-    partitions = 1
-
-    def __init__(self, plan: CollectionPlan, loop: PartitionLoop) -> None:
-        self._plan = plan
-        self._loop = loop
-
-    def work(self, worker: str, control: Control, tell: Callable[[Event], None]) -> None:  # noqa: ARG002
-        """See phimask.Job."""
-        remaining = iter(self._plan.partitions())
-        # Asked before the next partition is, since finding it costs a query.
-        while not control.stopping:
-            partition = next(remaining, None)
-            if partition is None:
-                return
-            self._loop.run(partition)
-
-    def abandon(self, worker: str) -> None:
-        """See phimask.Job: there is nobody else to take anything over."""
-
-
-def _unmapped(plan: CollectionPlan) -> Unmapped | None:
-    """The rule that sees what no other rule names, where the collection file asks for it."""
-    masker = plan.rules[0].masker if plan.rules else None
-    return masker if isinstance(masker, Unmapped) else None
+def gone(plans: Sequence[CollectionPlan]) -> str | None:
+    """What has become of a collection that is no longer the one that was planned for; None: all are there."""
+    for plan in plans:
+        if plan.preflight.uuid is None:
+            continue
+        now = uuid_of(plan.source)
+        if now is None:
+            return f"{plan.namespace} was dropped or renamed while it was masked"
+        if now != plan.preflight.uuid:
+            return f"{plan.namespace} was replaced by another collection of this name while it was masked"
+    return None

@@ -76,27 +76,50 @@ NEEDS_WHOLE: Final = NeedsWhole()
 @dataclass(slots=True)
 class MaskedBatch:
     """Outcomes parallel to the documents, and per rule how many values were masked, redacted because they
-    failed, and kept."""
+    failed, and kept.
+
+    Of documents with an update, where the core is made to tell: `originals`, raw documents of the changed paths
+    with what stood there before (None: only the whole document could be put back); `covered`, raw documents of all
+    paths that rules cover, changed or not, with what stands there afterwards, nulls left out.
+    """
 
     outcomes: list[Outcome]
     masked: list[int]
     redacted_on_error: list[int]
     kept: list[int]
+    originals: list[bytes | None] = field(default_factory=list, repr=False)
+    covered: list[bytes] = field(default_factory=list, repr=False)
 
 
 class MaskingCore:
-    """Masks batches by one collection's rules. Not safe for threads: one for each worker."""
+    """Masks batches by one collection's rules. Not safe for threads: one for each worker.
+
+    With `originals` or `covered`, batches of updates tell these too, and documents that need the exact walk are left
+    to be masked whole.
+    """
 
     def __init__(
-        self, rules: Sequence[BoundRule], subject: tuple[str, ...] | None, on_error: OnError
+        self,
+        rules: Sequence[BoundRule],
+        subject: tuple[str, ...] | None,
+        on_error: OnError,
+        *,
+        originals: bool = False,
+        covered: bool = False,
     ) -> None:
         self._rules = tuple(rules)
         self._subject = subject
         self._per_document = any(rule.masker.per_document for rule in rules)
         self._on_error: OnError = on_error
+        self._tells = originals, covered
         self._roots: dict[frozenset[int], State] = {}
         self._decoded = DecodedWalk(self._rules)
         self._raw = RawWalk(self._rules)
+
+    @property
+    def tells_originals(self) -> bool:
+        """Whether batches of updates tell what stood there before."""
+        return self._tells[0]
 
     def _root(self, without: frozenset[int]) -> State:
         root = self._roots.get(without)
@@ -115,7 +138,7 @@ class MaskingCore:
         names; mode `whole` needs whole documents and answers with such. Raises MaskingError if `on_error` is
         halt and a value fails.
         """
-        batch = _Batch(self._rules, self._on_error, mode, documents)
+        batch = _Batch(self._rules, self._on_error, mode, documents, self._tells)
         roots = [self._root(rules) for rules in without] or [self._root(frozenset())] * len(documents)
         decoded = self._decoded
         decoded.reset(paths=mode == "update")
@@ -138,7 +161,10 @@ class MaskingCore:
                 batch.spliced.append(number)
         batch.distribute(decoded.gathered, decoded.kept, decoded.fields)
         decoded.clear()
-        if batch.spliced:
+        if batch.spliced and mode == "update" and any(self._tells):
+            for number in batch.spliced:
+                batch.outcomes[number] = NEEDS_WHOLE
+        elif batch.spliced:
             self._splice(batch, roots)
         return batch.result()
 
@@ -204,7 +230,12 @@ class _Batch:
     """One batch on its way: what each document's outcome is made of."""
 
     def __init__(
-        self, rules: Sequence[BoundRule], on_error: OnError, mode: Mode, documents: Sequence[bytes]
+        self,
+        rules: Sequence[BoundRule],
+        on_error: OnError,
+        mode: Mode,
+        documents: Sequence[bytes],
+        tells: tuple[bool, bool],
     ) -> None:
         self.documents = documents
         self.outcomes: list[Outcome] = [UNCHANGED] * len(documents)
@@ -214,17 +245,25 @@ class _Batch:
         self._on_error: OnError = on_error
         self._mode = mode
         self._removed: set[int] = set()
+        self._opened: set[int] = set()
         self._changed: set[int] = set()
         self._quarantine: dict[int, str] = {}
         self._masked = [0] * len(rules)
         self._redacted = [0] * len(rules)
         self._kept = [0] * len(rules)
+        originals, covered = tells if mode == "update" else (False, False)
+        self._originals: list[dict[str, Any]] | None = [{} for _ in documents] if originals else None
+        self._covered: list[dict[str, Any]] | None = [{} for _ in documents] if covered else None
 
     def distribute(
         self, gathered: Sequence[Gathered], kept: Sequence[int], fields: Sequence[EncodedField]
     ) -> None:
         """Mask the decoded columns and hand each result to its document. `fields` are those that were opened."""
         for rule, column, result in self._masked_columns(gathered, kept, fields, frozenset(self.spliced)):
+            if self._covered is not None:
+                for place, value in zip(column.places, result.values, strict=True):
+                    if value is not None and value is not REMOVE and type(place[0]) is not EncodedField:
+                        self._covered[place[2]][place[1]] = value
             if rule.masker.removes:
                 self._remove(column, result)
                 continue
@@ -233,12 +272,22 @@ class _Batch:
                 continue
             for (target, key, _, _, _), value in zip(column.places, result.values, strict=True):
                 target[key] = value
+            self._keep_originals(column)
             if self._mode == "whole":
                 self._changed.update(place[2] for place in column.places)
         for one in reversed(fields):
             if one.is_changed:
                 one.target[one.key] = one.closed()
                 self._changed.add(one.number)
+                if self._originals is not None or self._covered is not None:
+                    # What was written in it before cannot always be told from what stands there afterwards.
+                    self._opened.add(one.number)
+
+    def _keep_originals(self, column: Gathered) -> None:
+        if self._originals is not None:
+            for place, value in zip(column.places, column.values, strict=True):
+                if type(place[0]) is not EncodedField:
+                    self._originals[place[2]][place[1]] = value
 
     def _put_changed(self, column: Gathered, result: MaskedColumn) -> None:
         """What stayed the same is not written: the server has it already."""
@@ -248,8 +297,11 @@ class _Batch:
             if value is not original and (value != original or type(value) is not type(original)):
                 target[key] = value
                 self._changed.add(number)
+                if self._originals is not None and type(target) is not EncodedField:
+                    self._originals[number][key] = original
 
     def _remove(self, column: Gathered, result: MaskedColumn) -> None:
+        self._keep_originals(column)
         for (target, key, number, is_field, _), value in zip(column.places, result.values, strict=True):
             self._changed.add(number)
             if type(target) is EncodedField:
@@ -330,7 +382,8 @@ class _Batch:
         if self._mode == "update":
             for number, fields in enumerate(self.targets):
                 if fields and number not in skip:
-                    self.outcomes[number] = _encoded(self._update(number, fields))
+                    opened = number in self._opened
+                    self.outcomes[number] = NEEDS_WHOLE if opened else _encoded(self._update(number, fields))
         else:
             for number in self._changed - skip:
                 self.outcomes[number] = _encoded(self.targets[number])
@@ -339,7 +392,20 @@ class _Batch:
                 self.outcomes[number] = Quarantined("masking makes the document larger than 16 MiB")
         for number, reason in self._quarantine.items():
             self.outcomes[number] = Quarantined(reason)
-        return MaskedBatch(self.outcomes, self._masked, self._redacted, self._kept)
+        return MaskedBatch(
+            self.outcomes,
+            self._masked,
+            self._redacted,
+            self._kept,
+            [] if self._originals is None else [self._before(number) for number in range(len(self.outcomes))],
+            [] if self._covered is None else [_raw(fields) for fields in self._covered],
+        )
+
+    def _before(self, number: int) -> bytes | None:
+        """What puts an updated document's values back. A field that was taken out would come back at the end."""
+        if self._originals is None or number in self._removed:
+            return None
+        return _raw(self._originals[number]) if isinstance(self.outcomes[number], Masked) else None
 
     def _update(self, number: int, fields: dict[str, Any]) -> dict[str, Any]:
         if number not in self._removed:
@@ -354,6 +420,13 @@ def _edit(spot: Spot, value: Any, *, failed: bool) -> Edit:
     """The edit for a masked value; types that no Python value stands for are spelt in bytes."""
     raw = redacted_bytes(spot.element.kind, value) if failed else None
     return edit(spot, value) if raw is None else Edit(spot, raw)
+
+
+def _raw(document: dict[str, Any]) -> bytes:
+    try:
+        return bson.encode(document, codec_options=LOSSLESS)
+    except Exception:  # noqa: BLE001  (the document is quarantined for it, and PyMongo's messages hold values)
+        return b""
 
 
 def _encoded(document: dict[str, Any]) -> Outcome:

@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from typing import Any, Final, Literal
 
 from phimask.observing.spread import BatchSpread
+from phimask.observing.tally import Tally
 from phimask.plugins.events import (
     BatchFinished,
     BreakerTripped,
@@ -227,9 +228,18 @@ class ReportBuilder:
         results = self._collections[namespace].verification
         results.setdefault((validator, phase), _Verification()).add(checked, findings)
 
-    def unmapped(self, namespace: str, seen: Mapping[tuple[str, str], int]) -> None:
-        """Paths that no rule names, with a BSON type each and how many values."""
-        self._collections[namespace].unmapped = dict(seen)
+    def settle(self, namespace: str, tally: Tally) -> None:
+        """What the ledger has counted goes over what events told: it knows of batches before a resume, too."""
+        one = self._collections[namespace]
+        one.documents = Counter(
+            masked=tally.masked,
+            unchanged=tally.unchanged,
+            quarantined=tally.quarantined,
+            missing=tally.missing,
+        )
+        for rule, (masked, redacted, kept) in zip(one.rules, tally.rules, strict=False):
+            rule.masked, rule.redacted_on_error, rule.kept = masked, redacted, kept
+        one.unmapped = dict(tally.unmapped)
 
     def quarantined(self, namespace: str, identity: str) -> None:
         """A document was left out, by its `_id` as Extended JSON; its batch counts it."""

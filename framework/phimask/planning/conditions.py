@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bson import json_util
+from pymongo.client_session import ClientSession
 from pymongo.errors import OperationFailure
 
 from phimask.masking.columns import BoundRule
@@ -29,13 +30,17 @@ class Conditions:
         self._hidden = sum(isinstance(rule.masker, Unmapped) for rule in rules)
         self._queries = [(query, frozenset(positions)) for query, positions in queries.values()]
 
-    def without(self, collection: Any, documents: Sequence[DocumentId]) -> list[frozenset[int]]:
+    def without(
+        self, collection: Any, documents: Sequence[DocumentId], session: ClientSession | None = None
+    ) -> list[frozenset[int]]:
         """For each document, the rules by position that do not apply to it; empty where no rule has a query."""
         if not self._queries or not documents:
             return []
         result: list[frozenset[int]] = [frozenset()] * len(documents)
         for query, positions in self._queries:
-            cursor = collection.find({"$and": [by_ids(documents), query]}, {"_id": 1}, hint=ID_ORDER)
+            cursor = collection.find(
+                {"$and": [by_ids(documents), query]}, {"_id": 1}, hint=ID_ORDER, session=session
+            )
             matching = {identity(one.raw) for one in cursor}
             for number, found in enumerate(documents):
                 if found not in matching:

@@ -41,18 +41,28 @@ class Namespace:
 
 @dataclass(slots=True)
 class Preflight:
-    """What was found: hazards refuse the run, warnings do not."""
+    """What was found: hazards refuse the run, warnings do not. `uuid` is the collection's, which a view has not."""
 
     hazards: list[str]
     warnings: list[str]
     options: Mapping[str, Any]
     indexes: tuple[Mapping[str, Any], ...]
+    uuid: str | None = None
+
+
+def uuid_of(source: Namespace) -> str | None:
+    """The collection's UUID now; None where there is none of this name. Raises PyMongo's errors."""
+    for one in source.client[source.database].list_collections(filter={"name": source.collection}):
+        uuid = one.get("info", {}).get("uuid")
+        return None if uuid is None else str(uuid)
+    return None
 
 
 def examine(source: Namespace, target: Namespace | None, rules: Sequence[BoundRule]) -> Preflight:
     """Look at one collection. Raises PreflightError at once where there is nothing more to look at."""
     info = _listed(source)
-    found = Preflight([], [], info.get("options", {}), ())
+    uuid = info.get("info", {}).get("uuid")
+    found = Preflight([], [], info.get("options", {}), (), None if uuid is None else str(uuid))
     try:
         _look(source, target, rules, info, found)
     except PyMongoError as error:

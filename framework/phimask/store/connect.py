@@ -111,6 +111,12 @@ def _why_not(error: PyMongoError, where: str) -> str:
     return f"{where}: the connection failed ({type(error).__name__}); check the URI's options"
 
 
+def has_transactions(client: Client) -> bool:
+    """Whether it is a replica set or a sharded cluster."""
+    hello = client.admin.command("hello")
+    return "setName" in hello or hello.get("msg") == "isdbgrid"
+
+
 MAJORITY_WRITES = WriteConcern("majority")
 MAJORITY_READS = ReadConcern("majority")
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
+
+from pymongo.client_session import ClientSession
 
 from phimask.plugins.values import BatchBudget, DocumentId, Partition
 from phimask.store.raw import by_ids, identity, split, within
@@ -37,7 +40,7 @@ class BatchReader:
         self._bytes_per_document = 0.0
         self.position = partition.after
 
-    def read(self, budget: BatchBudget) -> list[bytes]:
+    def read(self, budget: BatchBudget, session: ClientSession | None = None) -> list[bytes]:
         """The next documents; an empty list at the partition's end. Does not move `position`."""
         wanted = budget.documents
         if self._bytes_per_document:
@@ -49,6 +52,7 @@ class BatchReader:
             hint=ID_ORDER,
             limit=-wanted,
             batch_size=wanted,  # or the server would answer with 101 documents, its default for a first reply
+            session=session,
         )
         found: list[bytes] = []
         size = 0
@@ -67,6 +71,10 @@ class BatchReader:
         """Go on behind these documents."""
         self.position = identity(documents[-1])
 
+    def end_at(self, upto: DocumentId) -> None:
+        """The partition ends there now: what lies beyond is another's."""
+        self._partition = replace(self._partition, upto=upto)
+
 
 def _to_the_end(projection: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     """The projection, with one more field where it includes fields.
@@ -79,11 +87,29 @@ def _to_the_end(projection: Mapping[str, Any] | None) -> Mapping[str, Any] | Non
     return projection
 
 
-def whole_documents(collection: Any, wanted: Sequence[DocumentId]) -> dict[DocumentId, bytes]:
+def whole_documents(
+    collection: Any, wanted: Sequence[DocumentId], session: ClientSession | None = None
+) -> dict[DocumentId, bytes]:
     """These documents, whole, by `_id`; those that are gone are missing."""
+    return _by_id(collection, wanted, None, session)
+
+
+def projected_documents(
+    collection: Any, wanted: Sequence[DocumentId], projection: Mapping[str, Any] | None
+) -> dict[DocumentId, bytes]:
+    """These documents as BatchReader reads them under that projection."""
+    return _by_id(collection, wanted, _to_the_end(projection), None)
+
+
+def _by_id(
+    collection: Any,
+    wanted: Sequence[DocumentId],
+    projection: Mapping[str, Any] | None,
+    session: ClientSession | None,
+) -> dict[DocumentId, bytes]:
     if not wanted:
         return {}
-    cursor = collection.find_raw_batches(by_ids(wanted), hint=ID_ORDER)
+    cursor = collection.find_raw_batches(by_ids(wanted), projection, hint=ID_ORDER, session=session)
     return {identity(raw): raw for reply in cursor for raw in split(reply)}
 
 

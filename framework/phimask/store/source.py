@@ -87,6 +87,10 @@ class CollectionSource:
         """The greatest `_id` at the time this was made."""
         return self._last
 
+    def end_at(self, last: DocumentId | None) -> None:
+        """What is behind this `_id` is not the run's: a run that is taken up again ends where it was to end."""
+        self._last = last
+
     def sample_ids(self, size: int) -> Sequence[DocumentId]:
         """Random `_id`s in BSON order, without repeats."""
 

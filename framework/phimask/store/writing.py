@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import bson
 from pymongo import DeleteOne, InsertOne, ReplaceOne, UpdateOne
+from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError, OperationFailure
 
 from phimask.plugins.values import DocumentId
@@ -19,7 +20,6 @@ from phimask.store.retry import classify
 _TIMESTAMP: Final = 0x11
 _EMPTY_TIMESTAMP: Final = b"\0" * 8
 _DUPLICATE_KEY: Final = 11000
-_GUARD_ATTEMPTS: Final = 3
 _NOT_RESTORABLE: Final = (
     "holds an empty timestamp, which the server fills in, under a key that no update names"
 )
@@ -35,13 +35,54 @@ class Written:
     refused: dict[DocumentId, str] = field(default_factory=dict)
 
 
-def update(collection: Any, updates: Sequence[tuple[DocumentId, bytes]]) -> Written:
+def update(
+    collection: Any, updates: Sequence[tuple[DocumentId, bytes]], session: ClientSession | None = None
+) -> Written:
     """Apply raw updates, never an upsert. Safe to send again: each sets values, none computes from them.
 
-    Raises PyMongo's transient errors, and terminal ones that concern the whole bulk.
+    Raises PyMongo's transient errors, and terminal ones that concern the whole bulk. In a `session`'s transaction the
+    first document that the server refuses ends the transaction, and is the only one named.
     """
     requests = [UpdateOne(by_id(found), Unopened(change)) for found, change in updates]
-    return _bulk(collection, requests, [found for found, _ in updates])
+    return _bulk(collection, requests, [found for found, _ in updates], session)
+
+
+def replace(
+    collection: Any,
+    documents: Sequence[tuple[DocumentId, bytes]],
+    session: ClientSession,
+) -> Written:
+    """Put whole documents in place of others, in a transaction that has read them. See `why_not_replaced`."""
+    requests: list[Any] = [ReplaceOne(by_id(found), Unopened(raw)) for found, raw in documents]
+    return _bulk(collection, requests, [found for found, _ in documents], session)
+
+
+def replace_unchanged(
+    collection: Any, found: DocumentId, digest: Any, masked: bytes
+) -> tuple[bool, str | None]:
+    """Put a whole document in place of one that nobody changed since the server made `digest` of it.
+
+    Safe to send again. Returns whether the server has it, and otherwise why not; (False, None) is a document that is
+    gone.
+    """
+    unchanged = {"$expr": {"$eq": [{"$toHashedIndexKey": "$$ROOT"}, {"$literal": digest}]}}
+    request: Any = ReplaceOne({"$and": [by_id(found), unchanged]}, Unopened(masked))
+    written = _bulk(collection, [request], [found])
+    if written.refused:
+        return False, written.refused[found]
+    if written.matched:
+        return True, None
+    now = whole_documents(collection, [found]).get(found)
+    if now == masked:
+        return True, None
+    return False, None if now is None else "changed by others while it was masked"
+
+
+def why_not_replaced(masked: bytes) -> str | None:
+    """What keeps a masked document from being put whole in place of another; None: nothing."""
+    if empty_timestamps(masked):
+        return "holds an empty timestamp beside keys that no update can name"
+    return None
 
 
 def insert(collection: Any, documents: Sequence[bytes]) -> Written:
@@ -134,44 +175,9 @@ def empty_timestamps(raw: bytes) -> list[Element]:
     ]
 
 
-def replace_whole(
-    collection: Any,
-    found: DocumentId,
-    mask: Callable[[bytes], bytes | None],
-    sent: MutableMapping[DocumentId, bytes],
-) -> tuple[bool, str | None]:
-    """Read a document whole, mask it, and put it back if nobody changed it meanwhile.
-
-    For documents whose masked paths no update can name. `mask` answers None where it will not. `sent` keeps what
-    was sent for each document: called again with it, because an answer was lost, this masks no document twice.
-    Returns whether the server has it masked, and otherwise why not; (False, None) is a document that is gone.
-    """
-    for _ in range(_GUARD_ATTEMPTS):
-        digest = _server_digest(collection, found)
-        raw = whole_documents(collection, [found]).get(found)
-        if raw is None or digest is None:
-            return False, None if raw is None else "the server cannot guard a replacement ($toHashedIndexKey)"
-        if raw == sent.get(found):
-            return True, None
-        masked = mask(raw)
-        if masked is None:
-            return False, "a value could not be masked"
-        if masked == raw:
-            return True, None
-        if empty_timestamps(masked):
-            return False, "holds an empty timestamp beside keys that no update can name"
-        sent[found] = masked
-        unchanged = {"$expr": {"$eq": [{"$toHashedIndexKey": "$$ROOT"}, {"$literal": digest}]}}
-        request: Any = ReplaceOne({"$and": [by_id(found), unchanged]}, Unopened(masked))
-        written = _bulk(collection, [request], [found])
-        if written.refused:
-            return False, written.refused[found]
-        if written.matched:
-            return True, None
-    return False, f"changed by others {_GUARD_ATTEMPTS} times while it was masked"
-
-
-def _server_digest(collection: Any, found: DocumentId) -> Any:
+def server_digest(collection: Any, found: DocumentId) -> Any:
+    """What the server makes of the whole document, to tell whether it has changed; None where it is gone or the server
+    cannot tell."""
     pipeline = [{"$match": by_id(found)}, {"$project": {"_id": 0, "digest": {"$toHashedIndexKey": "$$ROOT"}}}]
     try:
         for one in collection.aggregate(pipeline):
@@ -182,9 +188,14 @@ def _server_digest(collection: Any, found: DocumentId) -> Any:
     return None
 
 
-def _bulk(collection: Any, requests: Sequence[Any], identities: Sequence[DocumentId]) -> Written:
+def _bulk(
+    collection: Any,
+    requests: Sequence[Any],
+    identities: Sequence[DocumentId],
+    session: ClientSession | None = None,
+) -> Written:
     try:
-        result = collection.bulk_write(requests, ordered=False)
+        result = collection.bulk_write(requests, ordered=False, session=session)
     except BulkWriteError as error:
         details: Mapping[str, Any] = error.details
         if classify(error) == "transient" or details.get("writeConcernErrors"):

@@ -1,0 +1,191 @@
+"""`phimask status`, `pause`, `continue`, `stop`: steer a run, from wherever the ledger can be reached."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from phimask.cli.deployment import required_uri
+from phimask.cli.options import as_json_option, database_option, uri_option
+from phimask.cli.show import answer, say
+from phimask.config.project import load_project
+from phimask.errors import UsageError
+from phimask.ledger.opening import Ledger, open_ledger
+from phimask.ledger.partitions import Partitions
+from phimask.ledger.runs import ENDED, Command, RunRecord, Runs
+from phimask.store.connect import connect
+
+_LISTED: Final = 10
+_LOOK_SECONDS: Final = 1.0
+
+
+@contextmanager
+def opened_ledger(uri: str | None, database: str | None) -> Iterator[Ledger]:
+    """The ledger that phimask.yaml, the flags or the environment lead to. Nothing is written for that."""
+    project = load_project(directory=Path(), uri=uri, database=database, environ=os.environ)
+    where = project.coordination
+    with connect(where.uri or required_uri(project)) as client:
+        yield open_ledger(client, where.database, where.prefix, create=False)
+
+
+@click.command("status")
+@click.argument("run", required=False)
+@click.option("--watch", is_flag=True, help="Look again every second, until the run ends.")
+@uri_option
+@database_option
+@as_json_option
+def status_command(
+    run: str | None, watch: bool, uri: str | None, database: str | None, as_json: bool
+) -> None:
+    """Show how far RUN is; without RUN, the latest one, and a line for each of the last ten."""
+    with opened_ledger(uri, database) as ledger:
+        runs = Runs(ledger)
+        latest = runs.latest(_LISTED)
+        if run is None and not latest:
+            if as_json:
+                answer({"runs": []})
+            say("the ledger knows no run")
+            return
+        wanted = run or latest[0].id
+        while True:
+            record = _known(runs, wanted)
+            shown = _describe(ledger, record)
+            if as_json:
+                answer(shown)
+            else:
+                _say(shown)
+            if not watch or not record.live:
+                break
+            time.sleep(_LOOK_SECONDS)
+        if run is None and not as_json and len(latest) > 1:
+            say("\nearlier runs")
+            for one in latest[1:]:
+                names = ", ".join(pin.namespace for pin in one.pins)
+                say(f"  {one.id}  {_state(one):<12} {one.profile:<12} {names}")
+
+
+@click.command("pause")
+@click.argument("run", required=False)
+@uri_option
+@database_option
+def pause_command(run: str | None, uri: str | None, database: str | None) -> None:
+    """Let RUN, or the one that is live, stand still after its batches in hand. `phimask continue` lets it go on."""
+    _order(run, uri, database, "pause", "paused")
+
+
+@click.command("continue")
+@click.argument("run", required=False)
+@uri_option
+@database_option
+def continue_command(run: str | None, uri: str | None, database: str | None) -> None:
+    """Let RUN, or the one that is live, go on after a pause."""
+    _order(run, uri, database, "run", "running")
+
+
+@click.command("stop")
+@click.argument("run", required=False)
+@uri_option
+@database_option
+def stop_command(run: str | None, uri: str | None, database: str | None) -> None:
+    """End RUN, or the one that is live, after its batches in hand. `phimask resume` goes on with it."""
+    _order(run, uri, database, "stop", "stopped")
+
+
+_PATIENCE_SECONDS: Final = 120.0
+
+
+def _order(run: str | None, uri: str | None, database: str | None, command: Command, becomes: str) -> None:
+    with opened_ledger(uri, database) as ledger:
+        runs = Runs(ledger)
+        record = _live(runs, run)
+        runs.order(record.id, command)
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            found = _known(runs, record.id)
+            if found.state == becomes or not found.live:
+                say(f"run {record.id} is {_state(found)}")
+                return
+            time.sleep(0.1)
+    say(f"run {record.id} was told to; it has not answered yet, see `phimask status {record.id}`")
+
+
+def _live(runs: Runs, run: str | None) -> RunRecord:
+    if run is not None:
+        record = _known(runs, run)
+        if not record.live:
+            raise UsageError(f"run {run} is not live: it is {_state(record)}")
+        return record
+    live = [one for one in runs.latest(100) if one.live]
+    if not live:
+        raise UsageError("no run is live; `phimask status` lists the last ones")
+    if len(live) > 1:
+        raise UsageError(f"several runs are live ({', '.join(one.id for one in live)}); name one of them")
+    return live[0]
+
+
+def _known(runs: Runs, run: str) -> RunRecord:
+    record = runs.find(run)
+    if record is None:
+        raise UsageError(f"the ledger knows no run {run}; `phimask status` lists the last ones")
+    return record
+
+
+def _state(record: RunRecord) -> str:
+    if record.live or record.state in (*ENDED, "stopped", "failed"):
+        return record.state
+    return "dead"
+
+
+def _describe(ledger: Ledger, record: RunRecord) -> dict[str, Any]:
+    collections = []
+    for pin in record.pins:
+        partitions = Partitions(ledger, record.id, pin.namespace)
+        tally = partitions.tally()
+        collections.append(
+            {
+                "namespace": pin.namespace,
+                "target": pin.target,
+                "documents": {
+                    "read": tally.read,
+                    "masked": tally.masked,
+                    "unchanged": tally.unchanged,
+                    "quarantined": tally.quarantined,
+                    "missing": tally.missing,
+                },
+                "partitions": {**partitions.states(), "all_known": pin.namespace in record.cut},
+                "workers": partitions.holders(),
+            }
+        )
+    return {
+        "run_id": record.id,
+        "state": _state(record),
+        "live": record.live,
+        "profile": record.profile,
+        "created": None if record.created is None else f"{record.created.isoformat(timespec='seconds')}Z",
+        "coordinator": {name: record.coordinator.get(name) for name in ("host", "pid")},
+        "holding": list(record.reasons),
+        "collections": collections,
+    }
+
+
+def _say(shown: dict[str, Any]) -> None:
+    where = f" on {shown['coordinator']['host']}" if shown["live"] else ""
+    why = f" ({', '.join(shown['holding'])})" if shown["holding"] else ""
+    say(
+        f"run {shown['run_id']}: {shown['state']}{why}{where}, profile {shown['profile']}, begun {shown['created']}"
+    )
+    for one in shown["collections"]:
+        parts, documents = one["partitions"], one["documents"]
+        known = sum(parts[state] for state in ("open", "leased", "done"))
+        more = "" if parts["all_known"] else " so far"
+        say(
+            f"  {one['namespace']}: {documents['read']:,} documents read, {documents['masked']:,} masked, "
+            f"{documents['unchanged']:,} unchanged, {documents['quarantined']:,} quarantined; partitions "
+            f"{parts['done']:,} of {known:,}{more} done, {parts['leased']:,} at work {len(one['workers'])}"
+        )

@@ -1,0 +1,270 @@
+"""A batch: documents as they were read, and all that is to be written for them, masked before anything is."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pymongo.client_session import ClientSession
+
+from phimask.errors import SafeStop
+from phimask.masking.core import Masked, MaskedBatch, MaskingCore, NeedsWhole, Quarantined
+from phimask.masking.fingerprints import Fingerprint
+from phimask.masking.unmapped import Unmapped
+from phimask.observing.tally import Tally
+from phimask.planning.conditions import Conditions
+from phimask.plugins.values import DocumentId, DocumentPair
+from phimask.store.raw import identity
+from phimask.store.reading import whole_documents
+from phimask.store.writing import server_digest, why_not_replaced
+
+_UNGUARDED: Final = "the server cannot guard a replacement ($toHashedIndexKey)"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Write:
+    """What is to be written for one document.
+
+    `bson` is an update, or a whole document to put in its place or into the target; `before` what was read.
+    `covered`: see MaskedBatch; `original`: what puts an update back, None where only the whole document does;
+    `digest`: the server's of a document to be replaced without a transaction. `changes`: false for a copy of a document
+    in which nothing is masked.
+    """
+
+    identity: DocumentId
+    bson: bytes
+    whole: bool
+    before: bytes
+    covered: bytes = b""
+    original: bytes | None = None
+    digest: Any = None
+    changes: bool = True
+
+
+@dataclass(slots=True, repr=False)
+class Batch:
+    """Documents in `_id` order up to `upto`, what to write, what is left out and why, bytes as read, seconds so far.
+
+    `sampled` holds some documents whole, as they were read; `without` the rules that do not apply to a document, where
+    some rule has a condition. `session` holds the transaction that read them. `number` is the journal's, once it has
+    one; `refused` what the server would not take.
+    """
+
+    identities: list[DocumentId]
+    upto: DocumentId
+    writes: list[Write]
+    quarantined: dict[DocumentId, str]
+    unchanged: int
+    missing: int
+    size: int
+    masked: MaskedBatch
+    sampled: Mapping[DocumentId, bytes]
+    without: Mapping[DocumentId, frozenset[int]]
+    unmapped: Counter[tuple[str, str]]
+    seconds: float
+    session: ClientSession | None = None
+    number: int | None = None
+    refused: dict[DocumentId, str] = field(default_factory=dict)
+
+    def tally(self) -> Tally:
+        """What the counts grow by if everything is written."""
+        masked = self.masked
+        counts = zip(masked.masked, masked.redacted_on_error, masked.kept, strict=True)
+        return Tally(
+            read=len(self.identities),
+            masked=sum(write.changes for write in self.writes),
+            unchanged=self.unchanged,
+            missing=self.missing,
+            quarantined=len(self.quarantined),
+            batches=1,
+            bytes=self.size,
+            rules=[list(one) for one in counts],
+            unmapped=Counter(self.unmapped),
+        )
+
+    def pairs(
+        self, after: Mapping[DocumentId, bytes], conditions: Conditions, *, missing_too: bool
+    ) -> list[DocumentPair]:
+        """The sampled documents before and after, but for those left out on purpose and, unless `missing_too`, those
+        that others deleted."""
+        return [
+            DocumentPair(
+                self.sampled[found],
+                after.get(found),
+                conditions.in_facts(self.without.get(found, frozenset())),
+            )
+            for found in self.wanted()
+            if missing_too or found in after
+        ]
+
+    def wanted(self) -> list[DocumentId]:
+        """The documents to read again afterwards."""
+        return [
+            found for found in self.sampled if found not in self.quarantined and found not in self.refused
+        ]
+
+
+@dataclass(slots=True, repr=False)
+class Preparer:
+    """Masks what was read. One thread may prepare a batch while another prepares one anew.
+
+    `copies`: documents go into a target whole. `drift` is the rule that sees unmapped paths; `halts` whether one of
+    them is to stop the run. `sample` documents of a batch are read whole to be checked.
+    """
+
+    source: Any
+    core: MaskingCore
+    conditions: Conditions
+    sample: int
+    copies: bool
+    drift: Unmapped | None = None
+    halts: bool = False
+    _masking: threading.Lock = field(default_factory=threading.Lock)
+    _random: random.Random = field(default_factory=random.Random)
+
+    def prepare(
+        self,
+        documents: list[bytes],
+        *,
+        whole: bool,
+        seconds: float = 0.0,
+        session: ClientSession | None = None,
+        left_out: Mapping[DocumentId, str] | None = None,
+    ) -> Batch:
+        """Mask documents, which were read `whole` or not. `left_out` are to be quarantined whatever they hold."""
+        start = time.perf_counter()
+        identities = [identity(raw) for raw in documents]
+        size = sum(map(len, documents))
+        as_read = list(documents)
+        sampled = self._whole_sample(documents, identities, session, whole=whole)
+        without = self.conditions.without(self.source, identities, session)
+        with self._masking:
+            masked = self.core.mask(documents, "whole" if self.copies else "update", without)
+            unmapped = self._drifted()
+        batch = Batch(
+            identities=identities,
+            upto=identities[-1],
+            writes=[],
+            quarantined=dict(left_out or {}),
+            unchanged=0,
+            missing=0,
+            size=size,
+            masked=masked,
+            sampled=sampled,
+            without=dict(zip(identities, without, strict=False)),
+            unmapped=unmapped,
+            seconds=0.0,
+            session=session,
+        )
+        if self.copies:
+            self._to_copy(batch, documents)
+        else:
+            self._to_change(batch, as_read)
+        batch.seconds = seconds + time.perf_counter() - start
+        return batch
+
+    def _drifted(self) -> Counter[tuple[str, str]]:
+        """The unmapped paths of this batch. Under `unmapped: halt` they stop the run before the batch is written."""
+        if self.drift is None:
+            return Counter()
+        seen = Counter(self.drift.seen)
+        self.drift.seen.clear()
+        if seen and self.halts:
+            listed = ", ".join(
+                f"{path} ({bson_type}, {count:,} values)" for (path, bson_type), count in seen.most_common(10)
+            )
+            raise SafeStop(
+                f"paths that no rule names: {listed}; give each a rule (keep, for what may stay), and run again"
+            )
+        return seen
+
+    def _whole_sample(
+        self,
+        documents: list[bytes],
+        identities: list[DocumentId],
+        session: ClientSession | None,
+        *,
+        whole: bool,
+    ) -> dict[DocumentId, bytes]:
+        count = min(self.sample, len(documents))
+        numbers = self._random.sample(range(len(documents)), count)
+        if whole:
+            return {identities[number]: documents[number] for number in numbers}
+        found = whole_documents(self.source, [identities[number] for number in numbers], session)
+        for number in numbers:
+            # What is masked and what is checked must be the same reading of the document.
+            documents[number] = found.get(identities[number], documents[number])
+        return found
+
+    def _to_copy(self, batch: Batch, documents: Sequence[bytes]) -> None:
+        for found, raw, outcome in zip(batch.identities, documents, batch.masked.outcomes, strict=True):
+            if found in batch.quarantined:
+                continue
+            if isinstance(outcome, Quarantined):
+                batch.quarantined[found] = outcome.reason
+            else:
+                changes = isinstance(outcome, Masked)
+                bson = outcome.bson if isinstance(outcome, Masked) else raw
+                batch.writes.append(Write(found, bson, True, raw, changes=changes))
+                batch.unchanged += not changes
+
+    def _to_change(self, batch: Batch, documents: Sequence[bytes]) -> None:
+        masked = batch.masked
+        originals = masked.originals or [None] * len(documents)
+        covered = masked.covered or [b""] * len(documents)
+        unnamed: list[DocumentId] = []
+        for number, (found, outcome) in enumerate(zip(batch.identities, masked.outcomes, strict=True)):
+            if found in batch.quarantined:
+                continue
+            if isinstance(outcome, Masked):
+                if self.core.tells_originals and originals[number] is None:
+                    # What was taken out could not be put back where it stood.
+                    unnamed.append(found)
+                else:
+                    batch.writes.append(
+                        Write(
+                            found, outcome.bson, False, documents[number], covered[number], originals[number]
+                        )
+                    )
+            elif isinstance(outcome, Quarantined):
+                batch.quarantined[found] = outcome.reason
+            elif isinstance(outcome, NeedsWhole):
+                unnamed.append(found)
+            else:
+                batch.unchanged += 1
+        for found in unnamed:
+            self._to_replace(batch, found)
+
+    def _to_replace(self, batch: Batch, found: DocumentId) -> None:
+        """A document whose changes no update can name, or could not be put back by one."""
+        digest = None if batch.session is not None else server_digest(self.source, found)
+        raw = whole_documents(self.source, [found], batch.session).get(found)
+        if raw is None:
+            batch.missing += 1
+            return
+        with self._masking:
+            outcome = self.core.mask(
+                [raw], "whole", self.conditions.without(self.source, [found], batch.session)
+            ).outcomes[0]
+        if isinstance(outcome, Quarantined):
+            batch.quarantined[found] = outcome.reason
+        elif not isinstance(outcome, Masked) or outcome.bson == raw:
+            batch.unchanged += 1
+        elif reason := why_not_replaced(outcome.bson):
+            batch.quarantined[found] = reason
+        elif batch.session is None and digest is None:
+            batch.quarantined[found] = _UNGUARDED
+        else:
+            batch.writes.append(Write(found, outcome.bson, True, raw, digest=digest))
+
+
+def fingerprints(batch: Batch, of: Fingerprint) -> tuple[list[bytes], list[bytes]]:
+    """Of each write's document: as it was read, and as it will be (of a whole document all, else what rules cover)."""
+    before = [of.of(write.before) for write in batch.writes]
+    after = [of.of(write.bson if write.whole else write.covered) for write in batch.writes]
+    return before, after

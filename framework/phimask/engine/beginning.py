@@ -1,0 +1,175 @@
+"""How a run begins, and how it is taken up again: what is pinned to it, and what has changed since."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+import phimask
+from phimask.config.model import Configuration
+from phimask.errors import PreflightError, UsageError
+from phimask.ledger.identities import packed, unpacked
+from phimask.ledger.opening import make_applied
+from phimask.ledger.runs import ENDED, Pin, RunRecord, Runs, as_text, from_text
+from phimask.planning.plan import CollectionPlan
+from phimask.store.connect import has_transactions
+
+
+def guarded(plans: Sequence[CollectionPlan], configuration: Configuration) -> bool:
+    """Whether batches are transactions. Raises PreflightError where they are to be and cannot."""
+    wanted = configuration.profile.write.guard
+    if wanted == "none" or not any(plan.target is None for plan in plans):
+        return False
+    if has_transactions(plans[0].source.client):
+        return True
+    if wanted == "changed":
+        raise PreflightError(
+            [
+                "the deployment is a standalone server, which has no transactions, and the profile asks for them "
+                "(write.guard: changed); where nobody else writes to the collection meanwhile, give --set "
+                "write.guard=none"
+            ]
+        )
+    for plan in plans:
+        plan.warnings.append(
+            f"{plan.namespace}: a standalone server has no transactions: nobody else may write to the collection "
+            "while it is masked"
+        )
+    return False
+
+
+def pins(plans: Sequence[CollectionPlan], configuration: Configuration) -> tuple[Pin, ...]:
+    """What a run of these plans is bound to."""
+    return tuple(
+        Pin(
+            namespace=plan.namespace,
+            uuid=plan.preflight.uuid,
+            target=None if plan.target is None else str(plan.target),
+            file=name,
+            rules=digest,
+            projection=as_text(plan.scan.projection),
+            top=packed(plan.indexed.last_id() if plan.indexed is not None else None),
+        )
+        for plan, name, digest in zip(
+            plans, configuration.project.collections, configuration.rule_digests, strict=True
+        )
+    )
+
+
+def obstacles(runs: Runs, bound: Sequence[Pin], *, again: bool) -> list[str]:
+    """Other runs that stand in the way of a new one, each with what to do. `again`: a collection that was masked is to
+    be masked once more."""
+    hazards: list[str] = []
+    for pin in bound:
+        held = runs.holder(pin)
+        if held is not None:
+            hazards.append(held)
+        elif pin.target is None and not again and (done := runs.completed(pin.claim)) is not None:
+            hazards.append(
+                f"{pin.namespace}: run {done.id} has masked it already, and masking it again would mask masked values "
+                "(a date shifted twice, say); give --again if that is meant"
+            )
+    return hazards
+
+
+def begin(
+    runs: Runs,
+    run_id: str,
+    plans: Sequence[CollectionPlan],
+    configuration: Configuration,
+    key_fingerprint: str | None,
+) -> tuple[RunRecord, int]:
+    """Enter a new run; its record, and the number under which this coordinator has it. Raises PreflightError."""
+    guard = guarded(plans, configuration)
+    if guard:
+        make_applied(plans[0].source.client, runs.ledger.database, runs.ledger.prefix)
+    record = RunRecord(
+        id=run_id,
+        state="running",
+        command="run",
+        profile=configuration.project.profile or configuration.profile.name,
+        version=phimask.__version__,
+        key_fingerprint=key_fingerprint,
+        pins=pins(plans, configuration),
+        query=as_text(plans[0].scope.query) if plans else None,
+        limit=plans[0].scope.limit if plans else None,
+        guard=guard,
+        journal=configuration.profile.write.journal,
+        vault=None,
+        salt=None if key_fingerprint is not None else secrets.token_bytes(32),
+    )
+    return record, runs.begin(record)
+
+
+def unfinished(runs: Runs, run_id: str | None) -> RunRecord:
+    """The run to go on with: the one that is named, or the latest. Raises UsageError."""
+    if run_id is None:
+        found = next((one for one in runs.latest(20) if one.state not in ENDED), None)
+        if found is None:
+            raise UsageError("no run is unfinished; `phimask status` lists the last ones")
+    else:
+        found = runs.find(run_id)
+        if found is None:
+            raise UsageError(f"the ledger knows no run {run_id}; `phimask status` lists the last ones")
+    if found.state in ENDED:
+        raise UsageError(f"run {found.id} is {found.state}: there is nothing left to resume")
+    if not found.journal:
+        raise UsageError(
+            f"run {found.id} was made without a journal (write.journal: false), so nobody can tell what is masked "
+            f"already; give it up with `phimask finalize {found.id}`"
+        )
+    return found
+
+
+def take_up(
+    runs: Runs,
+    record: RunRecord,
+    plans: Sequence[CollectionPlan],
+    configuration: Configuration,
+    key_fingerprint: str | None,
+) -> int:
+    """Become the run's coordinator, its pins laid over the plans; the number comes back under which it is one.
+
+    Raises PreflightError with all that has changed since the run began, and UsageError where it is live.
+    """
+    changed = differences(record, pins(plans, configuration), key_fingerprint)
+    if changed:
+        raise PreflightError([f"run {record.id} cannot be resumed: {one}" for one in changed])
+    for plan, pin in zip(plans, record.pins, strict=True):
+        # What was read then is read now: fingerprints are of that.
+        plan.scan.projection = from_text(pin.projection)
+        if plan.indexed is not None:
+            plan.indexed.end_at(unpacked(pin.top))
+    return runs.claim(record.id)
+
+
+def differences(record: RunRecord, now: Sequence[Pin], key_fingerprint: str | None) -> list[str]:
+    """What is no longer as it was when the run began, and what would be right."""
+    found: list[str] = []
+    if record.version != phimask.__version__:
+        found.append(
+            f"phimask {record.version} began it, and this is {phimask.__version__}; install that version to go on"
+        )
+    if record.key_fingerprint != key_fingerprint:
+        found.append(
+            f"it began under the key {record.key_fingerprint or '(none)'}, and the one that is set is "
+            f"{key_fingerprint or '(none)'}; set the first"
+        )
+    if [pin.namespace for pin in record.pins] != [pin.namespace for pin in now]:
+        found.append(
+            f"it masks {', '.join(pin.namespace for pin in record.pins)}, and the configuration names "
+            f"{', '.join(pin.namespace for pin in now)}"
+        )
+        return found
+    for was, pin in zip(record.pins, now, strict=True):
+        if was.uuid != pin.uuid:
+            found.append(f"{pin.namespace} was dropped or replaced since: it is another collection now")
+        if was.rules != pin.rules:
+            found.append(
+                f"the rules of {pin.namespace} ({was.file}) have changed; put back those it began with"
+            )
+        if was.target != pin.target:
+            found.append(
+                f"{pin.namespace} went into {was.target or 'no target'}, and now {pin.target or 'none'} is named"
+            )
+    return found

@@ -1,0 +1,129 @@
+"""The coordinator: says in the ledger that the run lives, does what it is told there, and tells workers when to stand
+still."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from loguru import logger
+from pymongo.errors import PyMongoError
+
+from phimask.engine.control import StopSignal
+from phimask.errors import Interrupted, PhimaskError, SafeStop, StoreError
+from phimask.ledger.runs import Runs, State, Superseded
+from phimask.log import describe_error
+from phimask.plugins.events import Event, Holding
+
+_LOOK_SECONDS: Final = 0.5
+"""How often the ledger is asked what to do: a pause or a stop arrives within this time."""
+
+ASKED_TO_PAUSE: Final = "asked to pause"
+
+
+class Reasons(Protocol):
+    """What holds the run up now, besides people: see `phimask.engine.throttle`."""
+
+    def reasons(self) -> tuple[str, ...]:
+        """Short standing texts."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        ...
+
+
+class Coordinator:
+    """A thread beside the run, for as long as the `with` block lasts.
+
+    `most_seconds`: how long the run may take. `still_there` says what has become of the collections where they are no
+    longer those that the run began with.
+    """
+
+    def __init__(
+        self,
+        runs: Runs,
+        run: str,
+        epoch: int,
+        stop: StopSignal,
+        tell: Callable[[Event], None],
+        *,
+        throttles: Sequence[Reasons] = (),
+        still_there: Callable[[], str | None] = lambda: None,
+        most_seconds: float | None = None,
+    ) -> None:
+        self._runs = runs
+        self._run = run
+        self._epoch = epoch
+        self._stop = stop
+        self._tell = tell
+        self._throttles = throttles
+        self._still_there = still_there
+        self._ends = None if most_seconds is None else time.monotonic() + most_seconds
+        self._over = threading.Event()
+        self._because: PhimaskError | None = None
+        self._thread = threading.Thread(target=self._go_on, name="phimask-coordinator", daemon=True)
+
+    def __enter__(self) -> Coordinator:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        for one in self._throttles:
+            one.close()
+
+    def why_stopped(self) -> PhimaskError:
+        """What to raise after a stop."""
+        return self._because or Interrupted(
+            f"interrupted; every batch that was begun is finished, and `phimask resume {self._run}` goes on"
+        )
+
+    def end(self, state: State) -> None:
+        """The run ends in this state."""
+        self._over.set()
+        self._thread.join()
+        self._runs.end(self._run, self._epoch, state)
+
+    def _go_on(self) -> None:
+        while not self._over.is_set():
+            self._look()
+            self._over.wait(_LOOK_SECONDS)
+
+    def _look(self) -> None:
+        reasons = tuple(reason for one in self._throttles for reason in one.reasons())
+        held = self._stop.holding
+        try:
+            command = self._runs.beat(self._run, self._epoch, "paused" if held else "running", held)
+        except Superseded:
+            self._ask(
+                SafeStop(f"run {self._run} was taken up by another coordinator; this one has let go of it")
+            )
+            return
+            gone = self._still_there()
+            if gone is not None:
+                self._ask(StoreError(gone))
+        except PyMongoError as error:
+            # Workers find out by themselves; they write nothing without the ledger.
+            logger.warning("the ledger does not answer: {}", describe_error(error))
+            command = "pause" if ASKED_TO_PAUSE in held else "run"
+        if command == "stop":
+            self._ask(SafeStop(f"stopped on request; `phimask resume {self._run}` goes on"))
+        elif self._ends is not None and time.monotonic() > self._ends:
+            self._ask(SafeStop(f"--max-duration is over; `phimask resume {self._run}` goes on"))
+        if command == "pause":
+            reasons = (ASKED_TO_PAUSE, *reasons)
+        if reasons != held:
+            if reasons:
+                self._stop.hold(reasons)
+            else:
+                self._stop.release()
+            self._tell(Holding(reasons))
+
+    def _ask(self, because: PhimaskError) -> None:
+        if self._because is None and not self._stop.interrupted:
+            self._because = because
+        self._stop.stop()

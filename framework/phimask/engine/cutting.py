@@ -1,0 +1,80 @@
+"""Partitions on their way into the ledger, cut in the background while workers are at the first of them already."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+
+from pymongo.errors import PyMongoError
+
+from phimask.engine.control import StopSignal
+from phimask.errors import PhimaskError
+from phimask.ledger.partitions import Partitions
+from phimask.ledger.runs import Runs
+from phimask.plugins.values import Partition
+from phimask.store.retry import terminal_error
+
+_PATIENCE_SECONDS = 2.0
+"""How long to wait for the number of partitions, which tells how many workers are of use."""
+
+
+class Cutting:
+    """Enters partitions, from number `first` on. An error stops the run and is raised by `settle`."""
+
+    def __init__(
+        self,
+        partitions: Partitions,
+        runs: Runs,
+        run: str,
+        namespace: str,
+        stop: StopSignal,
+        ranges: Iterable[Partition],
+        first: int,
+    ) -> None:
+        self._partitions = partitions
+        self._runs = runs
+        self._run = run
+        self._namespace = namespace
+        self._stop = stop
+        self._ranges = ranges
+        self._first = first
+        self._error: PhimaskError | None = None
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._cut, name="phimask-cut", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def count(self) -> int | None:
+        """How many partitions there are in all, if that is known within a moment."""
+        if not self._over.wait(_PATIENCE_SECONDS):
+            return None
+        return sum(self._partitions.states().values())
+
+    def settle(self) -> None:
+        """Wait for the end. Raises what went wrong."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _cut(self) -> None:
+        try:
+            for _ in self._partitions.add(self._unless_stopped(), self._first):
+                pass
+            if not self._stop.stopping:
+                self._runs.all_cut(self._run, self._namespace)
+        except PyMongoError as error:
+            self._error = terminal_error(error, f"entering the partitions of {self._namespace}")
+        except PhimaskError as error:
+            self._error = error
+        finally:
+            self._over.set()
+            if self._error is not None:
+                self._stop.stop()
+
+    def _unless_stopped(self) -> Iterator[Partition]:
+        for one in self._ranges:
+            if self._stop.stopping:
+                return
+            yield one

@@ -1,0 +1,202 @@
+"""A job: what a worker of whatever process needs to mask one collection of a run. It can be pickled."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from phimask.config.model import Configuration, Secret
+from phimask.engine.batches import Preparer
+from phimask.engine.breaker import CircuitBreaker
+from phimask.engine.canary import CanaryWatch
+from phimask.engine.checking import Checks
+from phimask.engine.commit import Committer, CopyCommitter, PlainCommitter, TransactionCommitter
+from phimask.engine.journal import Applied, Journal
+from phimask.engine.partition import Means
+from phimask.engine.takeover import take_up_copies, take_up_plain, take_up_transactions
+from phimask.engine.worker import Worker
+from phimask.ledger.opening import APPLIED, Ledger
+from phimask.ledger.partitions import Lease, Partitions
+from phimask.ledger.quarantine import Quarantine
+from phimask.masking.core import MaskingCore
+from phimask.masking.covered import covered_values
+from phimask.masking.fingerprints import FINGERPRINT_DOMAIN, Fingerprint
+from phimask.masking.keys import MaskingKey
+from phimask.masking.unmapped import Unmapped
+from phimask.planning.binding import bind, facts
+from phimask.planning.conditions import Conditions
+from phimask.plugins.events import BreakerTripped, Event, Paused
+from phimask.plugins.interfaces import Control
+from phimask.plugins.loading import disabled_plugins, load_registry
+from phimask.plugins.registry import Registry
+from phimask.store.connect import Client, connect, raw_collection
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A collection of a deployment that each process opens for itself."""
+
+    uri: Secret
+    database: str
+    collection: str
+
+
+@dataclass(frozen=True, slots=True)
+class MaskingJob:
+    """Implements phimask.Job. `collection` is the collection file's place among the configuration's.
+
+    `guard`: batches are transactions; `journal`: they are announced. `salt` stands in for a masking key in
+    fingerprints where there is none. `remaining`: at most so many documents, for the one worker of such a job.
+    `registry`: what this process has loaded already.
+    """
+
+    run: str
+    configuration: Configuration
+    collection: int
+    keys: tuple[MaskingKey, ...]
+    source: Place
+    target: Place | None
+    ledger: Place
+    query: Mapping[str, Any] | None
+    projection: Mapping[str, Any] | None
+    guard: bool
+    journal: bool
+    salt: bytes
+    partitions: int | None
+    remaining: int | None = None
+    registry: Registry | None = field(default=None, compare=False, repr=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process loads plugins for itself."""
+        names = [one.name for one in fields(self) if one.name != "registry"]
+        return MaskingJob, tuple(getattr(self, name) for name in names)
+
+    @property
+    def namespace(self) -> str:
+        """Of the source."""
+        return f"{self.source.database}.{self.source.collection}"
+
+    def abandon(self, worker: str) -> None:
+        """That worker is dead for certain: its leases end now."""
+        with contextlib.ExitStack() as stack:
+            client = stack.enter_context(connect(self.ledger.uri))
+            ledger = Ledger(client, self.ledger.database, self.ledger.collection)
+            Partitions(ledger, self.run, self.namespace).abandon(worker)
+            ledger.workers.delete_one({"_id": {"run": self.run, "worker": worker}})
+
+    def work(self, worker: str, control: Control, tell: Callable[[Event], None]) -> None:
+        """Lease partitions and mask them, in this process, until none is left or `control.stopping`."""
+        with contextlib.ExitStack() as stack:
+            opened: dict[str, Client] = {}
+
+            def client(uri: Secret) -> Client:
+                text = uri.reveal()
+                if text not in opened:
+                    opened[text] = stack.enter_context(connect(uri))
+                return opened[text]
+
+            self._worker(worker, control, tell, client).work()
+
+    def _worker(
+        self,
+        worker: str,
+        control: Control,
+        tell: Callable[[Event], None],
+        client: Callable[[Secret], Client],
+    ) -> Worker:
+        profile = self.configuration.profile
+        project = self.configuration.project
+        registry = self.registry or load_registry(
+            project.plugins, project.directory, disabled_plugins(os.environ)
+        )
+        file = self.configuration.collections[self.collection]
+        rules = bind(file, registry, self.keys)
+        drift = rules[0].masker if rules and isinstance(rules[0].masker, Unmapped) else None
+        judged = facts(bind(file, registry, self.keys))
+        checks = Checks(
+            "during",
+            [registry.create("validator", one.name, one.options, rules=judged) for one in profile.validators],
+        )
+        source_client = client(self.source.uri)
+        source = raw_collection(source_client, self.source.database, self.source.collection)
+        ledger = Ledger(client(self.ledger.uri), self.ledger.database, self.ledger.collection)
+        fingerprint = None
+        if self.target is None and not self.guard and self.journal:
+            fingerprint = Fingerprint(self.keys[0].derive(FINGERPRINT_DOMAIN) if self.keys else self.salt)
+        preparer = Preparer(
+            source=source,
+            core=MaskingCore(rules, file.subject, file.on_error, covered=fingerprint is not None),
+            conditions=Conditions(rules),
+            sample=profile.check_sample if checks.wanted else 0,
+            copies=self.target is not None,
+            drift=drift,
+            halts=file.unmapped == "halt",
+        )
+        committer: Committer
+        applied: Applied | None = None
+        take_up: Callable[[Journal], None]
+        if self.target is not None:
+            target = raw_collection(client(self.target.uri), self.target.database, self.target.collection)
+            committer = CopyCommitter(preparer, checks, target)
+            take_up = take_up_copies
+        elif self.guard:
+            committer = TransactionCommitter(
+                source_client,
+                self.projection,
+                self.query,
+                preparer,
+                checks,
+                waited=lambda reason, seconds: tell(Paused(reason, seconds, worker=worker)),
+            )
+            applied = self._applied(source_client) if self.journal else None
+            take_up = take_up_transactions if self.journal else take_up_copies
+        else:
+            committer = plain = PlainCommitter(preparer, checks)
+            take_up = take_up_copies
+            if fingerprint is not None:
+                looking = covered_values(rules)
+                known = fingerprint
+
+                def take_up(journal: Journal) -> None:
+                    take_up_plain(journal, preparer, plain, looking, known, self.projection)
+
+        breaker = CircuitBreaker(profile.breaker, lambda reason, detail: tell(BreakerTripped(reason, detail)))
+        means = Means(
+            worker=worker,
+            namespace=self.namespace,
+            source=source,
+            projection=self.projection,
+            query=self.query,
+            committer=committer,
+            sizer=registry.create("batch_sizer", profile.batch_sizer.name, profile.batch_sizer.options),
+            governor=registry.create(
+                "memory_governor", profile.memory_governor.name, profile.memory_governor.options
+            ),
+            breaker=breaker,
+            canary=CanaryWatch(profile.canary) if profile.canary else None,
+            retry=profile.retry,
+            control=control,
+            emit=tell,
+            remaining=self.remaining,
+        )
+        quarantine = Quarantine(ledger, self.run, self.namespace)
+
+        def journal(lease: Lease, partitions: Partitions) -> Journal:
+            return Journal(
+                lease,
+                partitions,
+                quarantine,
+                applied=applied,
+                fingerprint=fingerprint,
+                intents=self.journal,
+            )
+
+        return Worker(means, ledger, self.run, journal, take_up)
+
+    def _applied(self, client: Client) -> Applied:
+        """Beside the documents, in the database and under the prefix that the ledger has."""
+        kept = Ledger(client, self.ledger.database, self.ledger.collection).named(APPLIED)
+        return Applied(kept, self.run, self.namespace)

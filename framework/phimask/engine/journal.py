@@ -1,0 +1,199 @@
+"""One partition's steps on their way into the ledger: each batch announced before it is written, and closed after."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+from pymongo.read_concern import ReadConcern
+
+from phimask.engine.batches import Batch, fingerprints
+from phimask.ledger.opening import Documents
+from phimask.ledger.partitions import Intent, Lease, LeaseLost, Partitions
+from phimask.ledger.quarantine import Quarantine
+from phimask.masking.fingerprints import Fingerprint
+from phimask.observing.tally import Tally
+from phimask.plugins.values import DocumentId
+
+_CERTAIN_SECONDS: Final = 20
+"""How long to wait for a majority to confirm what is read."""
+
+
+class Keeper(Protocol):
+    """Keeps originals for a way back: the vault, as far as a batch knows it."""
+
+    def keep(self, partition: int, batch: int, fence: int, originals: Sequence[Any]) -> None:
+        """These originals are on disk, or with a majority, once this returns."""
+        ...
+
+
+class Journal:
+    """For the holder of a lease. All methods raise LeaseLost where the partition is somebody else's by now.
+
+    A batch's intent closes the batch before it: one small write a batch. `applied` tells, on the deployment that is
+    masked, which batches' transactions were committed; `fingerprint` tells documents apart where there are no
+    transactions; at most one of the two is there. Without either (`journal: false`, or a copy) only
+    closed batches are noted.
+    """
+
+    def __init__(
+        self,
+        lease: Lease,
+        partitions: Partitions,
+        quarantine: Quarantine,
+        *,
+        applied: Applied | None = None,
+        fingerprint: Fingerprint | None = None,
+        intents: bool = True,
+    ) -> None:
+        self.lease = lease
+        self.applied = applied
+        self._partitions = partitions
+        self._quarantine = quarantine
+        self._fingerprint = fingerprint
+        self._intents = intents
+        self._lock = threading.Lock()
+        self._lost = False
+        self._announced = 0
+
+    def announce(self, batch: Batch) -> bool:
+        """Write down what the batch is about to do. Called again for the same batch, it does nothing, and says so."""
+        self._mine()
+        if batch.number == self.lease.batch + 1 and self._announced == batch.number:
+            return False
+        batch.number = number = self.lease.batch + 1
+        if batch.quarantined:
+            self._quarantine.add(self.lease.number, number, batch.quarantined)
+        if not self._intents:
+            self._announced = number
+            return True
+        intent = Intent(number, batch.upto, self.lease.tally.plus(batch.tally()))
+        if self._fingerprint is not None:
+            intent.identities = [write.identity for write in batch.writes]
+            intent.before, intent.after = fingerprints(batch, self._fingerprint)
+            intent.whole = [at for at, write in enumerate(batch.writes) if write.whole]
+        with self._lock:
+            self._partitions.advance(self.lease, intent)
+        self._announced = number
+        return True
+
+    def still_mine(self) -> None:
+        """Call right before a write that nothing else guards."""
+        self._mine()
+        if not self.lease.valid:
+            self.renew()
+
+    def close(self, batch: Batch, tally: Tally) -> None:
+        """The batch is done, with these counts. The ledger learns it with the next batch's intent, or `finish`."""
+        lease = self.lease
+        with self._lock:
+            lease.watermark = batch.upto
+            lease.batch = batch.number or lease.batch + 1
+            lease.tally = lease.tally.plus(tally)
+        if not self._intents:
+            with self._lock:
+                self._partitions.advance(lease, None)
+
+    def leave_out(self, found: DocumentId, reason: str) -> None:
+        """Quarantine a document that cannot even be looked at, and go on behind it."""
+        lease = self.lease
+        self._quarantine.add(lease.number, lease.batch + 1, {found: reason})
+        with self._lock:
+            if lease.watermark != found:
+                lease.watermark, lease.batch = found, lease.batch + 1
+                lease.tally = lease.tally.plus(Tally(read=1, quarantined=1))
+            lease.crashes = 0
+            self._partitions.advance(lease, None)
+
+    def pass_over(self, upto: DocumentId) -> None:
+        """Nothing is left to be done up to there."""
+        self.lease.watermark = upto
+
+    def quarantine(self, batch: int, found: Mapping[DocumentId, str]) -> None:
+        """Enter documents that turned out not to be writable."""
+        self._quarantine.add(self.lease.number, batch, found)
+
+    def forget(self, batch: int) -> None:
+        """What a batch quarantined that never was written is to be found anew."""
+        self._quarantine.forget(self.lease.number, batch)
+
+    def suspect(self, found: DocumentId) -> None:
+        """This document is masked alone next; if that ends the worker, it is the one."""
+        with self._lock:
+            self._partitions.suspect(self.lease, found)
+
+    def renew(self) -> None:
+        """Hold the partition for longer."""
+        self._mine()
+        try:
+            with self._lock:
+                self._partitions.renew(self.lease)
+        except LeaseLost:
+            self._lost = True
+            raise
+
+    def split(self, middle: DocumentId) -> None:
+        """Give away what lies beyond."""
+        with self._lock:
+            self._partitions.split(self.lease, middle)
+
+    def finish(self, *, done: bool) -> None:
+        """The partition is done, or left for whoever comes next, who will have to see what became of an open batch."""
+        with self._lock:
+            if self._announced > self.lease.batch:
+                self._partitions.leave(self.lease)
+            elif done:
+                self._partitions.finish(self.lease)
+                if self.applied is not None:
+                    self.applied.forget(self.lease)
+            else:
+                self._partitions.release(self.lease)
+
+    def _mine(self) -> None:
+        if self._lost:
+            raise LeaseLost
+
+
+class Applied:
+    """A document for each batch whose transaction was committed, written by that very transaction.
+
+    It lies on the deployment that is masked, since a transaction covers one deployment. Of a holder that is slow and
+    one that took the partition over, the first to write a batch's document decides what became of the batch: the
+    other's write fails, and with it all of its transaction.
+    """
+
+    def __init__(self, kept: Documents, run: str, namespace: str) -> None:
+        self._kept = kept
+        self._certain = kept.with_options(read_concern=ReadConcern("linearizable"))
+        self._run, self._namespace = run, namespace
+
+    def settle(self, lease: Lease, batch: int) -> bool:
+        """Whether a batch that an earlier holder announced was committed; if it was not, it never will be."""
+        try:
+            self._kept.insert_one({"_id": self._id(lease, batch), "void": True})
+        except DuplicateKeyError:
+            return self.committed(lease, batch)
+        return False
+
+    def committed(self, lease: Lease, batch: int) -> bool:
+        """Whether the batch was committed, and will stay so."""
+        found = self._certain.find_one({"_id": self._id(lease, batch)}, max_time_ms=_CERTAIN_SECONDS * 1000)
+        return found is not None and not found["void"]
+
+    def mark(self, lease: Lease, batch: int, session: ClientSession) -> None:
+        """Within the batch's transaction. Raises LeaseLost where somebody settled that it is not to be."""
+        try:
+            self._kept.insert_one({"_id": self._id(lease, batch), "void": False}, session=session)
+        except DuplicateKeyError:
+            raise LeaseLost from None
+
+    def forget(self, lease: Lease) -> None:
+        """The partition is done: nobody will ask any more."""
+        bounds = {"$gte": self._id(lease, 0), "$lte": self._id(lease, lease.batch)}
+        self._kept.delete_many({"_id": bounds})
+
+    def _id(self, lease: Lease, batch: int) -> dict[str, Any]:
+        return {"run": self._run, "namespace": self._namespace, "number": lease.number, "batch": batch}

@@ -1,0 +1,140 @@
+"""A worker: leases one partition after the other and masks it, until nothing is left or the end is asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+import psutil
+from loguru import logger
+from pymongo.errors import PyMongoError
+
+from phimask.engine.journal import Journal
+from phimask.engine.partition import Means, PartitionLoop
+from phimask.ledger.opening import Ledger
+from phimask.ledger.partitions import RENEWAL_SECONDS, Lease, LeaseLost, Partitions
+from phimask.ledger.runs import Runs
+
+_LOOK_SECONDS: Final = 0.3
+"""How long to wait before looking again whether somebody left a partition behind."""
+_LOOKS_BEFORE_SPLIT: Final = 3
+
+
+class Worker:
+    """Works for one collection of a run. `journal` makes a partition's journal; `take_up` settles what the holder
+    before left open."""
+
+    def __init__(
+        self,
+        means: Means,
+        ledger: Ledger,
+        run: str,
+        journal: Callable[[Lease, Partitions], Journal],
+        take_up: Callable[[Journal], None],
+    ) -> None:
+        self._means = means
+        self._ledger = ledger
+        self._run = run
+        self._partitions = Partitions(ledger, run, means.namespace)
+        self._runs = Runs(ledger)
+        self._make_journal = journal
+        self._take_up = take_up
+        self._loop = PartitionLoop(means)
+
+    def work(self) -> None:
+        """Raises SafeStop, Interrupted, MaskingError or StoreError; the partition in hand is left for others then."""
+        control = self._means.control
+        looks = 0
+        with _Alive(self._ledger, self._run, self._means.worker) as alive:
+            while not control.stopping:
+                if self._means.remaining == 0:
+                    return
+                lease = self._loop.persist(lambda: self._partitions.lease(self._means.worker))
+                if lease is not None:
+                    looks = 0
+                    self._one(lease, alive)
+                elif self._loop.persist(self._all_done):
+                    return
+                else:
+                    looks += 1
+                    if looks % _LOOKS_BEFORE_SPLIT == 0:
+                        self._loop.persist(self._partitions.want_splits)
+                    control.wait(_LOOK_SECONDS)
+
+    def _one(self, lease: Lease, alive: _Alive) -> None:
+        journal = self._make_journal(lease, self._partitions)
+        try:
+            with alive.holding(journal):
+                self._loop.persist(lambda: self._take_up(journal))
+                self._loop.run(journal)
+        except LeaseLost:
+            logger.info("partition {} of {} went to another worker", lease.number, self._means.namespace)
+        except BaseException:
+            with contextlib.suppress(PyMongoError, LeaseLost):
+                journal.finish(done=False)
+            raise
+
+    def _all_done(self) -> bool:
+        """Nothing is open or held by anybody, and nothing more will be cut."""
+        run = self._runs.find(self._run)
+        states = self._partitions.states()
+        return (
+            run is not None and self._means.namespace in run.cut and not (states["open"] or states["leased"])
+        )
+
+
+class _Alive:
+    """Says in the ledger that the worker lives, and renews the lease it holds, while its work takes its time."""
+
+    def __init__(self, ledger: Ledger, run: str, worker: str) -> None:
+        self._kept = ledger.workers
+        self._id = {"run": run, "worker": worker}
+        self._over = threading.Event()
+        self._journal: Journal | None = None
+        self._thread = threading.Thread(target=self._go_on, name="phimask-alive", daemon=True)
+
+    def __enter__(self) -> _Alive:
+        process = psutil.Process()
+        with contextlib.suppress(PyMongoError):
+            self._kept.update_one(
+                {"_id": self._id},
+                {
+                    "$set": {
+                        "host": socket.gethostname(),
+                        "pid": os.getpid(),
+                        "started": process.create_time(),
+                    },
+                    "$currentDate": {"seen": True},
+                },
+                upsert=True,
+            )
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join(RENEWAL_SECONDS)
+        with contextlib.suppress(PyMongoError):
+            self._kept.delete_one({"_id": self._id})
+
+    @contextlib.contextmanager
+    def holding(self, journal: Journal) -> Any:
+        """Renew this journal's lease meanwhile."""
+        self._journal = journal
+        try:
+            yield
+        finally:
+            self._journal = None
+
+    def _go_on(self) -> None:
+        while not self._over.wait(RENEWAL_SECONDS):
+            journal = self._journal
+            # One renewal that fails is one of several that fit into a lease.
+            with contextlib.suppress(PyMongoError, LeaseLost):
+                self._kept.update_one({"_id": self._id}, {"$currentDate": {"seen": True}})
+                if journal is not None:
+                    journal.renew()

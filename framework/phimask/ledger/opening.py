@@ -1,0 +1,144 @@
+"""Opening the ledger: its collections, indexes and version, or one clear message that says why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bson.codec_options import DatetimeConversion
+from pymongo import ReadPreference
+from pymongo.collection import Collection
+from pymongo.errors import CollectionInvalid, DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from phimask.errors import PreflightError
+from phimask.store.connect import Client
+from phimask.store.retry import error_name
+
+SCHEMA: Final = 1
+"""The version of what the ledger's documents look like."""
+
+_EXISTS: Final = 48
+_MAJORITY_SECONDS: Final = 20
+"""How long a write waits for its majority before it counts as not answered and is tried again."""
+
+Documents = Collection[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The ledger's collections; `prefix` begins their names, so that several ledgers fit into a database."""
+
+    client: Client
+    database: str
+    prefix: str
+
+    @property
+    def runs(self) -> Documents:
+        """A document a run: what is pinned to it, its state, its coordinator's heartbeat, the command given to it."""
+        return self._collection("runs")
+
+    @property
+    def claims(self) -> Documents:
+        """A document a collection: the run that has it."""
+        return self._collection("claims")
+
+    @property
+    def partitions(self) -> Documents:
+        """A document a partition: its range, lease, fence, watermark, open intent, counts."""
+        return self._collection("partitions")
+
+    @property
+    def quarantine(self) -> Documents:
+        """A document for each document left out, with the reason."""
+        return self._collection("quarantine")
+
+    @property
+    def workers(self) -> Documents:
+        """A document a worker: where it runs and when it was last heard of."""
+        return self._collection("workers")
+
+    def named(self, name: str) -> Documents:
+        """Another of the ledger's collections."""
+        return self._collection(name)
+
+    def _collection(self, name: str) -> Documents:
+        options = self.client.codec_options.with_options(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
+        return self.client[self.database].get_collection(
+            f"{self.prefix}.{name}",
+            codec_options=options,
+            read_concern=ReadConcern("majority"),
+            write_concern=WriteConcern("majority", wtimeout=_MAJORITY_SECONDS * 1000),
+            read_preference=ReadPreference.PRIMARY,
+        )
+
+
+def open_ledger(client: Client, database: str, prefix: str, *, create: bool = True) -> Ledger:
+    """The ledger, its indexes made. With `create` false nothing is written: for commands that only look.
+
+    Raises PreflightError: out of reach, read-only, of a newer schema.
+    """
+    ledger = Ledger(client, database, prefix)
+    where = f"the ledger {database}.{prefix}.*"
+    try:
+        version = _version(ledger, create=create)
+        if create:
+            _make_indexes(ledger)
+    except OperationFailure as error:
+        raise PreflightError(
+            [
+                f"{where}: MongoDB answered {error_name(error)}; the user needs readWrite on the database "
+                f"{database}, or name another under `coordination:` in phimask.yaml"
+            ]
+        ) from None
+    except PyMongoError as error:
+        raise PreflightError([f"{where}: MongoDB answered {error_name(error)}"]) from None
+    if version is not None and version > SCHEMA:
+        raise PreflightError(
+            [
+                f"{where} is of schema {version}, and this phimask knows {SCHEMA}: a newer phimask wrote it; use that "
+                "version, or name another prefix under `coordination:` in phimask.yaml"
+            ]
+        )
+    return ledger
+
+
+APPLIED: Final = "applied"
+"""The one collection of the ledger's that lies beside the documents: see `phimask.engine.journal.Applied`."""
+
+
+def make_applied(client: Client, database: str, prefix: str) -> None:
+    """Make it before the first transaction: one that began before the collection was there could not write to it."""
+    try:
+        client[database].create_collection(f"{prefix}.{APPLIED}")
+    except CollectionInvalid:
+        return
+    except OperationFailure as error:
+        if error.code == _EXISTS:
+            return
+        raise PreflightError(
+            [
+                f"{database}.{prefix}.{APPLIED}: MongoDB answered {error_name(error)}; a run that writes in transactions keeps "
+                f"a small collection on the deployment that it masks: the user needs readWrite on the database "
+                f"{database} there"
+            ]
+        ) from None
+
+
+def _version(ledger: Ledger, *, create: bool) -> int | None:
+    meta = ledger.named("meta")
+    found = meta.find_one({"_id": "schema"})
+    if found is None and create:
+        try:
+            meta.insert_one({"_id": "schema", "version": SCHEMA})
+        except DuplicateKeyError:
+            found = meta.find_one({"_id": "schema"})
+    return None if found is None else int(found["version"])
+
+
+def _make_indexes(ledger: Ledger) -> None:
+    ledger.partitions.create_index([("_id.run", 1), ("_id.namespace", 1), ("state", 1), ("_id.number", 1)])
+    ledger.quarantine.create_index([("_id.run", 1), ("_id.namespace", 1), ("partition", 1), ("batch", 1)])
+    ledger.runs.create_index([("pins.claim", 1), ("state", 1)])
+    ledger.runs.create_index([("created", -1)])

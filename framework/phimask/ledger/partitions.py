@@ -1,0 +1,339 @@
+"""Partitions in the ledger: leased by one worker at a time, each step of theirs written under the lease's fence.
+
+A lease is a claim that ends by itself: whoever holds it renews it, and who finds it expired takes it over, with a
+higher fence. Every write of a holder asks for its own fence, so that one who was taken for dead, and is not, changes
+nothing any more. All times are compared by the server that keeps them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from phimask.ledger.identities import packed, unpacked
+from phimask.ledger.opening import Ledger
+from phimask.observing.tally import Tally, total
+from phimask.plugins.values import DocumentId, Partition
+
+LEASE_SECONDS: Final = 30.0
+"""How long a lease lasts unless it is renewed."""
+RENEWAL_SECONDS: Final = 5.0
+"""How often a holder renews it."""
+_MARGIN_SECONDS: Final = 5.0
+"""By so much earlier than the server a holder regards its own lease as expired."""
+_LONG_AGO: Final = datetime(2000, 1, 1)  # noqa: DTZ001  (as PyMongo decodes dates)
+
+
+class LeaseLost(Exception):
+    """The partition is another's now: whatever was not written yet must not be."""
+
+
+@dataclass(slots=True)
+class Intent:
+    """What a batch is about to do, written before it is done.
+
+    `upto` is the batch's last `_id`, `tally` the partition's counts once the batch is done. Where batches are no
+    transactions: the documents' `_id`s, with keyed fingerprints of each as it was read and as it will be.
+    """
+
+    batch: int
+    upto: DocumentId
+    tally: Tally
+    identities: list[DocumentId] = field(default_factory=list)
+    before: list[bytes] = field(default_factory=list)
+    after: list[bytes] = field(default_factory=list)
+    whole: list[int] = field(default_factory=list)
+
+    def document(self) -> dict[str, Any]:
+        """As the ledger keeps it."""
+        return {
+            "batch": self.batch,
+            "upto": packed(self.upto),
+            "tally": self.tally.document(),
+            "identities": [packed(one) for one in self.identities],
+            "before": b"".join(self.before),
+            "after": b"".join(self.after),
+            "whole": self.whole,
+        }
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> Intent:
+        """From what the ledger keeps."""
+        upto = unpacked(kept["upto"])
+        assert upto is not None  # noqa: S101  (for the type checker)
+        identities = [one for kept_id in kept["identities"] if (one := unpacked(kept_id)) is not None]
+        return cls(
+            kept["batch"],
+            upto,
+            Tally.of(kept["tally"]),
+            identities,
+            _cut(kept["before"], len(identities)),
+            _cut(kept["after"], len(identities)),
+            list(kept["whole"]),
+        )
+
+
+def _cut(joined: bytes, count: int) -> list[bytes]:
+    size = len(joined) // count if count else 0
+    return [joined[at * size : (at + 1) * size] for at in range(count)]
+
+
+@dataclass(slots=True)
+class Lease:
+    """A partition as its holder knows it. `fence` tells this claim from any before it.
+
+    `watermark` is the `_id` up to which everything is done; `batch` the number of the last batch that is closed;
+    `intent` a batch that was begun and not closed, by the holder before; `crashes` how many holders in a row ended
+    without closing a batch, and `suspect` the document that the last of them had in hand, where it was careful.
+    """
+
+    number: int
+    fence: int
+    after: DocumentId | None
+    upto: DocumentId | None
+    documents: int | None
+    watermark: DocumentId | None
+    batch: int
+    tally: Tally
+    intent: Intent | None
+    crashes: int
+    suspect: DocumentId | None
+    expires: float
+    split_wanted: bool = False
+
+    @property
+    def partition(self) -> Partition:
+        """What is left of the range."""
+        left = None if self.documents is None else max(self.documents - self.tally.read, 0)
+        return Partition(self.number, self.watermark, self.upto, left)
+
+    @property
+    def valid(self) -> bool:
+        """Whether nobody else can hold the partition yet, by this machine's clock."""
+        return time.monotonic() < self.expires
+
+
+class Partitions:
+    """One collection's partitions in one run."""
+
+    def __init__(
+        self, ledger: Ledger, run: str, namespace: str, lease_seconds: float = LEASE_SECONDS
+    ) -> None:
+        self._kept = ledger.partitions
+        self._runs = ledger.runs
+        self._run = run
+        self._namespace = namespace
+        self._lease_seconds = lease_seconds
+        self._all = {"_id.run": run, "_id.namespace": namespace}
+
+    def add(self, partitions: Iterable[Partition], first: int = 0) -> Iterator[Partition]:
+        """Enter partitions as they are cut, numbered from `first` on; gives back each that was entered."""
+        for number, one in enumerate(partitions, first):
+            self._enter(number, one.after, one.upto, one.documents)
+            yield Partition(number, one.after, one.upto, one.documents)
+
+    def _enter(
+        self,
+        number: int,
+        after: DocumentId | None,
+        upto: DocumentId | None,
+        documents: int | None,
+        *,
+        split_off: bool = False,
+    ) -> None:
+        document = {
+            "_id": self._id(number),
+            "split_off": split_off,
+            "after": packed(after),
+            "upto": packed(upto),
+            "end": packed(upto),  # stays, whatever is split off
+            "documents": documents,
+            "state": "open",
+            "worker": None,
+            "fence": 0,
+            "renewed": _LONG_AGO,
+            "watermark": packed(after),
+            "batch": 0,
+            "tally": None,
+            "intent": None,
+            "crashes": 0,
+            "suspect": None,
+            "split_wanted": False,
+            "split": None,
+        }
+        try:
+            self._kept.insert_one(document)
+        except DuplicateKeyError:
+            return  # entered before, by an attempt whose answer was lost
+
+    def last(self) -> tuple[int, DocumentId | None] | None:
+        """The number and end of the range that was cut last; None where there is none."""
+        found = self._kept.find_one({**self._all, "split_off": False}, sort=[("_id.number", -1)])
+        return None if found is None else (found["_id"]["number"], unpacked(found["end"]))
+
+    def lease(self, worker: str) -> Lease | None:
+        """The first partition that nobody holds, or whose holder's lease expired; None: there is none now."""
+        expired = {"$lt": ["$renewed", {"$subtract": ["$$NOW", int(self._lease_seconds * 1000)]}]}
+        free: list[dict[str, Any]] = [
+            {"state": "open"},
+            {"state": "leased", "worker": worker},
+            {"state": "leased", "$expr": expired},
+        ]
+        taken_over = {"$and": [{"$eq": ["$state", "leased"]}, {"$ne": ["$worker", {"$literal": worker}]}]}
+        asked = time.monotonic()
+        found = self._kept.find_one_and_update(
+            {**self._all, "$or": free},
+            [
+                {
+                    "$set": {
+                        "state": "leased",
+                        "worker": {"$literal": worker},
+                        "fence": {"$add": ["$fence", 1]},
+                        "renewed": "$$NOW",
+                        "crashes": {"$add": ["$crashes", {"$cond": [taken_over, 1, 0]}]},
+                        "split_wanted": False,
+                    }
+                }
+            ],
+            sort=[("_id.number", 1)],
+            return_document=ReturnDocument.AFTER,
+        )
+        if found is None:
+            return None
+        lease = Lease(
+            number=found["_id"]["number"],
+            fence=found["fence"],
+            after=unpacked(found["after"]),
+            upto=unpacked(found["upto"]),
+            documents=found["documents"],
+            watermark=unpacked(found["watermark"]),
+            batch=found["batch"],
+            tally=Tally.of(found["tally"]),
+            intent=None if found["intent"] is None else Intent.of(found["intent"]),
+            crashes=found["crashes"],
+            suspect=unpacked(found["suspect"]),
+            expires=self._expiry(asked),
+        )
+        if found["split"] is not None:
+            self._finish_split(lease, found["split"])
+        return lease
+
+    def renew(self, lease: Lease) -> None:
+        """Hold it for longer. Raises LeaseLost."""
+        self._write(lease, {})
+
+    def advance(self, lease: Lease, intent: Intent | None) -> None:
+        """Close what the lease says is done, and open the next batch, in one write. Raises LeaseLost."""
+        self._write(
+            lease,
+            {
+                "watermark": packed(lease.watermark),
+                "batch": lease.batch,
+                "tally": lease.tally.document(),
+                "intent": None if intent is None else intent.document(),
+                "crashes": 0,
+                "suspect": None,
+            },
+        )
+
+    def suspect(self, lease: Lease, found: DocumentId) -> None:
+        """Remember a document that is about to be masked alone, since one of these ended workers before."""
+        self._write(lease, {"suspect": packed(found)})
+
+    def finish(self, lease: Lease) -> None:
+        """The partition is done. Raises LeaseLost."""
+        self._close(lease, "done")
+
+    def release(self, lease: Lease) -> None:
+        """The holder ends at a batch's end; whoever comes next goes on there. Raises LeaseLost."""
+        self._close(lease, "open")
+
+    def leave(self, lease: Lease) -> None:
+        """The holder ends with a batch open; whoever comes next finds out what became of it. Raises LeaseLost."""
+        self._write(lease, {"state": "open", "worker": None})
+
+    def _close(self, lease: Lease, state: str) -> None:
+        self._write(
+            lease,
+            {
+                "watermark": packed(lease.watermark),
+                "batch": lease.batch,
+                "tally": lease.tally.document(),
+                "intent": None,
+                "crashes": 0,
+                "suspect": None,
+                "state": state,
+                "worker": None,
+            },
+        )
+
+    def _write(self, lease: Lease, fields: dict[str, Any]) -> None:
+        update: dict[str, Any] = {"$currentDate": {"renewed": True}}
+        if fields:
+            update["$set"] = fields
+        asked = time.monotonic()
+        found = self._kept.find_one_and_update(
+            {"_id": self._id(lease.number), "fence": lease.fence}, update, projection={"split_wanted": 1}
+        )
+        if found is None:
+            raise LeaseLost
+        lease.split_wanted = bool(found["split_wanted"])
+        lease.expires = self._expiry(asked)
+
+    def _expiry(self, asked: float) -> float:
+        return asked + self._lease_seconds - min(_MARGIN_SECONDS, self._lease_seconds / 4)
+
+    def want_splits(self) -> None:
+        """Ask all holders to give away half of what they have left: somebody has nothing to do."""
+        self._kept.update_many({**self._all, "state": "leased"}, {"$set": {"split_wanted": True}})
+
+    def split(self, lease: Lease, middle: DocumentId) -> None:
+        """Give away what lies beyond `middle`, which nothing was read of yet. Raises LeaseLost."""
+        numbered = self._runs.find_one_and_update(
+            {"_id": self._run}, {"$inc": {"splits": 1}}, return_document=ReturnDocument.AFTER
+        )
+        number = _FIRST_SPLIT + (numbered["splits"] if numbered else 0)
+        split = {"number": number, "after": packed(middle), "upto": packed(lease.upto)}
+        self._write(lease, {"upto": packed(middle), "documents": None, "split": split, "split_wanted": False})
+        lease.upto, lease.documents = middle, None
+        self._finish_split(lease, split)
+
+    def _finish_split(self, lease: Lease, split: Mapping[str, Any]) -> None:
+        self._enter(split["number"], unpacked(split["after"]), unpacked(split["upto"]), None, split_off=True)
+        self._write(lease, {"split": None})
+
+    def abandon(self, worker: str) -> None:
+        """That worker is dead for certain: its leases end now."""
+        self._kept.update_many(
+            {**self._all, "state": "leased", "worker": worker}, {"$set": {"renewed": _LONG_AGO}}
+        )
+
+    def holders(self) -> list[str]:
+        """The workers that hold a partition."""
+        return sorted(self._kept.distinct("worker", {**self._all, "state": "leased"}))
+
+    def states(self) -> dict[str, int]:
+        """How many partitions are open, leased, done."""
+        pipeline: list[Mapping[str, Any]] = [
+            {"$match": self._all},
+            {"$group": {"_id": "$state", "count": {"$sum": 1}}},
+        ]
+        counts = {one["_id"]: int(one["count"]) for one in self._kept.aggregate(pipeline)}
+        return {state: counts.get(state, 0) for state in ("open", "leased", "done")}
+
+    def tally(self) -> Tally:
+        """All counts so far, of closed batches."""
+        return total(Tally.of(one["tally"]) for one in self._kept.find(self._all, {"tally": 1}))
+
+    def _id(self, number: int) -> dict[str, Any]:
+        return {"run": self._run, "namespace": self._namespace, "number": number}
+
+
+_FIRST_SPLIT: Final = 1_000_000_000
+"""Parts that were split off get numbers from here on, so that they never meet those of the partitioner."""

@@ -1,0 +1,54 @@
+"""Documents that were left out, by `_id`: entered before their batch is written, so that none is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from bson.binary import Binary
+from pymongo import UpdateOne
+
+from phimask.ledger.identities import packed, unpacked
+from phimask.ledger.opening import Ledger
+from phimask.plugins.values import DocumentId
+
+
+class Quarantine:
+    """One collection's quarantine list in one run."""
+
+    def __init__(self, ledger: Ledger, run: str, namespace: str) -> None:
+        self._kept = ledger.quarantine
+        self._all = {"_id.run": run, "_id.namespace": namespace}
+        self._run, self._namespace = run, namespace
+
+    def forget(self, partition: int, batch: int) -> None:
+        """What was entered for this batch, which never was written, or for one behind it."""
+        self._kept.delete_many({**self._all, "partition": partition, "batch": {"$gte": batch}})
+
+    def add(self, partition: int, batch: int, found: Mapping[DocumentId, str]) -> None:
+        """These documents of this batch."""
+        if found:
+            self._kept.bulk_write(
+                [
+                    UpdateOne(
+                        {"_id": self._id(one)},
+                        {"$set": {"partition": partition, "batch": batch, "reason": reason}},
+                        upsert=True,
+                    )
+                    for one, reason in found.items()
+                ],
+                ordered=False,
+            )
+
+    def listed(self) -> Iterator[tuple[DocumentId, str]]:
+        """All of them, with the reasons."""
+        for one in self._kept.find(self._all):
+            found = unpacked(one["_id"]["document"])
+            if found is not None:
+                yield found, one["reason"]
+
+    def count(self) -> int:
+        """How many there are."""
+        return self._kept.count_documents(self._all)
+
+    def _id(self, found: DocumentId) -> dict[str, str | Binary | None]:
+        return {"run": self._run, "namespace": self._namespace, "document": packed(found)}

@@ -1,0 +1,342 @@
+"""Runs in the ledger: who has which collection, under which rules, what state it is in, and what it is told to do."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import psutil
+from bson import json_util
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from phimask.errors import PreflightError, UsageError
+from phimask.ledger.opening import Ledger
+
+State = Literal["running", "paused", "stopped", "failed", "completed", "rolled_back", "finalized"]
+Command = Literal["run", "pause", "stop"]
+
+ENDED: Final = ("completed", "rolled_back", "finalized")
+"""States from which there is nothing to go on with."""
+
+SILENCE_SECONDS: Final = 15.0
+"""A coordinator that was not heard of for so long is dead, or cannot do any harm any more."""
+
+
+class Superseded(Exception):
+    """Another coordinator has this run now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What a run is bound to, for one collection.
+
+    `claim` names the collection by its UUID, wherever the ledger is; `file` is the collection file's name as given;
+    `rules` the digest of everything in it that decides the outcome; `projection` what is read of documents; `top` the
+    greatest `_id` when the run began.
+    """
+
+    namespace: str
+    uuid: str | None
+    target: str | None
+    file: str
+    rules: str
+    projection: str | None
+    top: bytes | None = field(default=None, repr=False)
+
+    @property
+    def claim(self) -> str:
+        """What no two runs have at a time."""
+        return f"{self.uuid or self.namespace}{f' > {self.target}' if self.target else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run as the ledger knows it. `live`: its coordinator was heard of lately and is not known to be dead."""
+
+    id: str
+    state: State
+    command: Command
+    profile: str
+    version: str
+    key_fingerprint: str | None
+    pins: tuple[Pin, ...]
+    query: str | None
+    limit: int | None
+    guard: bool
+    journal: bool
+    vault: str | None
+    salt: bytes | None = field(default=None, repr=False)
+    created: datetime | None = None
+    live: bool = False
+    coordinator: Mapping[str, Any] = field(default_factory=dict)
+    cut: frozenset[str] = frozenset()
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def host(self) -> str:
+        """The machine that asks, whose own processes it knows to be dead or alive."""
+        return socket.gethostname()
+
+
+class Runs:
+    """All runs of a ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self._kept = ledger.runs
+
+    def begin(self, record: RunRecord) -> int:
+        """Enter a new run and take its collections; its coordinator's number comes back.
+
+        Raises PreflightError where another run has one of them.
+        """
+        self._kept.insert_one(
+            {
+                "_id": record.id,
+                "state": record.state,
+                "command": "run",
+                "profile": record.profile,
+                "version": record.version,
+                "key_fingerprint": record.key_fingerprint,
+                "pins": [{**asdict(pin), "claim": pin.claim} for pin in record.pins],
+                "query": record.query,
+                "limit": record.limit,
+                "guard": record.guard,
+                "journal": record.journal,
+                "vault": record.vault,
+                "salt": record.salt,
+                "cut": [],
+                "splits": 0,
+                "reasons": [],
+                "epoch": 0,
+                "coordinator": {},
+            }
+        )
+        self._kept.update_one({"_id": record.id}, {"$currentDate": {"created": True}})
+        hazards = [hazard for pin in record.pins if (hazard := self._take(pin, record.id)) is not None]
+        if hazards:
+            self.give_back(record.id)
+            self._kept.delete_one({"_id": record.id})
+            raise PreflightError(hazards)
+        return self.claim(record.id)
+
+    def _take(self, pin: Pin, run: str) -> str | None:
+        """None where the collection is the run's now, else what stands in the way."""
+        for _ in range(3):
+            try:
+                self.ledger.claims.update_one(
+                    {"_id": pin.claim, "run": {"$in": [run, None]}}, {"$set": {"run": run}}, upsert=True
+                )
+            except DuplicateKeyError:
+                held = self.ledger.claims.find_one({"_id": pin.claim})
+                if held is None or held["run"] is None:
+                    continue
+                other = self.find(held["run"])
+                if other is not None and other.state not in ENDED:
+                    return _taken(pin, other)
+                # It ended, and was killed before it could say so here.
+                self.ledger.claims.update_one({"_id": pin.claim, "run": held["run"]}, {"$set": {"run": None}})
+            else:
+                return None
+        return f"{pin.namespace}: another run is beginning on it just now; try again"
+
+    def holder(self, pin: Pin) -> str | None:
+        """What another run that has the collection means for a new one; None: nobody has it."""
+        held = self.ledger.claims.find_one({"_id": pin.claim})
+        other = None if held is None or held["run"] is None else self.find(held["run"])
+        return None if other is None or other.state in ENDED else _taken(pin, other)
+
+    def give_back(self, run: str) -> None:
+        """The run ended for good: its collections are free."""
+        self.ledger.claims.update_many({"run": run}, {"$set": {"run": None}})
+
+    def claim(self, run: str) -> int:
+        """Become the run's coordinator; the number comes back that tells this one from those before.
+
+        Raises UsageError where one is live.
+        """
+        found = self._found(run)
+        if found is not None and _live(found):
+            raise UsageError(f"run {run} is live on {_where(found)}; see `phimask status {run}`")
+        process = psutil.Process()
+        claimed = self._kept.find_one_and_update(
+            {"_id": run, "epoch": found["epoch"] if found else 0},
+            [
+                {
+                    "$set": {
+                        "epoch": {"$add": ["$epoch", 1]},
+                        "state": "running",
+                        "command": "run",
+                        "reasons": [],
+                        "coordinator": {
+                            "host": {"$literal": socket.gethostname()},
+                            "pid": process.pid,
+                            "started": process.create_time(),
+                            "seen": "$$NOW",
+                        },
+                    }
+                }
+            ],
+            return_document=ReturnDocument.AFTER,
+        )
+        if claimed is None:
+            raise UsageError(f"run {run} was taken up by somebody else just now; see `phimask status {run}`")
+        return int(claimed["epoch"])
+
+    def beat(self, run: str, epoch: int, state: State, reasons: Sequence[str] = ()) -> Command:
+        """The coordinator lives; what it is told to do comes back. Raises Superseded."""
+        found = self._kept.find_one_and_update(
+            {"_id": run, "epoch": epoch},
+            {"$currentDate": {"coordinator.seen": True}, "$set": {"state": state, "reasons": list(reasons)}},
+            projection={"command": 1},
+        )
+        if found is None:
+            raise Superseded
+        command: Command = found["command"]
+        return command
+
+    def end(self, run: str, epoch: int, state: State) -> None:
+        """The coordinator ends; a run in one of the ended states gives its collections back."""
+        self._kept.update_one(
+            {"_id": run, "epoch": epoch}, {"$set": {"state": state, "coordinator.seen": None, "reasons": []}}
+        )
+        if state in ENDED:
+            self.give_back(run)
+
+    def order(self, run: str, command: Command) -> None:
+        """Tell a run's coordinator what to do."""
+        self._kept.update_one({"_id": run}, {"$set": {"command": command}})
+
+    def mark(self, run: str, state: State) -> None:
+        """Put a run that nobody coordinates into a state."""
+        self._kept.update_one({"_id": run}, {"$set": {"state": state}})
+        if state in ENDED:
+            self.give_back(run)
+
+    def all_cut(self, run: str, namespace: str) -> None:
+        """All partitions of a collection are entered."""
+        self._kept.update_one({"_id": run}, {"$addToSet": {"cut": namespace}})
+
+    def keep_report(self, run: str, report: Mapping[str, Any]) -> None:
+        """The report of what was done last, for `phimask report RUN`."""
+        self._kept.update_one({"_id": run}, {"$set": {"report": dict(report)}})
+
+    def report(self, run: str) -> Mapping[str, Any] | None:
+        """What `keep_report` kept."""
+        found = self._kept.find_one({"_id": run}, {"report": 1})
+        report: Mapping[str, Any] | None = None if found is None else found.get("report")
+        return report
+
+    def find(self, run: str) -> RunRecord | None:
+        """A run by its id."""
+        found = self._found(run)
+        return None if found is None else _record(found)
+
+    def latest(self, limit: int = 1) -> list[RunRecord]:
+        """The last runs, the newest first."""
+        return [_record(one) for one in self._aged({}, limit)]
+
+    def completed(self, claim: str) -> RunRecord | None:
+        """The last run that is completed on this very collection, and was not rolled back since."""
+        for one in self._aged(
+            {"pins.claim": claim, "state": {"$in": ["completed", "rolled_back", "finalized"]}}, 1
+        ):
+            record = _record(one)
+            return record if record.state in ("completed", "finalized") and one.get("done") else None
+        return None
+
+    def note_done(self, run: str) -> None:
+        """Every document of the run was masked."""
+        self._kept.update_one({"_id": run}, {"$set": {"done": True}})
+
+    def _found(self, run: str) -> dict[str, Any] | None:
+        found = self._aged({"_id": run}, 1)
+        return found[0] if found else None
+
+    def _aged(self, which: Mapping[str, Any], limit: int) -> list[dict[str, Any]]:
+        """Runs, each with the seconds since its coordinator was heard of, by the server's clock."""
+        silence = {"$divide": [{"$subtract": ["$$NOW", "$coordinator.seen"]}, 1000]}
+        pipeline: list[Mapping[str, Any]] = [
+            {"$match": which},
+            {"$sort": {"created": -1}},
+            {"$limit": limit},
+            {"$unset": "report"},
+            {"$set": {"silence": silence}},
+        ]
+        return list(self._kept.aggregate(pipeline))
+
+
+def _live(found: Mapping[str, Any]) -> bool:
+    silence = found.get("silence")
+    if silence is None or silence > SILENCE_SECONDS:
+        return False
+    coordinator = found["coordinator"]
+    if coordinator.get("host") != socket.gethostname():
+        return True
+    return process_lives(coordinator["pid"], coordinator["started"])
+
+
+def process_lives(pid: int, started: float) -> bool:
+    """Whether the process that began then still runs on this machine."""
+    try:
+        process = psutil.Process(pid)
+        return abs(process.create_time() - started) < 1 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
+
+
+def _where(found: Mapping[str, Any]) -> str:
+    return f"{found['coordinator'].get('host', '?')} (process {found['coordinator'].get('pid', '?')})"
+
+
+def _taken(pin: Pin, other: RunRecord) -> str:
+    if other.live:
+        where = f"{other.coordinator.get('host', '?')} (process {other.coordinator.get('pid', '?')})"
+        return (
+            f"{pin.namespace}: run {other.id} is masking it, on {where}; wait for it, or steer it with `phimask "
+            f"status`, `pause` and `stop`"
+        )
+    return (
+        f"{pin.namespace}: run {other.id} is not finished ({other.state}); go on with `phimask resume {other.id}`, or "
+        f"give it up for good with `phimask finalize {other.id}`"
+    )
+
+
+def _record(found: Mapping[str, Any]) -> RunRecord:
+    names = ("namespace", "uuid", "target", "file", "rules", "projection", "top")
+    return RunRecord(
+        id=found["_id"],
+        state=found["state"],
+        command=found["command"],
+        profile=found["profile"],
+        version=found["version"],
+        key_fingerprint=found["key_fingerprint"],
+        pins=tuple(Pin(**{name: pin[name] for name in names}) for pin in found["pins"]),
+        query=found["query"],
+        limit=found["limit"],
+        guard=found["guard"],
+        journal=found["journal"],
+        vault=found["vault"],
+        salt=found["salt"],
+        created=found.get("created"),
+        live=_live(found),
+        coordinator=found["coordinator"],
+        cut=frozenset(found["cut"]),
+        reasons=tuple(found["reasons"]),
+    )
+
+
+def as_text(value: Any) -> str | None:
+    """A query or projection as canonical Extended JSON: field names of it may begin with `$`."""
+    return None if value is None else json_util.dumps(value, json_options=json_util.CANONICAL_JSON_OPTIONS)
+
+
+def from_text(text: str | None) -> Any:
+    """From what `as_text` wrote."""
+    return None if text is None else json_util.loads(text, json_options=json_util.CANONICAL_JSON_OPTIONS)
