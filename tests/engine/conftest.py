@@ -218,7 +218,7 @@ class Bench:
         deployments = Deployments(uri, None, uri, open_ledger(self.client, self.database, "ledger"))
         run = Run(configuration, self.registry, (), deployments, self.stop)
         self._runs += 1
-        record, epoch = begin(Runs(deployments.ledger), f"test-{self._runs}", [plan], configuration, None)
+        record, epoch = begin(Runs(deployments.ledger), f"test-{self._runs}", [plan], configuration, ())
         return run.mask([plan], record, epoch)
 
     def fail(self, mode: Any, **data: Any) -> None:

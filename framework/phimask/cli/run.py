@@ -55,7 +55,7 @@ def run_command(flags: Flags, yes: bool, again: bool, dry_run: bool, as_json: bo
                 raise PreflightError(hazards)
             if not (yes or session.demo):
                 _confirm(plans)
-            record, epoch = begin(runs, run_id, plans, session.configuration, session.key_fingerprint)
+            record, epoch = begin(runs, run_id, plans, session.configuration, session.keys)
             outcome = mask(session, deployments, plans, record, epoch, finish.most_seconds)
         return finish(outcome)
 

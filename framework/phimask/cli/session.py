@@ -156,14 +156,15 @@ def _fill(client: Client, database: str) -> None:
 def _keys(
     configuration: Configuration, registry: Registry, environ: Mapping[str, str], *, demo: bool
 ) -> tuple[MaskingKey, ...]:
-    """The masking key and older ones, if there is one or a rule's masker asks for it."""
+    """The masking key and older ones, if a rule's masker or the vault asks for it."""
     chosen = [rule.masker for file in configuration.collections for rule in file.rules]
     maskers = [registry.masker(choice.name) for choice in chosen if choice is not None]
     project = configuration.project
     source = project.key
     there = source.file is not None or source.env in environ
     # A masker of maskers may or may not come to need one: a key that is there is loaded for it.
-    if not any(masker.needs_key or (masker.needs_make and there) for masker in maskers):
+    vault = configuration.profile.undo.vault is not None and project.target is None
+    if not vault and not any(masker.needs_key or (masker.needs_make and there) for masker in maskers):
         return ()
     if demo and source.env is not None and source.env not in environ:
         say("no masking key is set: using one made for this demonstration, which is forgotten when it ends")

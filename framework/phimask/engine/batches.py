@@ -22,6 +22,7 @@ from phimask.plugins.values import DocumentId, DocumentPair
 from phimask.store.raw import identity
 from phimask.store.reading import whole_documents
 from phimask.store.writing import server_digest, why_not_replaced
+from phimask.vault.records import Original
 
 _UNGUARDED: Final = "the server cannot guard a replacement ($toHashedIndexKey)"
 
@@ -261,6 +262,17 @@ class Preparer:
             batch.quarantined[found] = _UNGUARDED
         else:
             batch.writes.append(Write(found, outcome.bson, True, raw, digest=digest))
+
+
+def originals(batch: Batch, of: Fingerprint) -> list[Original]:
+    """What puts the batch's documents back."""
+    found: list[Original] = []
+    for write in batch.writes:
+        if write.whole:
+            found.append(Original.of_whole(write.identity, write.before, write.bson, of))
+        elif write.original is not None:
+            found.append(Original.of_update(write.identity, write.original, write.bson, of))
+    return found
 
 
 def fingerprints(batch: Batch, of: Fingerprint) -> tuple[list[bytes], list[bytes]]:

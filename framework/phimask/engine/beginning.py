@@ -11,8 +11,10 @@ from phimask.errors import PreflightError, UsageError
 from phimask.ledger.identities import packed, unpacked
 from phimask.ledger.opening import make_applied
 from phimask.ledger.runs import ENDED, Pin, RunRecord, Runs, as_text, from_text
+from phimask.masking.keys import MaskingKey
 from phimask.planning.plan import CollectionPlan
 from phimask.store.connect import has_transactions
+from phimask.vault.vault import open_storage, open_vault
 
 
 def guarded(plans: Sequence[CollectionPlan], configuration: Configuration) -> bool:
@@ -77,9 +79,13 @@ def begin(
     run_id: str,
     plans: Sequence[CollectionPlan],
     configuration: Configuration,
-    key_fingerprint: str | None,
+    keys: Sequence[MaskingKey],
 ) -> tuple[RunRecord, int]:
-    """Enter a new run; its record, and the number under which this coordinator has it. Raises PreflightError."""
+    """Enter a new run; its record, and the number under which this coordinator has it.
+
+    Raises PreflightError, and VaultError where originals are to be kept and cannot be.
+    """
+    key_fingerprint = keys[0].fingerprint if keys else None
     guard = guarded(plans, configuration)
     if guard:
         make_applied(plans[0].source.client, runs.ledger.database, runs.ledger.prefix)
@@ -95,10 +101,25 @@ def begin(
         limit=plans[0].scope.limit if plans else None,
         guard=guard,
         journal=configuration.profile.write.journal,
-        vault=None,
+        vault=_make_vault(run_id, plans, configuration, keys),
         salt=None if key_fingerprint is not None else secrets.token_bytes(32),
     )
     return record, runs.begin(record)
+
+
+def _make_vault(
+    run_id: str, plans: Sequence[CollectionPlan], configuration: Configuration, keys: Sequence[MaskingKey]
+) -> str | None:
+    """Where the run's originals are kept, ready to be written to; None where it keeps none, as copies do."""
+    setting = configuration.profile.undo.vault
+    if setting is None or not any(plan.target is None for plan in plans):
+        return None
+    if not configuration.profile.write.journal:
+        raise PreflightError(
+            ["a vault (undo.vault) needs the journal (write.journal: true); leave out one of the two"]
+        )
+    with open_vault(setting, run_id, keys[0], create=True) as vault:
+        return vault.where
 
 
 def unfinished(runs: Runs, run_id: str | None) -> RunRecord:
@@ -133,6 +154,12 @@ def take_up(
     Raises PreflightError with all that has changed since the run began, and UsageError where it is live.
     """
     changed = differences(record, pins(plans, configuration), key_fingerprint)
+    setting = configuration.profile.undo.vault
+    where = None if setting is None else open_storage(setting, record.id).where
+    if record.vault is not None and where != record.vault:
+        changed.append(
+            f"its originals are kept in {record.vault}, and the profile names {where or 'no vault'}"
+        )
     if changed:
         raise PreflightError([f"run {record.id} cannot be resumed: {one}" for one in changed])
     for plan, pin in zip(plans, record.pins, strict=True):

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Final
 
 from loguru import logger
 from pymongo.errors import PyMongoError
 
 from phimask.engine.control import StopSignal
+from phimask.engine.throttle import Throttle
 from phimask.errors import Interrupted, PhimaskError, SafeStop, StoreError
 from phimask.ledger.runs import Runs, State, Superseded
 from phimask.log import describe_error
@@ -21,18 +22,6 @@ _LOOK_SECONDS: Final = 0.5
 """How often the ledger is asked what to do: a pause or a stop arrives within this time."""
 
 ASKED_TO_PAUSE: Final = "asked to pause"
-
-
-class Reasons(Protocol):
-    """What holds the run up now, besides people: see `phimask.engine.throttle`."""
-
-    def reasons(self) -> tuple[str, ...]:
-        """Short standing texts."""
-        ...
-
-    def close(self) -> None:
-        """Let go of what is open."""
-        ...
 
 
 class Coordinator:
@@ -50,7 +39,7 @@ class Coordinator:
         stop: StopSignal,
         tell: Callable[[Event], None],
         *,
-        throttles: Sequence[Reasons] = (),
+        throttle: Throttle | None = None,
         still_there: Callable[[], str | None] = lambda: None,
         most_seconds: float | None = None,
     ) -> None:
@@ -59,7 +48,7 @@ class Coordinator:
         self._epoch = epoch
         self._stop = stop
         self._tell = tell
-        self._throttles = throttles
+        self._throttle = throttle
         self._still_there = still_there
         self._ends = None if most_seconds is None else time.monotonic() + most_seconds
         self._over = threading.Event()
@@ -73,8 +62,8 @@ class Coordinator:
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
-        for one in self._throttles:
-            one.close()
+        if self._throttle is not None:
+            self._throttle.close()
 
     def why_stopped(self) -> PhimaskError:
         """What to raise after a stop."""
@@ -94,7 +83,7 @@ class Coordinator:
             self._over.wait(_LOOK_SECONDS)
 
     def _look(self) -> None:
-        reasons = tuple(reason for one in self._throttles for reason in one.reasons())
+        reasons = () if self._throttle is None else self._throttle.reasons()
         held = self._stop.holding
         try:
             command = self._runs.beat(self._run, self._epoch, "paused" if held else "running", held)
@@ -122,6 +111,8 @@ class Coordinator:
             else:
                 self._stop.release()
             self._tell(Holding(reasons))
+            if self._throttle is not None and (detail := self._throttle.detail()):
+                logger.info("standing still: {}", detail)
 
     def _ask(self, because: PhimaskError) -> None:
         if self._because is None and not self._stop.interrupted:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from phimask.config.model import Configuration, Secret
-from phimask.engine.batches import Preparer
+from phimask.engine.batches import Batch, Preparer, originals
 from phimask.engine.breaker import CircuitBreaker
 from phimask.engine.canary import CanaryWatch
 from phimask.engine.checking import Checks
-from phimask.engine.commit import Committer, CopyCommitter, PlainCommitter, TransactionCommitter
+from phimask.engine.commit import Committer, CopyCommitter, Keep, PlainCommitter, TransactionCommitter
 from phimask.engine.journal import Applied, Journal
 from phimask.engine.partition import Means
 from phimask.engine.takeover import take_up_copies, take_up_plain, take_up_transactions
@@ -33,10 +33,12 @@ from phimask.plugins.interfaces import Control
 from phimask.plugins.loading import disabled_plugins, load_registry
 from phimask.plugins.registry import Registry
 from phimask.store.connect import Client, connect, raw_collection
+from phimask.vault.records import Place
+from phimask.vault.vault import Vault, open_vault
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Where:
     """A collection of a deployment that each process opens for itself."""
 
     uri: Secret
@@ -48,22 +50,23 @@ class Place:
 class MaskingJob:
     """Implements phimask.Job. `collection` is the collection file's place among the configuration's.
 
-    `guard`: batches are transactions; `journal`: they are announced. `salt` stands in for a masking key in
-    fingerprints where there is none. `remaining`: at most so many documents, for the one worker of such a job.
-    `registry`: what this process has loaded already.
+    `guard`: batches are transactions; `journal`: they are announced; `vault`: originals are kept. `salt` stands in for
+    a masking key in fingerprints where there is none. `remaining`: at most so many documents, for the one worker of
+    such a job. `registry`: what this process has loaded already.
     """
 
     run: str
     configuration: Configuration
     collection: int
     keys: tuple[MaskingKey, ...]
-    source: Place
-    target: Place | None
-    ledger: Place
+    source: Where
+    target: Where | None
+    ledger: Where
     query: Mapping[str, Any] | None
     projection: Mapping[str, Any] | None
     guard: bool
     journal: bool
+    vault: bool
     salt: bytes
     partitions: int | None
     remaining: int | None = None
@@ -98,7 +101,18 @@ class MaskingJob:
                     opened[text] = stack.enter_context(connect(uri))
                 return opened[text]
 
-            self._worker(worker, control, tell, client).work()
+            vault = None
+            if self.vault and self.keys and (setting := self.configuration.profile.undo.vault) is not None:
+                vault = stack.enter_context(open_vault(setting, self.run, self.keys[0], create=False))
+            self._worker(worker, control, tell, client, vault).work()
+
+    def _keep(self, vault: Vault, fingerprint: Fingerprint) -> Keep:
+        def keep(journal: Journal, batch: Batch) -> None:
+            lease = journal.lease
+            place = Place(self.run, self.namespace, lease.number, batch.number or 0, lease.fence)
+            vault.keep(place, originals(batch, fingerprint))
+
+        return keep
 
     def _worker(
         self,
@@ -106,6 +120,7 @@ class MaskingJob:
         control: Control,
         tell: Callable[[Event], None],
         client: Callable[[Secret], Client],
+        vault: Vault | None,
     ) -> Worker:
         profile = self.configuration.profile
         project = self.configuration.project
@@ -123,12 +138,18 @@ class MaskingJob:
         source_client = client(self.source.uri)
         source = raw_collection(source_client, self.source.database, self.source.collection)
         ledger = Ledger(client(self.ledger.uri), self.ledger.database, self.ledger.collection)
-        fingerprint = None
-        if self.target is None and not self.guard and self.journal:
-            fingerprint = Fingerprint(self.keys[0].derive(FINGERPRINT_DOMAIN) if self.keys else self.salt)
+        tells_apart = Fingerprint(self.keys[0].derive(FINGERPRINT_DOMAIN) if self.keys else self.salt)
+        fingerprint = tells_apart if self.target is None and not self.guard and self.journal else None
+        keep = None if vault is None else self._keep(vault, tells_apart)
         preparer = Preparer(
             source=source,
-            core=MaskingCore(rules, file.subject, file.on_error, covered=fingerprint is not None),
+            core=MaskingCore(
+                rules,
+                file.subject,
+                file.on_error,
+                originals=vault is not None,
+                covered=fingerprint is not None,
+            ),
             conditions=Conditions(rules),
             sample=profile.check_sample if checks.wanted else 0,
             copies=self.target is not None,
@@ -149,12 +170,13 @@ class MaskingJob:
                 self.query,
                 preparer,
                 checks,
+                keep,
                 waited=lambda reason, seconds: tell(Paused(reason, seconds, worker=worker)),
             )
             applied = self._applied(source_client) if self.journal else None
             take_up = take_up_transactions if self.journal else take_up_copies
         else:
-            committer = plain = PlainCommitter(preparer, checks)
+            committer = plain = PlainCommitter(preparer, checks, keep)
             take_up = take_up_copies
             if fingerprint is not None:
                 looking = covered_values(rules)

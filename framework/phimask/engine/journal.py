@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Mapping
+from typing import Any, Final
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
@@ -20,14 +20,6 @@ from phimask.plugins.values import DocumentId
 
 _CERTAIN_SECONDS: Final = 20
 """How long to wait for a majority to confirm what is read."""
-
-
-class Keeper(Protocol):
-    """Keeps originals for a way back: the vault, as far as a batch knows it."""
-
-    def keep(self, partition: int, batch: int, fence: int, originals: Sequence[Any]) -> None:
-        """These originals are on disk, or with a majority, once this returns."""
-        ...
 
 
 class Journal:

@@ -19,7 +19,8 @@ from phimask.engine.checking import Checked, Checks
 from phimask.engine.control import StopSignal
 from phimask.engine.coordinator import Coordinator
 from phimask.engine.cutting import Cutting
-from phimask.engine.job import MaskingJob, Place
+from phimask.engine.job import MaskingJob, Where
+from phimask.engine.throttle import Throttle
 from phimask.engine.verification import count_in_place, verify_copy
 from phimask.errors import FindingsError, Interrupted, PhimaskError, SafeStop, StoreError
 from phimask.ledger.opening import Ledger
@@ -112,12 +113,14 @@ class Run:
         status: Status = "failed"
         state: State = "failed"
         error: PhimaskError | None = None
+        throttle = self._throttle(plans)
         coordinator = Coordinator(
             self._runs,
             record.id,
             epoch,
             self._stop,
             self._tell,
+            throttle=throttle,
             still_there=lambda: gone(plans),
             most_seconds=self._most_seconds,
         )
@@ -140,6 +143,21 @@ class Run:
             self._tell.close()
             error = self._enter_end(coordinator, record, state, report) or error
         return Outcome(report, error)
+
+    def _throttle(self, plans: Sequence[CollectionPlan]) -> Throttle | None:
+        """What holds the run up out of regard for others who use the deployment that is written to."""
+        if not plans:
+            return None
+        target = plans[0].target
+        client = plans[0].source.client if target is None else target.client
+        heartbeat = Ledger(client, self._ledger.database, self._ledger.prefix).named("heartbeat")
+        return Throttle(
+            self._profile.throttle,
+            client,
+            heartbeat,
+            uri=self._deployments.target if target and self._deployments.target else self._deployments.source,
+            directory=self._configuration.project.directory,
+        )
 
     def _enter_end(
         self, coordinator: Coordinator, record: RunRecord, state: State, report: dict[str, Any]
@@ -200,15 +218,16 @@ class Run:
             configuration=self._configuration,
             collection=position,
             keys=self._keys,
-            source=Place(self._deployments.source, plan.source.database, plan.source.collection),
+            source=Where(self._deployments.source, plan.source.database, plan.source.collection),
             target=None
             if plan.target is None or self._deployments.target is None
-            else Place(self._deployments.target, plan.target.database, plan.target.collection),
-            ledger=Place(self._deployments.ledger_uri, self._ledger.database, self._ledger.prefix),
+            else Where(self._deployments.target, plan.target.database, plan.target.collection),
+            ledger=Where(self._deployments.ledger_uri, self._ledger.database, self._ledger.prefix),
             query=plan.scope.query,
             projection=plan.scan.projection if plan.target is None else None,
             guard=record.guard,
             journal=record.journal,
+            vault=record.vault is not None,
             salt=secrets.token_bytes(32) if record.salt is None else record.salt,
             partitions=None if cutting is None else cutting.count(),
             remaining=None if limit is None else max(limit - partitions.tally().read, 0),

@@ -119,9 +119,8 @@ def make_applied(client: Client, database: str, prefix: str) -> None:
             return
         raise PreflightError(
             [
-                f"{database}.{prefix}.{APPLIED}: MongoDB answered {error_name(error)}; a run that writes in transactions keeps "
-                f"a small collection on the deployment that it masks: the user needs readWrite on the database "
-                f"{database} there"
+                f"{database}.{prefix}.{APPLIED}: MongoDB answered {error_name(error)}; transactions are noted in this "
+                f"collection, on the deployment that is masked: the user needs readWrite on its database {database}"
             ]
         ) from None
 
