@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,7 +24,16 @@ from phimask.store.connect import raw_collection
 from phimask.store.raw import identity
 from phimask.store.reading import whole_documents
 from phimask.store.retry import classify, error_name
-from phimask.store.writing import Written, empty_timestamps, insert, replace_whole, update
+from phimask.store.writing import (
+    Written,
+    empty_timestamps,
+    insert,
+    replace,
+    replace_unchanged,
+    server_digest,
+    update,
+    why_not_replaced,
+)
 
 CANARY = "Quillfeather"
 ONE = (0x10, b"\1\0\0\0")
@@ -105,8 +114,7 @@ def test_whole_replacement_by_any_id(collection: Any) -> None:
     insert(collection, [with_id(one, NAME, NAME) for one in IDENTITIES])
     for one in IDENTITIES:
         masked = with_id(one, *BEAS)
-        mask = {with_id(one, NAME, NAME): masked}.get
-        assert replace_whole(collection, identity(masked), mask, {}) == (True, None)
+        assert replaced(collection, masked) == (True, None)
     after = [with_id(one, *BEAS) for one in IDENTITIES]
     assert whole_documents(collection, list(by_identity(after))) == by_identity(after)
 
@@ -298,105 +306,66 @@ def masks(raw: bytes) -> bytes:
 DOUBLED = with_id(ONE, NAME, NAME, (0x09, b"far", struct.pack("<q", 2**62)))
 
 
+def replaced(collection: Any, masked: bytes) -> tuple[bool, str | None]:
+    """As a document that nobody changes meanwhile."""
+    found = identity(masked)
+    return replace_unchanged(collection, found, server_digest(collection, found), masked)
+
+
 def test_a_whole_document_is_replaced(collection: Any) -> None:
     put(collection, DOUBLED)
-    sent: dict[DocumentId, bytes] = {}
-    assert replace_whole(collection, identity(DOUBLED), masks, sent) == (True, None)
+    assert replaced(collection, masks(DOUBLED)) == (True, None)
     assert list(there(collection).values()) == [masks(DOUBLED)]
-    assert sent == {identity(DOUBLED): masks(DOUBLED)}
 
 
 def test_a_whole_document_that_is_gone(collection: Any) -> None:
-    assert replace_whole(collection, identity(DOUBLED), masks, {}) == (False, None)
+    assert server_digest(collection, identity(DOUBLED)) is None
+    assert replace_unchanged(collection, identity(DOUBLED), 1, masks(DOUBLED)) == (False, None)
     assert there(collection) == {}
 
 
-def test_a_whole_document_that_cannot_be_masked(collection: Any) -> None:
-    put(collection, DOUBLED)
-    assert replace_whole(collection, identity(DOUBLED), lambda raw: None, {}) == (
-        False,
-        "a value could not be masked",
-    )
-    assert list(there(collection).values()) == [DOUBLED]
-
-
-def test_a_whole_document_in_which_nothing_is_masked_is_not_written(collection: Any) -> None:
+def test_a_key_at_the_top_that_no_replacement_may_have(collection: Any) -> None:
     dollar = with_id(ONE, (0x02, b"$x", text(b"y")), NAME)
     put(collection, dollar)
-    assert replace_whole(collection, identity(dollar), lambda raw: raw, {}) == (True, None)
-    found, reason = replace_whole(collection, identity(dollar), masks, {})
-    assert (found, reason) == (False, "the server refused the write (code 52)")
+    assert replaced(collection, masks(dollar)) == (False, "the server refused the write (code 52)")
     assert list(there(collection).values()) == [dollar]
 
 
-def test_an_empty_timestamp_in_a_whole_document(collection: Any) -> None:
-    raw = with_id(ONE, NAME, NAME, ZERO)
-    insert(collection, [raw])
-    found = identity(raw)
-    reason = "holds an empty timestamp beside keys that no update can name"
-    assert replace_whole(collection, found, masks, {}) == (False, reason)
-    assert list(there(collection).values()) == [raw]
-    assert replace_whole(collection, found, lambda raw: with_id(ONE, *BEAS), {}) == (True, None)
-
-
-def meddling(monkeypatch: pytest.MonkeyPatch, change: Callable[[], None], times: int) -> None:
-    """Somebody changes the document right after it was read, so many times."""
-    left = [times]
-
-    def read_and_change(collection: Any, wanted: Any) -> dict[DocumentId, bytes]:
-        found = whole_documents(collection, wanted)
-        if left[0]:
-            left[0] -= 1
-            change()
-        return found
-
-    monkeypatch.setattr(writing, "whole_documents", read_and_change)
-
-
-def test_a_change_while_a_document_is_masked_is_not_lost(
-    collection: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put(collection, DOUBLED)
-    meddling(monkeypatch, lambda: collection.update_one({"_id": 1}, {"$set": {"Other": "new"}}), 2)
-    seen: list[bytes] = []
-
-    def mask(raw: bytes) -> bytes:
-        seen.append(raw)
-        return masks(raw)
-
-    assert replace_whole(collection, identity(DOUBLED), mask, {}) == (True, None)
-    (after,) = there(collection).values()
-    assert after == masks(with_id(ONE, *_nodes(DOUBLED), (0x02, b"Other", text(b"new"))))
-    assert len(seen) == 2
+def test_an_empty_timestamp_keeps_a_document_from_being_replaced() -> None:
+    assert why_not_replaced(with_id(ONE, NAME, NAME, ZERO)) == (
+        "holds an empty timestamp beside keys that no update can name"
+    )
+    assert why_not_replaced(DOUBLED) is None
 
 
 def _nodes(raw: bytes) -> list[Node]:
     return parse(raw)[1:]
 
 
-def test_a_document_that_never_rests_is_left_alone(collection: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_while_a_document_is_masked_is_not_lost(collection: Any) -> None:
     put(collection, DOUBLED)
-    meddling(monkeypatch, lambda: collection.update_one({"_id": 1}, {"$inc": {"n": 1}}), 100)
-    found, reason = replace_whole(collection, identity(DOUBLED), masks, {})
-    assert (found, reason) == (False, "changed by others 3 times while it was masked")
+    digest = server_digest(collection, identity(DOUBLED))
+    collection.update_one({"_id": 1}, {"$set": {"Other": "new"}})
+    answer = replace_unchanged(collection, identity(DOUBLED), digest, masks(DOUBLED))
+    assert answer == (False, "changed by others while it was masked")
     (after,) = there(collection).values()
-    assert after.count(b"Ada") == 2
+    assert after == with_id(ONE, *_nodes(DOUBLED), (0x02, b"Other", text(b"new")))
 
 
-def test_a_document_deleted_while_it_is_masked_stays_deleted(
-    collection: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_document_deleted_while_it_is_masked_stays_deleted(collection: Any) -> None:
     put(collection, DOUBLED)
-    meddling(monkeypatch, lambda: collection.delete_one({"_id": 1}), 1)
-    assert replace_whole(collection, identity(DOUBLED), masks, {}) == (False, None)
+    digest = server_digest(collection, identity(DOUBLED))
+    collection.delete_one({"_id": 1})
+    assert replace_unchanged(collection, identity(DOUBLED), digest, masks(DOUBLED)) == (False, None)
     assert there(collection) == {}
 
 
 @pytest.mark.parametrize("arrived", [True, False])
-def test_a_lost_answer_masks_no_document_twice(
+def test_a_lost_answer_replaces_no_document_twice(
     collection: Any, monkeypatch: pytest.MonkeyPatch, arrived: bool
 ) -> None:
     put(collection, DOUBLED)
+    digest = server_digest(collection, identity(DOUBLED))
     bulk = writing._bulk
 
     def cut_off(*arguments: Any) -> Written:
@@ -404,26 +373,18 @@ def test_a_lost_answer_masks_no_document_twice(
             bulk(*arguments)
         raise AutoReconnect("connection closed")
 
-    def lengthen(raw: bytes) -> bytes:
-        return with_id(ONE, *_nodes(raw), NAME)
-
-    sent: dict[DocumentId, bytes] = {}
     with monkeypatch.context() as patch:
         patch.setattr(writing, "_bulk", cut_off)
         with pytest.raises(AutoReconnect):
-            replace_whole(collection, identity(DOUBLED), lengthen, sent)
-    assert replace_whole(collection, identity(DOUBLED), lengthen, sent) == (True, None)
-    assert list(there(collection).values()) == [lengthen(DOUBLED)]
+            replace_unchanged(collection, identity(DOUBLED), digest, masks(DOUBLED))
+    assert replace_unchanged(collection, identity(DOUBLED), digest, masks(DOUBLED)) == (True, None)
+    assert list(there(collection).values()) == [masks(DOUBLED)]
 
 
-def test_a_server_that_cannot_guard_replaces_nothing(
-    client: MongoClient[dict[str, Any]], collection: Any
-) -> None:
+def test_a_server_that_cannot_tell(client: MongoClient[dict[str, Any]], collection: Any) -> None:
     put(collection, DOUBLED)
     with failing(client, failCommands=["aggregate"], errorCode=168):
-        found, reason = replace_whole(collection, identity(DOUBLED), masks, {})
-    assert (found, reason) == (False, "the server cannot guard a replacement ($toHashedIndexKey)")
-    assert list(there(collection).values()) == [DOUBLED]
+        assert server_digest(collection, identity(DOUBLED)) is None
 
 
 def test_a_transient_error_of_the_guard_comes_out(
@@ -431,6 +392,28 @@ def test_a_transient_error_of_the_guard_comes_out(
 ) -> None:
     put(collection, DOUBLED)
     with failing(client, failCommands=["aggregate"], errorCode=50), pytest.raises(PyMongoError) as raised:
-        replace_whole(collection, identity(DOUBLED), masks, {})
+        server_digest(collection, identity(DOUBLED))
     assert classify(raised.value) == "transient"
     assert "Ada" not in "".join(traceback.format_exception_only(raised.value))
+
+
+def test_a_transaction_replaces_whole_documents(client: MongoClient[dict[str, Any]], collection: Any) -> None:
+    put(collection, DOUBLED)
+    with client.start_session() as session, session.start_transaction():
+        assert replace(collection, [(identity(DOUBLED), masks(DOUBLED))], session) == Written(1)
+        assert list(there(collection).values()) == [DOUBLED]
+    assert list(there(collection).values()) == [masks(DOUBLED)]
+
+
+def test_a_transaction_names_the_first_document_that_is_refused(
+    client: MongoClient[dict[str, Any]], collection: Any
+) -> None:
+    collection.create_index("a", unique=True)
+    for number in range(3):
+        put(collection, bson.encode({"_id": number, "a": number}))
+    with client.start_session() as session:
+        session.start_transaction()
+        written = update(collection, [(ids(0)[0], sets(a=1)), (ids(1)[0], sets(a=7))], session)
+        assert written.refused == {ids(0)[0]: "the server refused the write (code 11000)"}
+        assert not written.matched
+    assert sorted(one["a"] for one in client[collection.database.name][collection.name].find()) == [0, 1, 2]

@@ -1,0 +1,219 @@
+"""Leases: one holder at a time, by the server's clock, and nothing from one who was taken for dead."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any
+
+import bson
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from phimask import DocumentId, Partition
+from phimask.ledger.opening import Ledger
+from phimask.ledger.partitions import Intent, LeaseLost, Partitions
+from phimask.observing.tally import Tally
+from phimask.store.raw import identity
+
+Client = MongoClient[dict[str, Any]]
+
+
+def an_id(value: Any) -> DocumentId:
+    return identity(bson.encode({"_id": value}))
+
+
+@pytest.fixture
+def ledger(client: Client, database: Database[dict[str, Any]]) -> Ledger:
+    return Ledger(client, database.name, "ledger")
+
+
+@pytest.fixture
+def partitions(ledger: Ledger) -> Partitions:
+    made = Partitions(ledger, "run", "a.b", lease_seconds=0.4)
+    list(made.add([Partition(0, None, an_id(10), 10), Partition(1, an_id(10), an_id(20), 10)]))
+    return made
+
+
+def intent(batch: int, upto: int) -> Intent:
+    return Intent(
+        batch,
+        an_id(upto),
+        Tally(read=upto, masked=upto, rules=[[1, 2, 3]]),
+        [an_id(1), an_id("two")],
+        [b"b" * 16, b"c" * 16],
+        [b"d" * 16, b"e" * 16],
+        [1],
+    )
+
+
+def test_each_partition_has_one_holder(partitions: Partitions) -> None:
+    first, second = partitions.lease("one"), partitions.lease("two")
+    assert first is not None
+    assert second is not None
+    assert (first.number, second.number) == (0, 1)
+    assert first.partition == Partition(0, None, an_id(10), 10)
+    assert partitions.lease("three") is None
+    assert partitions.states() == {"open": 0, "leased": 2, "done": 0}
+    assert partitions.holders() == ["one", "two"]
+
+
+def test_an_expired_lease_is_taken_over_and_its_holder_writes_nothing_more(partitions: Partitions) -> None:
+    first = partitions.lease("one")
+    partitions.lease("two")
+    assert first is not None
+    time.sleep(0.6)
+    assert not first.valid
+    taken = partitions.lease("three")
+    assert taken is not None
+    assert (taken.number, taken.fence, taken.crashes) == (0, first.fence + 1, 1)
+    for write in (
+        lambda: partitions.renew(first),
+        lambda: partitions.advance(first, intent(1, 5)),
+        lambda: partitions.finish(first),
+        lambda: partitions.release(first),
+        lambda: partitions.leave(first),
+        lambda: partitions.suspect(first, an_id(1)),
+        lambda: partitions.split(first, an_id(5)),
+    ):
+        with pytest.raises(LeaseLost):
+            write()
+    partitions.renew(taken)
+
+
+def test_a_lease_that_is_renewed_stays(partitions: Partitions) -> None:
+    lease = partitions.lease("one")
+    partitions.lease("two")
+    assert lease is not None
+    for _ in range(4):
+        time.sleep(0.2)
+        partitions.renew(lease)
+    other = partitions.lease("three")
+    assert other is not None
+    assert other.number == 1
+
+
+def test_a_worker_that_is_dead_for_certain_is_not_waited_for(partitions: Partitions) -> None:
+    partitions.lease("one")
+    partitions.lease("two")
+    assert partitions.lease("three") is None
+    partitions.abandon("two")
+    taken = partitions.lease("three")
+    assert taken is not None
+    assert taken.number == 1
+
+
+def test_a_holder_that_ended_well_is_no_crash(partitions: Partitions) -> None:
+    lease = partitions.lease("one")
+    assert lease is not None
+    partitions.release(lease)
+    again = partitions.lease("two")
+    assert again is not None
+    assert (again.number, again.crashes) == (0, 0)
+
+
+def test_what_a_holder_wrote_is_what_the_next_one_finds(partitions: Partitions) -> None:
+    lease = partitions.lease("one")
+    assert lease is not None
+    opened = intent(1, 5)
+    partitions.advance(lease, opened)
+    lease.watermark, lease.batch, lease.tally = an_id(5), 1, opened.tally
+    partitions.advance(lease, intent(2, 9))
+    partitions.abandon("one")
+    found = partitions.lease("two")
+    assert found is not None
+    assert found.intent == intent(2, 9)
+    assert (found.watermark, found.batch, found.tally) == (an_id(5), 1, opened.tally)
+    assert found.partition == Partition(0, an_id(5), an_id(10), 5)
+    assert partitions.tally() == opened.tally
+
+
+def test_a_batch_left_open_is_found_by_the_next_holder(partitions: Partitions) -> None:
+    lease = partitions.lease("one")
+    assert lease is not None
+    partitions.advance(lease, intent(1, 5))
+    partitions.leave(lease)
+    found = partitions.lease("two")
+    assert found is not None
+    assert found.intent == intent(1, 5)
+    assert found.crashes == 0
+
+
+def test_what_is_done_is_done(partitions: Partitions) -> None:
+    for worker in ("one", "two"):
+        lease = partitions.lease(worker)
+        assert lease is not None
+        lease.watermark = lease.upto
+        partitions.finish(lease)
+    time.sleep(0.6)
+    assert partitions.lease("three") is None
+    assert partitions.states() == {"open": 0, "leased": 0, "done": 2}
+
+
+def test_half_of_a_partition_is_given_away(partitions: Partitions) -> None:
+    lease = partitions.lease("one")
+    assert lease is not None
+    partitions.want_splits()
+    partitions.renew(lease)
+    partitions.renew(lease)
+    assert lease.split_wanted
+    partitions.split(lease, an_id(5))
+    assert lease.partition.upto == an_id(5)
+    ranges = [partitions.lease("two"), partitions.lease("three")]
+    got = {(one.partition.after, one.partition.upto) for one in ranges if one is not None}
+    assert got == {(an_id(10), an_id(20)), (an_id(5), an_id(10))}
+
+
+def test_a_split_that_was_cut_short_is_finished_by_the_next_holder(
+    partitions: Partitions, ledger: Ledger
+) -> None:
+    lease = partitions.lease("one")
+    assert lease is not None
+    split = {
+        "number": 1_000_000_001,
+        "after": b"\x10" + bytes([5, 0, 0, 0]),
+        "upto": b"\x10" + bytes([10, 0, 0, 0]),
+    }
+    ledger.partitions.update_one({"_id.number": 0}, {"$set": {"upto": split["after"], "split": split}})
+    partitions.abandon("one")
+    ends = []
+    for worker in ("two", "three", "four"):
+        found = partitions.lease(worker)
+        assert found is not None
+        ends.append((found.partition.after, found.partition.upto))
+    assert ends == [(None, an_id(5)), (an_id(10), an_id(20)), (an_id(5), an_id(10))]
+    assert partitions.lease("five") is None
+
+
+def test_cutting_goes_on_behind_the_last_range_whatever_was_split_off(partitions: Partitions) -> None:
+    partitions.lease("one")
+    lease = partitions.lease("two")
+    assert lease is not None
+    partitions.split(lease, an_id(15))
+    assert partitions.last() == (1, an_id(20))
+
+
+def test_entering_a_range_again_changes_nothing(partitions: Partitions) -> None:
+    lease = partitions.lease("one")
+    assert lease is not None
+    lease.watermark = an_id(4)
+    partitions.advance(lease, None)
+    list(partitions.add([Partition(0, None, an_id(10), 10)]))
+    partitions.abandon("one")
+    again = partitions.lease("two")
+    assert again is not None
+    assert again.watermark == an_id(4)
+
+
+def test_tallies_add_up() -> None:
+    one = Tally(read=3, masked=2, unchanged=1, batches=1, bytes=10, rules=[[1, 0, 0]])
+    one.unmapped = Counter({("a.b", "string"): 2})
+    two = Tally(read=4, masked=4, batches=1, bytes=20, rules=[[1, 1, 0], [0, 0, 5]])
+    two.checked = Counter({"count": 4})
+    two.findings = Counter({("count", "odd", None): 1})
+    both = one.plus(two)
+    assert (both.read, both.masked, both.unchanged, both.batches, both.bytes) == (7, 6, 1, 2, 30)
+    assert both.rules == [[2, 1, 0], [0, 0, 5]]
+    assert Tally.of(bson.decode(bson.encode(both.document()))) == both
+    assert one.read == 3
