@@ -135,16 +135,20 @@ def test_a_signal_ends_the_run_between_two_batches(name: str, people: Any, start
     assert masked + original == DOCUMENTS
 
 
-def test_an_interrupted_run_can_be_run_again(people: Any, started: Any, phimask: Callable[..., Any]) -> None:
+def test_an_interrupted_run_is_resumed(people: Any, started: Any, phimask: Callable[..., Any]) -> None:
     people.delete_many({"_id": {"$gte": 300}})
     process = started("--yes")
     wait_for(lambda: people.count_documents({"Name": MASK}, limit=1) == 1, process)
     process.send_signal(getattr(signal, SIGNALS[0]))
     process.communicate(timeout=30)
     assert process.returncode == 130
-    answer = phimask("--yes", "--json")
+    again = phimask("--yes")
+    assert again.code == 2
+    assert "is not finished (stopped); go on with `phimask resume" in again.err
+    answer = phimask("resume", "--json")
     assert answer.code == 0, answer.err
     assert people.count_documents({"Name": MASK, "Alias": MASK}) == 300
+    assert answer.json["collections"][0]["documents"]["masked"] == 300
 
 
 def test_a_signal_before_the_first_batch_writes_nothing(people: Any, started: Any, deployed: Path) -> None:

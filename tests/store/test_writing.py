@@ -12,11 +12,11 @@ import bson
 import pytest
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
-from identities import IDENTITIES, NAME, text, with_id
 from pymongo import InsertOne, MongoClient
 from pymongo.database import Database
 from pymongo.errors import AutoReconnect, BulkWriteError, PyMongoError
 
+from identities import IDENTITIES, NAME, text, with_id
 from oracle import Node, build, parse
 from phimask import DocumentId
 from phimask.store import writing

@@ -44,6 +44,7 @@ from phimask.plugins.interfaces import Validator
 from phimask.plugins.registry import Registry
 from phimask.plugins.values import DocumentId, Finding, Partition
 from phimask.store.raw import extended_json
+from phimask.store.source import CollectionSource
 from phimask.store.retry import terminal_error
 
 
@@ -164,6 +165,9 @@ class Run:
     ) -> PhimaskError | None:
         try:
             self._runs.keep_report(record.id, report)
+            namespaces = [pin.namespace for pin in record.pins]
+            if not any(Partitions(self._ledger, record.id, one).touched() for one in namespaces):
+                self._runs.give_back(record.id)  # nothing was written: nothing keeps others from beginning
             if state == "completed":
                 self._runs.note_done(record.id)
             coordinator.end(state)
@@ -249,10 +253,10 @@ class Run:
             return None
         last = partitions.last()
         ranges: Iterator[Partition] = plan.partitions()
-        if last is not None:
-            # The rest as one range, of which idle workers get their parts.
-            top = plan.indexed.last_id() if plan.indexed is not None else None
-            ranges = iter([Partition(0, last[1], top)] if last[1] != top else [])
+        if last is not None and plan.partitioner is not None and plan.indexed is not None:
+            rest = CollectionSource(plan.source.raw(), after=last[1])
+            rest.end_at(plan.indexed.last_id())
+            ranges = iter(()) if last[1] == rest.last_id() else plan.partitioner.partitions(rest)
         cutting = Cutting(
             partitions,
             self._runs,

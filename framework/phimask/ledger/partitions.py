@@ -327,6 +327,11 @@ class Partitions:
         counts = {one["_id"]: int(one["count"]) for one in self._kept.aggregate(pipeline)}
         return {state: counts.get(state, 0) for state in ("open", "leased", "done")}
 
+    def touched(self) -> bool:
+        """Whether any batch was begun."""
+        begun = {"$or": [{"batch": {"$gt": 0}}, {"intent": {"$ne": None}}]}
+        return self._kept.find_one({**self._all, **begun}, {"_id": 1}) is not None
+
     def tally(self) -> Tally:
         """All counts so far, of closed batches."""
         return total(Tally.of(one["tally"]) for one in self._kept.find(self._all, {"tally": 1}))

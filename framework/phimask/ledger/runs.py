@@ -157,11 +157,15 @@ class Runs:
     def claim(self, run: str) -> int:
         """Become the run's coordinator; the number comes back that tells this one from those before.
 
-        Raises UsageError where one is live.
+        Raises UsageError where one is live, and PreflightError where another run has a collection of it by now.
         """
         found = self._found(run)
         if found is not None and _live(found):
             raise UsageError(f"run {run} is live on {_where(found)}; see `phimask status {run}`")
+        pins = () if found is None else _record(found).pins
+        taken = [hazard for pin in pins if (hazard := self._take(pin, run)) is not None]
+        if taken:
+            raise PreflightError(taken)
         process = psutil.Process()
         claimed = self._kept.find_one_and_update(
             {"_id": run, "epoch": found["epoch"] if found else 0},
