@@ -69,7 +69,9 @@ def vault(project: Path, mongo_uri: str, people: Any, monkeypatch: pytest.Monkey
 
 
 def ran(phimask: Callable[..., Any], people: Any, rules: str) -> Any:
-    answer = phimask("--profile", "advanced", "-d", people.database.name, "-c", rules, "--yes", "--again", "--json")
+    answer = phimask(
+        "--profile", "advanced", "-d", people.database.name, "-c", rules, "--yes", "--again", "--json"
+    )
     assert answer.code == 0, answer.err
     (one,) = answer.json["collections"]
     assert one["documents"]["masked"] == 300

@@ -44,8 +44,8 @@ from phimask.plugins.interfaces import Validator
 from phimask.plugins.registry import Registry
 from phimask.plugins.values import DocumentId, Finding, Partition
 from phimask.store.raw import extended_json
-from phimask.store.source import CollectionSource
 from phimask.store.retry import terminal_error
+from phimask.store.source import CollectionSource
 
 
 @dataclass(frozen=True, slots=True)
