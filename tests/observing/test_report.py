@@ -160,6 +160,7 @@ def test_a_run_is_added_up() -> None:
         "throughput": {"documents_per_second": 5.0, "seconds": 4.0, "workers": 1, "cpu_percent": 75.0},
         "restarts": 0,
         "breaker_trips": 1,
+        "undo": None,
         "warnings": ["rule X matches nothing"],
     }
 

@@ -194,3 +194,12 @@ def test_a_narrow_terminal_loses_no_rule_or_count() -> None:
     assert all(len(line) <= 60 for line in text.splitlines())
     for word in ("1,234", "5,678", "Patient.SSN", "**.Name"):
         assert word in text
+
+
+def test_the_way_back_is_told() -> None:
+    report = builder().finish("completed")
+    assert "rollback" not in shown(report)
+    undo = {"state": "kept", "at": report["finished"]}
+    assert "`phimask rollback r1` puts them back" in shown({**report, "undo": undo})
+    undo["state"] = "destroyed"
+    assert "the key to the originals was destroyed 2026-07-29 10:15:00 UTC" in shown({**report, "undo": undo})

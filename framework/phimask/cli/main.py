@@ -11,12 +11,14 @@ import click
 
 import phimask
 from phimask.cli.explain import explain_command
+from phimask.cli.finalize import finalize_command
 from phimask.cli.look import collections_group, profiles_group, schema_command
 from phimask.cli.make import init_command, keygen_command, sample_command
 from phimask.cli.plan import plan_command
 from phimask.cli.plugins import plugins_group
 from phimask.cli.report import report_command
 from phimask.cli.resume import resume_command
+from phimask.cli.rollback import rollback_command
 from phimask.cli.run import run_command
 from phimask.cli.show import say
 from phimask.cli.steer import continue_command, pause_command, status_command, stop_command
@@ -63,6 +65,8 @@ for _command in (
     continue_command,
     stop_command,
     verify_command,
+    rollback_command,
+    finalize_command,
     report_command,
     explain_command,
     profiles_group,

@@ -54,7 +54,7 @@ def run_command(flags: Flags, yes: bool, again: bool, dry_run: bool, as_json: bo
             if hazards:
                 raise PreflightError(hazards)
             if not (yes or session.demo):
-                _confirm(plans)
+                _confirm(plans, vault=session.configuration.profile.undo.vault is not None)
             record, epoch = begin(runs, run_id, plans, session.configuration, session.keys)
             outcome = mask(session, deployments, plans, record, epoch, finish.most_seconds)
         return finish(outcome)
@@ -147,7 +147,7 @@ def refuse_hazards(plans: Sequence[CollectionPlan], *, strict: bool) -> None:
         raise PreflightError(hazards)
 
 
-def _confirm(plans: Sequence[CollectionPlan]) -> None:
+def _confirm(plans: Sequence[CollectionPlan], *, vault: bool) -> None:
     """Ask before documents are changed in place."""
     in_place = [plan for plan in plans if plan.target is None]
     if not in_place:
@@ -155,5 +155,6 @@ def _confirm(plans: Sequence[CollectionPlan]) -> None:
     listed = ", ".join(f"{plan.namespace} (about {plan.documents:,} documents)" for plan in in_place)
     if not sys.stdin.isatty():
         raise UsageError(f"this would change {listed} in place; give --yes to do so, or name a target")
-    if not click.confirm(f"Mask {listed} in place? There is no way back.", err=True):
+    way_back = "The originals are kept in the vault." if vault else "There is no way back."
+    if not click.confirm(f"Mask {listed} in place? {way_back}", err=True):
         raise Interrupted("not confirmed; nothing was written")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,10 @@ from phimask.cli.deployment import required_uri
 from phimask.cli.options import Flags
 from phimask.cli.show import say
 from phimask.config.load import load_configuration
-from phimask.config.model import CollectionFile, Configuration, Secret
+from phimask.config.model import CollectionFile, Configuration, Secret, Undo
 from phimask.config.project import PROJECT_FILE, URI_VARIABLE, load_project
 from phimask.engine.run import Deployments
-from phimask.errors import UsageError
+from phimask.errors import KeyMaterialError, UsageError
 from phimask.ledger.opening import open_ledger
 from phimask.masking.keys import MaskingKey
 from phimask.planning.components import refuse_impossible
@@ -127,6 +127,8 @@ def open_session(flags: Flags, *, demo_allowed: bool, scope: Scope | None = None
         environ=environ,
         components=registry,
     )
+    if demo:  # what it masks is gone when it ends
+        configuration = replace(configuration, profile=replace(configuration.profile, undo=Undo(None)))
     refuse_impossible(configuration.profile, registry)
     keys = _keys(configuration, registry, environ, demo=demo)
     with ExitStack() as stack:
@@ -169,7 +171,12 @@ def _keys(
     if demo and source.env is not None and source.env not in environ:
         say("no masking key is set: using one made for this demonstration, which is forgotten when it ends")
         return (MaskingKey.generate(),)
-    return tuple(MaskingKey.load(one, environ) for one in (source, *project.older_keys))
+    try:
+        return tuple(MaskingKey.load(one, environ) for one in (source, *project.older_keys))
+    except KeyMaterialError as error:
+        if not vault:
+            raise
+        raise KeyMaterialError(f"{error}; originals in the vault (undo.vault) are sealed under it") from None
 
 
 def _query(text: str | None) -> Mapping[str, Any] | None:

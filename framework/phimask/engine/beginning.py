@@ -14,7 +14,7 @@ from phimask.ledger.runs import ENDED, Pin, RunRecord, Runs, as_text, from_text
 from phimask.masking.keys import MaskingKey
 from phimask.planning.plan import CollectionPlan
 from phimask.store.connect import has_transactions
-from phimask.vault.vault import open_storage, open_vault
+from phimask.vault.vault import VaultSetting, open_storage, open_vault
 
 
 def guarded(plans: Sequence[CollectionPlan], configuration: Configuration) -> bool:
@@ -122,10 +122,17 @@ def _make_vault(
         return vault.where
 
 
+def _where(setting: VaultSetting, run_id: str) -> str:
+    storage = open_storage(setting, run_id)
+    storage.close()
+    return storage.where
+
+
 def unfinished(runs: Runs, run_id: str | None) -> RunRecord:
     """The run to go on with: the one that is named, or the latest. Raises UsageError."""
     if run_id is None:
-        found = next((one for one in runs.latest(20) if one.state not in ENDED), None)
+        over = (*ENDED, "rolling_back")
+        found = next((one for one in runs.latest(20) if one.state not in over), None)
         if found is None:
             raise UsageError("no run is unfinished; `phimask status` lists the last ones")
     else:
@@ -134,6 +141,10 @@ def unfinished(runs: Runs, run_id: str | None) -> RunRecord:
             raise UsageError(f"the ledger knows no run {run_id}; `phimask status` lists the last ones")
     if found.state in ENDED:
         raise UsageError(f"run {found.id} is {found.state}: there is nothing left to resume")
+    if found.state == "rolling_back":
+        raise UsageError(
+            f"a rollback of run {found.id} was cut off; go on with `phimask rollback {found.id}`, and then mask anew"
+        )
     if not found.journal:
         raise UsageError(
             f"run {found.id} was made without a journal (write.journal: false), so nobody can tell what is masked "
@@ -155,7 +166,7 @@ def take_up(
     """
     changed = differences(record, pins(plans, configuration), key_fingerprint)
     setting = configuration.profile.undo.vault
-    where = None if setting is None else open_storage(setting, record.id).where
+    where = None if setting is None else _where(setting, record.id)
     if record.vault is not None and where != record.vault:
         changed.append(
             f"its originals are kept in {record.vault}, and the profile names {where or 'no vault'}"

@@ -54,6 +54,7 @@ class Committer(abc.ABC):
         self.preparer = preparer
         self._checks = checks
         self._keep = keep
+        self._unkept = False
 
     def begin(self) -> ClientSession | None:
         """What the next batch is to be read in."""
@@ -67,8 +68,11 @@ class Committer(abc.ABC):
         """The batch will not be committed."""
 
     def _announce(self, batch: Batch, journal: Journal) -> None:
-        if journal.announce(batch) and self._keep is not None:
+        if journal.announce(batch):
+            self._unkept = self._keep is not None
+        if self._keep is not None and self._unkept:
             self._keep(journal, batch)
+            self._unkept = False
 
     def _check(self, batch: Batch, tally: Tally, read: Callable[[], Any], *, missing_too: bool) -> None:
         if not self._checks.wanted:

@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any
 
 from phimask.config.model import Configuration, Secret
@@ -16,7 +17,7 @@ from phimask.engine.checking import Checks
 from phimask.engine.commit import Committer, CopyCommitter, Keep, PlainCommitter, TransactionCommitter
 from phimask.engine.journal import Applied, Journal
 from phimask.engine.partition import Means
-from phimask.engine.takeover import take_up_copies, take_up_plain, take_up_transactions
+from phimask.engine.takeover import KeepNothing, take_up_copies, take_up_plain, take_up_transactions
 from phimask.engine.worker import Worker
 from phimask.ledger.opening import APPLIED, Ledger
 from phimask.ledger.partitions import Lease, Partitions
@@ -114,6 +115,13 @@ class MaskingJob:
 
         return keep
 
+    def _keep_nothing(self, vault: Vault) -> KeepNothing:
+        def keep_nothing(journal: Journal, batch: int) -> None:
+            lease = journal.lease
+            vault.keep(Place(self.run, self.namespace, lease.number, batch, lease.fence), ())
+
+        return keep_nothing
+
     def _worker(
         self,
         worker: str,
@@ -141,6 +149,7 @@ class MaskingJob:
         tells_apart = Fingerprint(self.keys[0].derive(FINGERPRINT_DOMAIN) if self.keys else self.salt)
         fingerprint = tells_apart if self.target is None and not self.guard and self.journal else None
         keep = None if vault is None else self._keep(vault, tells_apart)
+        nothing = None if vault is None else self._keep_nothing(vault)
         preparer = Preparer(
             source=source,
             core=MaskingCore(
@@ -174,7 +183,7 @@ class MaskingJob:
                 waited=lambda reason, seconds: tell(Paused(reason, seconds, worker=worker)),
             )
             applied = self._applied(source_client) if self.journal else None
-            take_up = take_up_transactions if self.journal else take_up_copies
+            take_up = partial(take_up_transactions, nothing=nothing) if self.journal else take_up_copies
         else:
             committer = plain = PlainCommitter(preparer, checks, keep)
             take_up = take_up_copies
@@ -183,7 +192,7 @@ class MaskingJob:
                 known = fingerprint
 
                 def take_up(journal: Journal) -> None:
-                    take_up_plain(journal, preparer, plain, looking, known, self.projection)
+                    take_up_plain(journal, preparer, plain, looking, known, self.projection, nothing)
 
         breaker = CircuitBreaker(profile.breaker, lambda reason, detail: tell(BreakerTripped(reason, detail)))
         means = Means(

@@ -140,6 +140,8 @@ class Run:
         finally:
             reason = None if error is None or status == "completed" else str(error)
             report = self._report.finish(status, reason)
+            if record.vault is not None:
+                report["undo"] = {"state": "kept", "at": report["finished"]}
             self._tell(RunFinished(status, without_ids(report)))
             self._tell.close()
             error = self._enter_end(coordinator, record, state, report) or error

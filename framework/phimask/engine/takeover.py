@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
 
 from phimask.engine.batches import Preparer
 from phimask.engine.commit import PlainCommitter
@@ -17,13 +17,18 @@ from phimask.store.reading import projected_documents, whole_documents
 CHANGED_MEANWHILE: Final = "changed by others while its masking was cut short"
 SUSPECTED: Final = "ended the process that masked it, more than once"
 
+KeepNothing: TypeAlias = Callable[[Journal, int], None]
+
 _AT_ONCE: Final = 500
 _POISON_CRASHES: Final = 3
 """So many workers in a row ended at the same place before the document in hand is left out."""
 
 
-def take_up_transactions(journal: Journal) -> None:
-    """A batch's transaction was committed as a whole or not at all, and says so itself. Raises LeaseLost."""
+def take_up_transactions(journal: Journal, nothing: KeepNothing | None = None) -> None:
+    """A batch's transaction was committed as a whole or not at all, and says so itself. Raises LeaseLost.
+
+    The vault is told of a number that is used up with `nothing` written under it.
+    """
     lease = journal.lease
     assert journal.applied is not None  # noqa: S101  (for the type checker)
     if lease.intent is None:
@@ -32,6 +37,8 @@ def take_up_transactions(journal: Journal) -> None:
         _done(journal, lease.intent)
     else:
         journal.forget(lease.intent.batch)
+        if nothing is not None:
+            nothing(journal, lease.intent.batch)
         lease.batch = lease.intent.batch  # its number is used up
     lease.intent = None
 
@@ -50,6 +57,7 @@ def take_up_plain(
     looking: MaskingCore,
     fingerprint: Fingerprint,
     projection: Mapping[str, Any] | None,
+    nothing: KeepNothing | None = None,
 ) -> None:
     """Find out by fingerprint which documents of the open batch were written, and write the others.
 
@@ -62,6 +70,8 @@ def take_up_plain(
         return
     untouched, strange = _sort(preparer, intent, looking, fingerprint, projection)
     waiting = sorted(untouched)
+    if not waiting and nothing is not None:
+        nothing(journal, intent.batch)
     for start in range(0, len(waiting), _AT_ONCE):
         documents = [untouched[at] for at in waiting[start : start + _AT_ONCE]]
         batch = preparer.prepare(documents, whole=projection is None)

@@ -16,7 +16,9 @@ from pymongo.errors import DuplicateKeyError
 from phimask.errors import PreflightError, UsageError
 from phimask.ledger.opening import Ledger
 
-State = Literal["running", "paused", "stopped", "failed", "completed", "rolled_back", "finalized"]
+State = Literal[
+    "running", "paused", "stopped", "failed", "completed", "rolling_back", "rolled_back", "finalized"
+]
 Command = Literal["run", "pause", "stop"]
 
 ENDED: Final = ("completed", "rolled_back", "finalized")
@@ -211,6 +213,18 @@ class Runs:
         if state in ENDED:
             self.give_back(run)
 
+    def begin_rollback(self, record: RunRecord) -> None:
+        """The run is being undone: nobody goes on with it from now on, or masks its collections meanwhile.
+
+        Raises PreflightError where another run has one of them.
+        """
+        hazards = [hazard for pin in record.pins if (hazard := self._take(pin, record.id)) is not None]
+        if hazards:
+            if record.state in ENDED:
+                self.give_back(record.id)
+            raise PreflightError(hazards)
+        self._kept.update_one({"_id": record.id}, {"$set": {"state": "rolling_back"}})
+
     def order(self, run: str, command: Command) -> None:
         """Tell a run's coordinator what to do."""
         self._kept.update_one({"_id": run}, {"$set": {"command": command}})
@@ -306,6 +320,8 @@ def _taken(pin: Pin, other: RunRecord) -> str:
             f"{pin.namespace}: run {other.id} is masking it, on {where}; wait for it, or steer it with `phimask "
             f"status`, `pause` and `stop`"
         )
+    if other.state == "rolling_back":
+        return f"{pin.namespace}: the rollback of run {other.id} was cut off; go on with `phimask rollback {other.id}`"
     return (
         f"{pin.namespace}: run {other.id} is not finished ({other.state}); go on with `phimask resume {other.id}`, or "
         f"give it up for good with `phimask finalize {other.id}`"

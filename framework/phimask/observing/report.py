@@ -271,6 +271,7 @@ class ReportBuilder:
             },
             "restarts": self._restarts,
             "breaker_trips": self._breaker_trips,
+            "undo": None,
             "warnings": list(self._warnings),
         }
 

@@ -60,6 +60,12 @@ class _Page:
             )
         if report["breaker_trips"]:
             told.append(f"the circuit breaker opened {_times(report['breaker_trips'])}")
+        if undo := report["undo"]:
+            told.append(
+                f"the originals are in the vault: `phimask rollback {report['run_id']}` puts them back"
+                if undo["state"] == "kept"
+                else f"no way back: the key to the originals was destroyed {_moment(undo['at'])}"
+            )
         for text in told:
             self._line((text, "dim"), indent=2)
 

@@ -8,7 +8,7 @@ were kept.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
 from phimask.errors import PhimaskError
@@ -37,26 +37,33 @@ class Copy:
 
 @dataclass(slots=True)
 class Contents:
-    """What a vault holds, by namespace and partition, in the order in which it was kept; `damage` is what is wrong with
-    it, and `segments` and `bytes` how much was read."""
+    """What a vault holds, by namespace and partition, in the order in which it was kept. `damage` is what is wrong with
+    it, `damaged` the batches that can be named, and `segments` and `bytes` how much was read."""
 
     copies: dict[tuple[str, int], list[Copy]]
-    damage: list[str]
+    damage: list[str] = field(default_factory=list)
+    damaged: dict[tuple[str, int], set[int]] = field(default_factory=dict)
     segments: int = 0
     bytes: int = 0
 
-    def missing(self, written: Mapping[tuple[str, int], int]) -> list[str]:
-        """Which batches are not there, of partitions of which so many are known to be written."""
+    def missing(
+        self,
+        written: Mapping[tuple[str, int], int],
+        left_out: Mapping[tuple[str, int], set[int]] | None = None,
+    ) -> list[str]:
+        """Which batches are not there, of partitions of which so many are known to be written; `left_out` are batches
+        in which there may have been nothing to keep. Those that `damage` names are not named again."""
         found = []
-        for (namespace, partition), count in sorted(written.items()):
-            there = {copy.batch for copy in self.copies.get((namespace, partition), ())}
+        for place, count in sorted(written.items()):
+            there = {copy.batch for copy in self.copies.get(place, ())} | self.damaged.get(place, set())
+            there |= (left_out or {}).get(place, set())
             gone = [batch for batch in range(1, count + 1) if batch not in there]
             if gone:
                 listed = ", ".join(map(str, gone[:_MOST_NAMED])) + (
                     ", ..." if len(gone) > _MOST_NAMED else ""
                 )
                 found.append(
-                    f"{namespace}, partition {partition}: the originals of {len(gone)} of its {count} batches are "
+                    f"{place[0]}, partition {place[1]}: the originals of {len(gone)} of its {count} batches are "
                     f"missing (batch {listed})"
                 )
         return found
@@ -64,7 +71,7 @@ class Contents:
 
 def survey(vault: Vault) -> Contents:
     """Read and open everything, and keep none of it. Raises PhimaskError where the vault cannot be read at all."""
-    contents = Contents({}, [])
+    contents = Contents({})
     try:
         parts = vault.storage.parts()
     except Damaged as damaged:
@@ -81,17 +88,20 @@ def survey(vault: Vault) -> Contents:
 def _survey_part(vault: Vault, part: Part, contents: Contents) -> list[Copy]:
     copies: list[Copy] = []
     first = 0
+    opens = True
     try:
         for segment in vault.storage.segments(part):
             contents.segments += 1
             contents.bytes += len(segment.sealed)
+            if segment.sequence == 0:
+                first, opens = segment.position, True
             try:
                 vault.key.open(part, segment)
             except DoesNotOpen:
+                opens = False
                 contents.damage.append(_does_not_open(vault, part, segment))
-            if segment.sequence == 0:
-                first = segment.position
-            if segment.last:
+                contents.damaged.setdefault((part.namespace, part.partition), set()).add(segment.batch)
+            if segment.last and opens:
                 copies.append(Copy(part, first, segment.position + 1, segment.batch, settled=False))
     except Damaged as damaged:
         contents.damage.append(str(damaged))

@@ -1,0 +1,107 @@
+"""`phimask finalize`: destroy the key to a run's originals, and with it the way back."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import click
+from pymongo.errors import PyMongoError
+
+from phimask.cli.options import as_json_option, database_option, uri_option
+from phimask.cli.show import answer, say
+from phimask.cli.undoing import Undoable, confirm, open_undoable, profile_option, settings_option
+from phimask.errors import VaultError
+from phimask.ledger.rollbacks import Rollbacks
+from phimask.ledger.runs import ENDED, Runs
+from phimask.store.retry import terminal_error
+from phimask.vault.storing import Damaged
+from phimask.vault.vault import open_storage
+
+
+@click.command("finalize")
+@click.argument("run")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--vault-gone", is_flag=True, help="The vault was lost: mark the run as final all the same.")
+@profile_option
+@settings_option
+@uri_option
+@database_option
+@as_json_option
+def finalize_command(
+    run: str,
+    yes: bool,
+    vault_gone: bool,
+    profile: str | None,
+    settings: tuple[str, ...],
+    uri: str | None,
+    database: str | None,
+    as_json: bool,
+) -> int:
+    """Destroy the key to the originals that RUN kept, then the originals: nobody can roll it back any more.
+
+    A run that is not finished is given up by it: what is not masked stays so, and its collections are free.
+    """
+    try:
+        with open_undoable(run, uri, database, profile, settings) as undoable:
+            result = _finalize(undoable, yes=yes, vault_gone=vault_gone)
+    except PyMongoError as error:
+        raise terminal_error(error, "finalizing") from None
+    if as_json:
+        answer(result)
+    return 0
+
+
+def _finalize(undoable: Undoable, *, yes: bool, vault_gone: bool) -> dict[str, Any]:
+    record = undoable.record
+    question = f"Make run {record.id} final? Its documents can never be rolled back after that."
+    if record.state == "rolling_back":
+        question += " A rollback of it was cut off: what it has not put back stays masked."
+    elif record.state not in ENDED:
+        question += f" It is not finished ({record.state}): what is not masked yet stays so."
+    kept = record.vault is not None and not vault_gone
+    if kept:
+        _refuse_elsewhere(undoable)
+    confirm(question, yes=yes)
+    destroyed, segments = False, 0
+    if kept:
+        storage = open_storage(undoable.vault(), record.id)
+        try:
+            destroyed = storage.destroy_key()
+            _note(undoable)
+            segments = storage.delete_segments()
+        finally:
+            storage.close()
+    else:
+        _note(undoable)
+    Rollbacks(undoable.ledger, record.id).forget()
+    said = "the key to its originals is destroyed" if kept else "it had no vault to destroy"
+    say(f"run {record.id} is final: {said}")
+    return {"run_id": record.id, "state": "finalized", "key_destroyed": destroyed, "parts_removed": segments}
+
+
+def _refuse_elsewhere(undoable: Undoable) -> None:
+    """Whoever is told that a key is destroyed must be able to rely on it."""
+    record = undoable.record
+    storage = open_storage(undoable.vault(), record.id)
+    try:
+        there = storage.read_key() is not None or bool(storage.parts())
+    except (Damaged, VaultError):
+        there = True  # whatever it is, it is to be removed
+    finally:
+        storage.close()
+    if not there and record.state != "finalized":
+        raise VaultError(
+            f"{storage.where} holds nothing of run {record.id}, which kept its originals in {record.vault}; name that "
+            "with --set undo.vault=..., or, if it was lost, give --vault-gone"
+        )
+
+
+def _note(undoable: Undoable) -> None:
+    """The run's report says so from now on."""
+    runs, run = Runs(undoable.ledger), undoable.record.id
+    runs.mark(run, "finalized")
+    report = runs.report(run)
+    if report is not None:
+        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        runs.keep_report(run, {**report, "undo": {"state": "destroyed", "at": now}})

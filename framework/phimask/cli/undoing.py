@@ -1,0 +1,93 @@
+"""What rollback and finalize have in common: the run as the ledger knows it, and where its vault is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from phimask.cli.deployment import required_uri
+from phimask.config.model import Profile, Project
+from phimask.config.profile import load_profile
+from phimask.config.project import load_project
+from phimask.config.undo import beside_the_project
+from phimask.errors import Interrupted, UsageError, VaultError
+from phimask.ledger.opening import Ledger, open_ledger
+from phimask.ledger.runs import RunRecord, Runs
+from phimask.plugins.loading import disabled_plugins, load_registry
+from phimask.store.connect import Client, connect
+from phimask.vault.vault import VaultSetting
+
+profile_option = click.option(
+    "--profile", metavar="NAME|FILE", help="The profile that says where the vault is; else the run's own."
+)
+settings_option = click.option(
+    "--set", "settings", multiple=True, metavar="KEY.PATH=VALUE", help="Such as undo.vault=DIRECTORY."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Undoable:
+    """A run that nobody is at work on, and the profile that says where its vault is."""
+
+    project: Project
+    profile: Profile
+    client: Client
+    ledger: Ledger
+    record: RunRecord
+
+    def vault(self) -> VaultSetting:
+        """Where the profile says that originals are. Raises VaultError where it names no place."""
+        vault = beside_the_project(self.profile.undo, self.project.directory).vault
+        if vault is None:
+            raise VaultError(
+                f"the profile {self.profile.name} names no vault; run {self.record.id} kept its originals in "
+                f"{self.record.vault}: name that with --set undo.vault=..., or give another --profile"
+            )
+        return vault
+
+
+@contextmanager
+def open_undoable(
+    run: str, uri: str | None, database: str | None, profile: str | None, settings: tuple[str, ...]
+) -> Iterator[Undoable]:
+    """Read the configuration, open deployment and ledger; raises UsageError and its kinds, also where it is live."""
+    environ = os.environ
+    project = load_project(directory=Path(), uri=uri, database=database, environ=environ)
+    registry = load_registry(project.plugins, project.directory, disabled_plugins(environ))
+    with ExitStack() as stack:
+        client = stack.enter_context(connect(required_uri(project)))
+        where = project.coordination
+        keeper = client if where.uri is None else stack.enter_context(connect(where.uri))
+        ledger = open_ledger(keeper, where.database, where.prefix, create=False)
+        record = Runs(ledger).find(run)
+        if record is None:
+            raise UsageError("the ledger knows no such run; `phimask status` lists the last ones")
+        if record.live:
+            raise UsageError(
+                f"run {run} is live on {record.coordinator.get('host', '?')} (process "
+                f"{record.coordinator.get('pid', '?')}); end it first with `phimask stop {run}`"
+            )
+        chosen = load_profile(
+            profile or record.profile,
+            directory=project.directory,
+            settings=settings,
+            environ=environ,
+            components=registry,
+        )
+        yield Undoable(project, chosen, client, ledger, record)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask, where nobody said --yes. Raises UsageError where nobody can be asked, and Interrupted for a no."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"nobody can be asked here: {question} Give --yes to do so")
+    if not click.confirm(question, err=True):
+        raise Interrupted("not confirmed; nothing was written")
