@@ -25,7 +25,7 @@ from phimask.config.model import Retry
 from phimask.engine import restoring
 from phimask.engine.restoring import CHANGED, COLLIDES, DELETED, Change, Kept, Restored, Restorer, unwound
 from phimask.masking.core import Masked
-from phimask.masking.excerpt import excerpt, paths_of
+from phimask.masking.excerpt import excerpt, paths_of, put_back
 from phimask.masking.fingerprints import Fingerprint
 from phimask.plugins.values import DocumentId
 from phimask.rawbson import elements
@@ -329,7 +329,10 @@ def undone(now: Mapping[str, Any], copies: Sequence[Original]) -> dict[str, Any]
     change = unwound(bson.encode(now), copies, FINGERPRINT)
     if change is None:
         return None
-    return bson.decode(change.raw if isinstance(change, Change) else change)
+    if isinstance(change, bytes):
+        return bson.decode(change)
+    raw = bson.encode(now)
+    return bson.decode(change.whole if change.values is None else put_back(raw, change.values))
 
 
 ADA, MASKED, TWICE = {"a": "Ada", "b": 1}, {"a": "Ada~", "b": 1}, {"a": "Ada~~", "b": 1}
@@ -397,7 +400,7 @@ def test_a_path_inside_another_is_replaced_whole() -> None:
     change = unwound(bson.encode({"P": {"mask": True}}), [inner, outer], FINGERPRINT)
     assert isinstance(change, Change)
     assert change.values is None
-    assert bson.decode(change.raw) == {"P": {"a": 1, "b": 5}}
+    assert bson.decode(change.whole) == {"P": {"a": 1, "b": 5}}
 
 
 @st.composite

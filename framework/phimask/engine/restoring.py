@@ -63,10 +63,10 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a document has to become, whole, and as an excerpt where an update of some paths is enough."""
+    """What a document has to become: the values of some paths, or, where no update can do it, all of it."""
 
-    raw: bytes = field(repr=False)
     values: bytes | None = field(repr=False)
+    whole: bytes = field(repr=False, default=b"")
 
 
 def unwound(raw: bytes, kept: Sequence[Original], fingerprint: Fingerprint) -> Change | bytes | None:
@@ -77,6 +77,8 @@ def unwound(raw: bytes, kept: Sequence[Original], fingerprint: Fingerprint) -> C
     taken over and then not written), what it holds is what masking left before, and is unwound in turn. So a masked
     value is never taken for an original, and of copies whose batch was never written none counts but by its values.
     """
+    if len(kept) == 1:
+        return _undone(raw, kept[0], fingerprint)
     now, touched = raw, False
     paths: dict[bytes, None] | None = {}
     for one in reversed(kept):
@@ -90,8 +92,18 @@ def unwound(raw: bytes, kept: Sequence[Original], fingerprint: Fingerprint) -> C
             if paths is not None:
                 paths.update(dict.fromkeys(paths_of(one.restore)))
     if now != raw:
-        return Change(now, None if paths is None else _excerpt(now, paths))
+        return Change(None if paths is None else _excerpt(now, paths), now)
     return raw if touched or any(_is_original(raw, one) for one in kept) else None
+
+
+def _undone(raw: bytes, one: Original, fingerprint: Fingerprint) -> Change | bytes | None:
+    """As `unwound`, of a document that was kept once, as nearly all are."""
+    there = raw if one.whole else _excerpt(raw, paths_of(one.restore))
+    if there == one.restore:
+        return raw
+    if there is None or fingerprint.of(there) != one.masked:
+        return None
+    return Change(None, one.restore) if one.whole else Change(one.restore)
 
 
 def _is_masked(raw: bytes, one: Original, fingerprint: Fingerprint) -> bool:
@@ -185,7 +197,7 @@ class Restorer:
                 result.conflicts[found] = CHANGED
             elif isinstance(change, bytes):
                 result.unmasked += 1
-            elif change.values is None and not self._can_replace(change.raw):
+            elif change.values is None and not self._can_replace(change.whole):
                 result.conflicts[found] = NOT_REPLACEABLE
             else:
                 changes[found] = change
@@ -260,11 +272,12 @@ class Restorer:
 def _requests(change: Change, found: DocumentId, which: Any) -> list[Any]:
     if change.values is not None:
         return [UpdateOne(which, Unopened(wrap(b"\x03$set\0" + change.values)))]
-    requests: list[Any] = [ReplaceOne(which, Unopened(change.raw))]
-    if _has_dollar_key(change.raw):
-        requests = [DeleteOne(which), InsertOne(Unopened(change.raw))]
+    requests: list[Any] = [ReplaceOne(which, Unopened(change.whole))]
+    if _has_dollar_key(change.whole):
+        requests = [DeleteOne(which), InsertOne(Unopened(change.whole))]
     empty = [
-        (one.key.decode(), one.kind, change.raw[one.value : one.end]) for one in empty_timestamps(change.raw)
+        (one.key.decode(), one.kind, change.whole[one.value : one.end])
+        for one in empty_timestamps(change.whole)
     ]
     if empty:
         requests.append(UpdateOne(by_id(found), {"$set": document(*empty)}))

@@ -6,9 +6,15 @@ what was there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
+import bson
+from bson.code import Code
+from bson.dbref import DBRef
+
+from phimask.masking.bson_types import LOSSLESS
 from phimask.masking.splice import Edit, Spot, apply
 from phimask.rawbson import ARRAY, DOCUMENT, elements, wrap
 
@@ -16,6 +22,7 @@ _Tree: TypeAlias = dict[bytes, Any]
 """Paths by their keys: at a path's end its place among the paths, before that another tree."""
 
 _CONTAINERS: Final = (DOCUMENT, ARRAY)
+_MISSING: Final = object()
 
 
 class Overlap(ValueError):
@@ -33,8 +40,11 @@ def excerpt(raw: bytes, paths: Iterable[bytes]) -> bytes | None:
     Raises MalformedBsonError, and Overlap.
     """
     wanted = list(paths)
+    tree = _tree(wanted)
+    with contextlib.suppress(_NeedsBytes):
+        return _decoded(raw, wanted, tree)
     parts: list[bytes | None] = [None] * len(wanted)
-    for place, spot in _spots(raw, 0, _tree(wanted), ()):
+    for place, spot in _spots(raw, 0, tree, ()):
         found = spot.element
         parts[place] = bytes((found.kind,)) + wanted[place] + b"\0" + raw[found.value : found.end]
     if any(part is None for part in parts):
@@ -53,6 +63,45 @@ def put_back(raw: bytes, values: bytes) -> bytes:
         value = new[place]
         edits.append(Edit(spot, (value.kind, values[value.value : value.end])))
     return apply(raw, edits)
+
+
+class _NeedsBytes(Exception):
+    """What PyMongo makes of this document is not all of it."""
+
+
+def _decoded(raw: bytes, paths: Sequence[bytes], tree: _Tree) -> bytes | None:
+    """As `excerpt`, by PyMongo's C extension, for documents that decode and encode back to the same bytes: some ten
+    times as fast."""
+    try:
+        document = bson.decode(raw, LOSSLESS)
+        exact = bson.encode(document, codec_options=LOSSLESS) == raw
+        names = [path.decode() for path in paths]
+    except Exception:  # noqa: BLE001  (PyMongo raises several, and their messages hold values)
+        raise _NeedsBytes from None
+    if not exact or "_id" in names:  # which PyMongo would put in front
+        raise _NeedsBytes
+    found: list[Any] = [_MISSING] * len(names)
+    _gather(document, tree, found)
+    if any(value is _MISSING for value in found):
+        return None
+    return bson.encode(dict(zip(names, found, strict=True)), codec_options=LOSSLESS)
+
+
+def _gather(container: Any, tree: _Tree, found: list[Any]) -> None:
+    kind = type(container)
+    if kind in (DBRef, Code):
+        raise _NeedsBytes
+    for name, below in tree.items():
+        key = name.decode()
+        value = _MISSING
+        if kind is dict:
+            value = container.get(key, _MISSING)
+        elif kind is list and key.isdecimal() and (at := int(key)) < len(container) and str(at) == key:
+            value = container[at]
+        if isinstance(below, int):
+            found[below] = value
+        elif value is not _MISSING:
+            _gather(value, below, found)
 
 
 def _tree(paths: Iterable[bytes]) -> _Tree:
