@@ -14,7 +14,6 @@ import pytest
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 
-from conftest import Answer
 from phimask.masking.keys import MaskingKey
 from phimask.vault.directory import DirectoryStorage
 from phimask.vault.storing import cannot_keep
@@ -39,7 +38,7 @@ collections: [people]
 coordination: {database: DATABASE_ledger}
 """
 
-Phimask = Callable[..., Answer]
+Phimask = Callable[..., Any]
 
 
 @pytest.fixture
