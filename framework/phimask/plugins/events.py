@@ -133,9 +133,9 @@ class WorkerEnded(Event):
     """A worker process is gone.
 
     `reason`: `done` (nothing was left to do), `stopped` (it was told to end), `memory` (recycled), `failed` (its error
-    ends the run), `died` or `hung`. `restarts` is how many times so far a worker of the run died, hung or was
-    recycled. `replaced`: another is to take its place. `cpu_seconds` is what the process used, `peak_rss_bytes` the
-    most it was seen to hold; 0 where that is not known.
+    ends the run), `died` or `hung`. `restarts` is how many times a worker was replaced so far, this one included if
+    another is to take its place (`replaced`). `cpu_seconds` is what the process used, `peak_rss_bytes` the most it was
+    seen to hold; 0 where that is not known.
     """
 
     worker: str
