@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -39,6 +40,7 @@ class FolderJob:
         self.troubles = dict(troubles or {})
         self.seconds = seconds
         self.rss = 50 * MB
+        self.ballast = b""
         self.abandoned: list[str] = []
         for number in range(partitions):
             self.mark(f"todo-{number}")
@@ -193,6 +195,15 @@ def makes_noise(job: FolderJob, control: Control) -> None:
     Fails()
 
 
+def weighs_its_ballast(job: FolderJob, control: Control) -> None:
+    (job.folder / "weight-0").write_text(f"{len(job.ballast)} {zlib.crc32(job.ballast)}")
+
+
 def tells_its_surroundings(job: FolderJob, control: Control) -> None:
     (job.folder / "seen-0").write_text(os.environ["PHIMASK_TEST_KEY"])
     (job.folder / "seen-1").write_text(" ".join(psutil.Process().cmdline()))
+
+
+def never_takes_its_job(*given: object) -> None:
+    """In place of a worker's main function."""
+    time.sleep(600)

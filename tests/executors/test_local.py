@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import subprocess
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +21,7 @@ from executor_jobs import CANARY, MB, FolderJob
 from phimask import Interrupted, MaskingError, PhimaskError, SafeStop, StopSignal, StoreError, events
 from phimask.testing import check_executor
 from phimask.testing.making import make
-from phimask_plugins.executors import LocalExecutor
+from phimask_plugins.executors import LocalExecutor, process
 
 SUPERVISOR = Path(__file__).with_name("a_supervisor.py")
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")
@@ -159,6 +161,26 @@ def test_what_a_worker_gets_it_gets_from_the_environment_and_the_pipe(
     cmdline = (tmp_path / "seen-1").read_text()
     assert CANARY not in cmdline
     assert job.secret not in cmdline
+
+
+def test_a_job_may_be_larger_than_a_pipe_holds(tmp_path: Path) -> None:
+    job = FolderJob(tmp_path, 1, {0: executor_jobs.weighs_its_ballast})
+    job.ballast = os.urandom(5 * MB)
+    assert run(job).ends == {"done": 1}
+    assert (tmp_path / "weight-0").read_text() == f"{5 * MB} {zlib.crc32(job.ballast)}"
+
+
+def test_starting_a_worker_does_not_wait_until_it_is_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The supervisor hears the others meanwhile, and a stop."""
+    monkeypatch.setattr(process, "serve", executor_jobs.never_takes_its_job)
+    heard: queue.SimpleQueue[process.Heard] = queue.SimpleQueue()
+    worker = process.WorkerProcess("w1", os.urandom(5 * MB), (), heard)
+    assert worker.pid
+    worker.kill()
+    assert heard.get(timeout=60).parcel is None
+    worker.close()
 
 
 # Deaths

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from typing import NamedTuple
 
 import psutil
@@ -37,17 +38,20 @@ class WorkerProcess:
         """Start it; what it says will come to `heard`. Raises OSError where the system has no room for it."""
         spawn = get_context("spawn")
         self._pipe, others = spawn.Pipe()
+        takes, gives = spawn.Pipe(duplex=False)
         self._process = spawn.Process(
-            target=serve, args=(others, job, name, holding), name=f"phimask-{name}", daemon=True
+            target=serve, args=(others, takes, name, holding), name=f"phimask-{name}", daemon=True
         )
         try:
             with _interrupts_held_back():
                 self._process.start()
         except BaseException:
             self._pipe.close()
+            gives.close()
             raise
         finally:
             others.close()
+            takes.close()
         self.name = name
         self.pid = self._process.pid or 0
         self.heard_at = time.monotonic()
@@ -63,11 +67,14 @@ class WorkerProcess:
         self.peak_rss_bytes = 0
         self._closed = False
         self._thread = threading.Thread(
-            target=self._hear, args=(heard,), name=f"phimask-hear-{name}", daemon=True
+            target=self._hear, args=(heard, gives, job), name=f"phimask-hear-{name}", daemon=True
         )
         self._thread.start()
 
-    def _hear(self, heard: queue.SimpleQueue[Heard]) -> None:
+    def _hear(self, heard: queue.SimpleQueue[Heard], gives: Connection, job: bytes) -> None:
+        # Here, since a job may be more than a pipe holds: it is taken only when the process has come up.
+        with gives, suppress(OSError):
+            gives.send_bytes(job)
         try:
             while True:
                 heard.put(Heard(self, self._pipe.recv()))

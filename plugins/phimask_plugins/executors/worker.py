@@ -60,8 +60,8 @@ class Parcel:
     ended: Ended | None = None
 
 
-def serve(connection: Connection, job: bytes, worker: str, holding: tuple[str, ...]) -> None:
-    """The main function of a worker process. `job`: a pickled phimask.Job."""
+def serve(connection: Connection, job: Connection, worker: str, holding: tuple[str, ...]) -> None:
+    """The main function of a worker process. Through `job` comes a pickled phimask.Job."""
     stop = _Watched()
     stop.hold(holding)
     _take_signals(stop)
@@ -75,7 +75,8 @@ def serve(connection: Connection, job: bytes, worker: str, holding: tuple[str, .
     text: str | None = None
     error: bytes | None = None
     try:
-        unpacked: Job = pickle.loads(job)  # noqa: S301  (by the supervisor, through a pipe of its own)
+        with job:
+            unpacked: Job = pickle.loads(job.recv_bytes())  # noqa: S301  (by the supervisor, through a pipe of its own)
         unpacked.work(worker, stop, post.put)
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
