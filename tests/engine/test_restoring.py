@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -313,6 +314,20 @@ def test_a_document_that_never_stands_still_is_listed_or_waited_for(
     result = bench.restore(kept)
     found = list(before)
     assert result == Restored(restored=2, conflicts={found[1]: restoring.CHANGING})
+
+
+def test_what_a_killed_workers_transaction_holds_is_waited_for(bench: Bench) -> None:
+    before = bench.fill(people(5))
+    kept = bench.mask(NAME)
+    plain = bench.client[bench.collection.database.name]["c"]
+    with bench.client.start_session() as session:
+        session.start_transaction()
+        plain.update_one({"_id": 2}, {"$set": {"Name": "never committed"}}, session=session)
+        later = threading.Timer(1.5, session.abort_transaction)
+        later.start()
+        assert bench.restore(kept) == Restored(restored=5)
+        later.join()
+    assert stored(bench.collection) == before
 
 
 # What was kept, in which order, and what is true of it: no server needed.

@@ -160,6 +160,8 @@ def trial(client: MongoClient[dict[str, Any]], mongo_uri: str, tmp_path: Path) -
         for n in range(DOCUMENTS)
     )
     yield one
+    # What a killed process leaves open would hold the drop up for a minute.
+    client.admin.command("killAllSessions", [])
     for suffix in ("", "_ledger", "_vault"):
         client.drop_database(f"{name}{suffix}")
 

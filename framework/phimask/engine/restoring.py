@@ -6,6 +6,7 @@ the write asks for the document as it was read.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -41,6 +42,8 @@ NOT_REPLACEABLE: Final = (
 
 _DUPLICATE_KEY: Final = 11000
 _GUARD_ATTEMPTS: Final = 3
+_ABORTED: Final = "TransientTransactionError"
+_LEFT_OPEN_SECONDS: Final = 90.0
 
 Kept = Mapping[DocumentId, Sequence[Original]]
 """Documents with what was kept of them, each in the order in which it was kept."""
@@ -138,6 +141,7 @@ class Restorer:
         self._collection = collection
         self._fingerprint = fingerprint
         self._retrying = partial(retrying, retry, wait, stop)
+        self._stop = stop
         hello = client.admin.command("hello")
         self._transactions = "setName" in hello or hello.get("msg") == "isdbgrid"
 
@@ -146,7 +150,7 @@ class Restorer:
         if not self._transactions:
             return self._retrying()(self._guarded, kept)
         try:
-            return self._retrying()(self._in_transaction, kept)
+            return self._patiently(kept)
         except (BulkWriteError, OperationFailure) as error:
             if classify(error) == "transient":
                 raise
@@ -158,12 +162,23 @@ class Restorer:
 
     def _alone(self, found: DocumentId, originals: Sequence[Original]) -> Restored:
         try:
-            return self._retrying()(self._in_transaction, {found: originals})
+            return self._patiently({found: originals})
         except (BulkWriteError, OperationFailure) as error:
             if classify(error) == "transient":
                 raise
             errors = error.details.get("writeErrors") if isinstance(error, BulkWriteError) else None
             return Restored(conflicts={found: _refusal(errors[0].get("code") if errors else error.code)})
+
+    def _patiently(self, kept: Kept) -> Restored:
+        """A worker that was killed leaves its transaction open, and what that wrote is locked until the server ends
+        it, which is after transactionLifetimeLimitSeconds."""
+        until = time.monotonic() + _LEFT_OPEN_SECONDS
+        while True:
+            try:
+                return self._retrying()(self._in_transaction, kept)
+            except OperationFailure as error:
+                if not error.has_error_label(_ABORTED) or time.monotonic() > until or self._stop():
+                    raise
 
     def _in_transaction(self, kept: Kept) -> Restored:
         with (
