@@ -10,6 +10,7 @@ value for an already masked one, so each round writes as much as the one before.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import gc
 import hmac
@@ -47,18 +48,19 @@ _KEY = b"k" * 32
 _DAY = datetime.timedelta(days=1)
 
 OBSERVER = '''
-import json, os
+import json, os, time
 from phimask import Observer, events, hookimpl
 
 class Batches(Observer):
-    """Writes documents, bytes and seconds of each batch, a JSON line each."""
+    """Writes documents, bytes, seconds and the time of each batch, a JSON line each."""
     name = "batches"
     def __init__(self, options):
         super().__init__(options)
         self._file = open(os.environ["PHIMASK_BENCH_BATCHES"], "w")
     def notify(self, event):
         if isinstance(event, events.BatchFinished):
-            print(json.dumps([event.documents, event.bytes, event.seconds]), file=self._file, flush=True)
+            row = [event.documents, event.bytes, event.seconds, time.time()]
+            print(json.dumps(row), file=self._file, flush=True)
     def close(self):
         self._file.close()
 
@@ -167,27 +169,28 @@ def bare_loop(collection: Any) -> None:
         collection.bulk_write(bulk, ordered=False)
 
 
-def phimask(uri: str, folder: Path, profile: str, collection: str) -> dict[str, Any]:
-    """A real run in a process of its own: its report, its batches, and its peak memory as seen from outside."""
+def phimask(uri: str, folder: Path, profile: str, collection: str, *settings: str) -> dict[str, Any]:
+    """A real run in a process of its own: its report, its batches, and the peak memory of the largest of its processes
+    as seen from outside."""
     batches = folder / "batches.jsonl"
     environ = {
         **os.environ, "PHIMASK_URI": uri, "PHIMASK_KEY": MaskingKey.generate().text(),
         "PHIMASK_BENCH_BATCHES": str(batches),
     }  # fmt: skip
     command = [
-        sys.executable, "-m", "phimask", "run", "--profile", profile, "-c", collection, "--yes", "--json",
+        sys.executable, "-m", "phimask", "run", "--profile", profile, "-c", collection, "--yes", "--again", "--json",
         "--set", "observers=[batches]", "--report", str(folder / "report.json"),
+        *(part for setting in settings for part in ("--set", setting)),
     ]  # fmt: skip
     with (folder / "stderr.txt").open("w") as errors:
         process = subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=errors)
         watched = psutil.Process(process.pid)
         peak = 0
         while process.poll() is None:
-            try:
-                peak = max(peak, watched.memory_info().rss)
-            except psutil.Error:
-                break
-            time.sleep(0.02)
+            with contextlib.suppress(psutil.Error):
+                for one in (watched, *watched.children()):
+                    peak = max(peak, one.memory_info().rss)
+            time.sleep(0.05)
         process.wait()
     if process.returncode != 0:
         raise SystemExit((folder / "stderr.txt").read_text())
