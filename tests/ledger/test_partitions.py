@@ -140,6 +140,48 @@ def test_a_batch_left_open_is_found_by_the_next_holder(partitions: Partitions) -
     assert found.crashes == 0
 
 
+def test_a_document_that_two_holders_died_of_is_poison(partitions: Partitions) -> None:
+    first = partitions.lease("one")
+    assert first is not None
+    partitions.suspect(first, an_id(3))
+    partitions.abandon("one")
+    second = partitions.lease("two")
+    assert second is not None
+    assert (second.struck, second.poison) == (an_id(3), None)
+    partitions.suspect(second, an_id(2))
+    second.watermark, second.batch = an_id(2), 1
+    partitions.advance(second, None)
+    partitions.suspect(second, an_id(3))
+    partitions.abandon("two")
+    third = partitions.lease("three")
+    assert third is not None
+    assert (third.watermark, third.poison) == (an_id(2), an_id(3))
+    partitions.abandon("three")  # before it could do anything about it
+    fourth = partitions.lease("four")
+    assert fourth is not None
+    assert fourth.poison == an_id(3)
+    fourth.watermark, fourth.poison, fourth.struck = an_id(3), None, None
+    partitions.advance(fourth, None)
+    partitions.release(fourth)
+    fifth = partitions.lease("five")
+    assert fifth is not None
+    assert (fifth.struck, fifth.poison) == (None, None)
+
+
+def test_crashes_are_counted_until_a_batch_is_closed(partitions: Partitions) -> None:
+    crashes = []
+    for worker in ("one", "two", "three", "four"):
+        lease = partitions.lease(worker)
+        assert lease is not None
+        crashes.append(lease.crashes)
+        partitions.advance(lease, intent(1, 5))  # begun, and not closed
+        if worker == "three":
+            lease.watermark, lease.batch = an_id(5), 1
+            partitions.advance(lease, intent(2, 9))
+        partitions.abandon(worker)
+    assert crashes == [0, 1, 2, 1]
+
+
 def test_what_is_done_is_done(partitions: Partitions) -> None:
     for worker in ("one", "two"):
         lease = partitions.lease(worker)

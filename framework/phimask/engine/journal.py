@@ -83,6 +83,8 @@ class Journal:
         lease = self.lease
         with self._lock:
             lease.watermark = batch.upto
+            if lease.struck == batch.upto:
+                lease.struck = None  # it went through this time
             lease.batch = batch.number or lease.batch + 1
             lease.tally = lease.tally.plus(tally)
         if not self._intents:
@@ -97,7 +99,7 @@ class Journal:
             if lease.watermark != found:
                 lease.watermark, lease.batch = found, lease.batch + 1
                 lease.tally = lease.tally.plus(Tally(read=1, quarantined=1))
-            lease.crashes = 0
+            lease.struck = lease.poison = None
             self._partitions.advance(lease, None)
 
     def pass_over(self, upto: DocumentId) -> None:

@@ -23,7 +23,7 @@ from phimask.engine.canary import CanaryWatch
 from phimask.engine.commit import Committed, Committer
 from phimask.engine.journal import Journal
 from phimask.engine.splitting import middle_of
-from phimask.engine.takeover import SUSPECTED, poisoned
+from phimask.engine.takeover import POISON
 from phimask.errors import Interrupted, SafeStop
 from phimask.plugins.events import BatchFinished, Event, PartitionFinished, PartitionStarted, Paused
 from phimask.plugins.interfaces import BatchSizer, Control, MemoryGovernor
@@ -41,7 +41,9 @@ _MEMORY_PATIENCE: Final = 20
 _MEMORY_PAUSE: Final = 0.5
 _HOLD_LOOK: Final = 0.2
 _CAREFUL_CRASHES: Final = 2
-"""So many workers in a row ended without a batch before the next one takes documents one by one."""
+"""So many workers in a row died without closing a batch before the next one takes documents one by one."""
+_CAREFUL_DOCUMENTS: Final = 2000
+"""So many documents are taken one by one then: more than what the batch held that they died of."""
 
 
 @dataclass(slots=True)
@@ -71,6 +73,7 @@ class PartitionLoop:
         self._means = means
         self._last_finish = time.perf_counter()
         self._shrunk_at = 0
+        self._careful = 0
 
     def run(self, journal: Journal) -> None:
         """Mask a partition to its end, or to the batch at which the end is asked for.
@@ -84,12 +87,15 @@ class PartitionLoop:
         )
         reader = BatchReader(means.source, partition, means.query, means.projection)
         self._leave_out_poison(journal, reader)
+        died_here = lease.crashes >= _CAREFUL_CRASHES or lease.struck is not None
+        self._careful = _CAREFUL_DOCUMENTS if died_here else 0
         finished = False
         with _quiet_collector(), ThreadPoolExecutor(1, "phimask-write") as writer:
             pending: _Pending | None = None
             try:
                 while not means.control.stopping:
-                    if means.control.holding and pending is not None:
+                    # After a crash, what is in flight is settled first, so that each try gets further.
+                    if pending is not None and (means.control.holding or lease.crashes or self._careful):
                         done, pending = pending, None
                         self._finish(done, journal)
                     self._hold()
@@ -106,7 +112,7 @@ class PartitionLoop:
                             means.committer.drop(batch)
                             raise
                     pending = batch, writer.submit(self._commit, batch, journal)
-                    if lease.split_wanted and lease.crashes < _CAREFUL_CRASHES:
+                    if lease.split_wanted and not self._careful:
                         self._split(journal, reader)
             finally:
                 if pending is not None:
@@ -120,7 +126,7 @@ class PartitionLoop:
         means = self._means
         self._mind_memory()
         self._mind_breaker()  # before the budget: what is tried after a pause is to be small
-        budget = self._budget(journal)
+        budget = self._budget()
         if budget.documents == 0 or means.control.stopping:
             return None
         batch = self._persist(lambda: self._read(reader, budget, journal))
@@ -138,7 +144,8 @@ class PartitionLoop:
         try:
             documents = reader.read(budget, session)
             if documents:
-                if journal.lease.crashes >= _CAREFUL_CRASHES:
+                if self._careful:
+                    self._careful -= 1
                     journal.suspect(identity(documents[0]))
                 return means.committer.preparer.prepare(
                     documents,
@@ -154,13 +161,13 @@ class PartitionLoop:
             session.end_session()
         return None
 
-    def _budget(self, journal: Journal) -> BatchBudget:
+    def _budget(self) -> BatchBudget:
         means = self._means
         budget = means.sizer.budget()
         documents = budget.documents
         if means.breaker.half_open:
             documents = max(1, documents // 10)
-        if journal.lease.crashes >= _CAREFUL_CRASHES:
+        if self._careful:
             documents = 1
         if means.remaining is not None:
             documents = min(documents, means.remaining)
@@ -168,10 +175,10 @@ class PartitionLoop:
 
     def _leave_out_poison(self, journal: Journal, reader: BatchReader) -> None:
         """Go on behind a document that ended several workers, and list it."""
-        found = poisoned(journal)
+        found = journal.lease.poison
         if found is None:
             return
-        self._persist(lambda: journal.leave_out(found, SUSPECTED))
+        self._persist(lambda: journal.leave_out(found, POISON))
         reader.position = found
 
     def _split(self, journal: Journal, reader: BatchReader) -> None:

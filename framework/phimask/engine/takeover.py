@@ -15,13 +15,11 @@ from phimask.plugins.values import DocumentId
 from phimask.store.reading import projected_documents, whole_documents
 
 CHANGED_MEANWHILE: Final = "changed by others while its masking was cut short"
-SUSPECTED: Final = "ended the process that masked it, more than once"
+POISON: Final = "ended the process that masked it, twice"
 
 KeepNothing: TypeAlias = Callable[[Journal, int], None]
 
 _AT_ONCE: Final = 500
-_POISON_CRASHES: Final = 3
-"""So many workers in a row ended at the same place before the document in hand is left out."""
 
 
 def take_up_transactions(journal: Journal, nothing: KeepNothing | None = None) -> None:
@@ -113,12 +111,6 @@ def _sort(
             if fingerprint.of(now) != intent.after[at]:
                 strange[intent.identities[at]] = CHANGED_MEANWHILE
     return untouched, strange
-
-
-def poisoned(journal: Journal) -> DocumentId | None:
-    """The document that ended several workers in a row, if there is one."""
-    lease = journal.lease
-    return lease.suspect if lease.crashes >= _POISON_CRASHES else None
 
 
 def _done(journal: Journal, intent: Intent) -> None:

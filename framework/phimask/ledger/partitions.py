@@ -89,8 +89,9 @@ class Lease:
     """A partition as its holder knows it. `fence` tells this claim from any before it.
 
     `watermark` is the `_id` up to which everything is done; `batch` the number of the last batch that is closed;
-    `intent` a batch that was begun and not closed, by the holder before; `crashes` how many holders in a row ended
-    without closing a batch, and `suspect` the document that the last of them had in hand, where it was careful.
+    `intent` a batch that was begun and not closed, by the holder before; `crashes` how many holders in a row died
+    without closing a batch; `struck` the document that one of them had in hand alone when it died; `poison` one that
+    two of them had.
     """
 
     number: int
@@ -103,8 +104,10 @@ class Lease:
     tally: Tally
     intent: Intent | None
     crashes: int
-    suspect: DocumentId | None
+    struck: DocumentId | None
+    poison: DocumentId | None
     expires: float
+    first_batch: int = 0
     split_wanted: bool = False
 
     @property
@@ -164,6 +167,8 @@ class Partitions:
             "intent": None,
             "crashes": 0,
             "suspect": None,
+            "struck": None,
+            "poison": None,
             "split_wanted": False,
             "split": None,
         }
@@ -186,6 +191,8 @@ class Partitions:
             {"state": "leased", "$expr": expired},
         ]
         taken_over = {"$and": [{"$eq": ["$state", "leased"]}, {"$ne": ["$worker", {"$literal": worker}]}]}
+        in_hand = {"$and": [taken_over, {"$ne": ["$suspect", None]}]}
+        again = {"$and": [in_hand, {"$eq": ["$suspect", "$struck"]}]}
         asked = time.monotonic()
         found = self._kept.find_one_and_update(
             {**self._all, "$or": free},
@@ -197,6 +204,9 @@ class Partitions:
                         "fence": {"$add": ["$fence", 1]},
                         "renewed": "$$NOW",
                         "crashes": {"$add": ["$crashes", {"$cond": [taken_over, 1, 0]}]},
+                        "struck": {"$cond": [in_hand, "$suspect", "$struck"]},
+                        "poison": {"$cond": [again, "$suspect", "$poison"]},
+                        "suspect": None,
                         "split_wanted": False,
                     }
                 }
@@ -217,8 +227,10 @@ class Partitions:
             tally=Tally.of(found["tally"]),
             intent=None if found["intent"] is None else Intent.of(found["intent"]),
             crashes=found["crashes"],
-            suspect=unpacked(found["suspect"]),
+            struck=unpacked(found["struck"]),
+            poison=unpacked(found["poison"]),
             expires=self._expiry(asked),
+            first_batch=found["batch"],
         )
         if found["split"] is not None:
             self._finish_split(lease, found["split"])
@@ -230,20 +242,22 @@ class Partitions:
 
     def advance(self, lease: Lease, intent: Intent | None) -> None:
         """Close what the lease says is done, and open the next batch, in one write. Raises LeaseLost."""
-        self._write(
-            lease,
-            {
-                "watermark": packed(lease.watermark),
-                "batch": lease.batch,
-                "tally": lease.tally.document(),
-                "intent": None if intent is None else intent.document(),
-                "crashes": 0,
-                "suspect": None,
-            },
-        )
+        self._write(lease, {**self._progress(lease), "intent": None if intent is None else intent.document()})
+
+    @staticmethod
+    def _progress(lease: Lease) -> dict[str, Any]:
+        return {
+            "watermark": packed(lease.watermark),
+            "batch": lease.batch,
+            "tally": lease.tally.document(),
+            "crashes": 0 if lease.batch > lease.first_batch else lease.crashes,
+            "suspect": None,
+            "struck": packed(lease.struck),
+            "poison": packed(lease.poison),
+        }
 
     def suspect(self, lease: Lease, found: DocumentId) -> None:
-        """Remember a document that is about to be masked alone, since one of these ended workers before."""
+        """Remember a document that is about to be masked alone, since one of them ended workers before."""
         self._write(lease, {"suspect": packed(found)})
 
     def finish(self, lease: Lease) -> None:
@@ -261,16 +275,7 @@ class Partitions:
     def _close(self, lease: Lease, state: str) -> None:
         self._write(
             lease,
-            {
-                "watermark": packed(lease.watermark),
-                "batch": lease.batch,
-                "tally": lease.tally.document(),
-                "intent": None,
-                "crashes": 0,
-                "suspect": None,
-                "state": state,
-                "worker": None,
-            },
+            {**self._progress(lease), "intent": None, "crashes": 0, "state": state, "worker": None},
         )
 
     def _write(self, lease: Lease, fields: dict[str, Any]) -> None:
