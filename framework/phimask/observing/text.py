@@ -185,9 +185,15 @@ def _facts(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _next_steps(report: Mapping[str, Any]) -> Iterator[str]:
     collections = report["collections"]
     if report["status"] == "failed":
-        yield "The log file says where it failed. Documents of finished batches are masked, others are not."
+        yield (
+            "The log file says where it failed. Documents of finished batches are masked, others are not; "
+            f"`phimask resume {report['run_id']}` goes on with those once the cause is gone."
+        )
     if report["status"] == "stopped":
-        yield "It stopped between two batches and nothing is half written. Change what the reason above names."
+        yield (
+            "It stopped between two batches and nothing is half written. Change what the reason above names, and "
+            f"go on with `phimask resume {report['run_id']}`."
+        )
     failed = sum(rule["redacted_on_error"] for one in collections for rule in one["rules"])
     if failed:
         yield (
