@@ -45,7 +45,14 @@ SCHEMAS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         ),
     },
     "memory_governor": {"rss": options(["soft", "hard"], soft=size(), hard=size())},
-    "executor": {"inline": NONE},
+    "executor": {
+        "inline": NONE,
+        "local": options(
+            workers={"anyOf": [{"enum": ["auto"]}, {"type": "integer", "minimum": 1}], "default": "auto"},
+            max=whole(16),
+            memory=size("1GB"),
+        ),
+    },
     "validator": dict.fromkeys(("count", "no_original", "structure", "untouched"), NONE),
     "observer": {
         "log": NONE,
