@@ -17,6 +17,7 @@ from phimask import Finding, events
 from phimask.observing import report as room
 from phimask.observing.report import ReportBuilder, without_ids
 from phimask.observing.spread import spread
+from phimask.observing.tally import Tally
 from phimask.plugins.events import (
     BatchFinished,
     BreakerTripped,
@@ -181,6 +182,18 @@ def test_collections_are_kept_apart_and_their_times_added() -> None:
     assert [one["throttled"] for one in report["collections"]] == [{"ehr.a": 1.0}, {"ehr.b": 1.0}]
     assert report["throughput"]["seconds"] == 5.0
     assert report["throughput"]["documents_per_second"] == 4.0
+
+
+def test_what_was_done_before_a_resume_is_counted_and_no_part_of_the_speed() -> None:
+    clock = Clock()
+    builder = begun(clock)
+    builder.collection("ehr.a", None, [], 10)
+    clock.seconds += 2
+    builder.notify(batch("ehr.a"))
+    builder.settle("ehr.a", Tally(read=1008, masked=1008))
+    report = builder.finish("completed")
+    assert report["collections"][0]["documents"]["masked"] == 1008
+    assert report["throughput"]["documents_per_second"] == 5.0
 
 
 def test_a_run_that_got_nowhere_has_a_report_too() -> None:

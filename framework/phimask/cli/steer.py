@@ -186,6 +186,9 @@ def _say(shown: dict[str, Any]) -> None:
         more = "" if parts["all_known"] else " so far"
         say(
             f"  {one['namespace']}: {documents['read']:,} documents read, {documents['masked']:,} masked, "
-            f"{documents['unchanged']:,} unchanged, {documents['quarantined']:,} quarantined; partitions "
-            f"{parts['done']:,} of {known:,}{more} done, {parts['leased']:,} at work {len(one['workers'])}"
+            f"{documents['unchanged']:,} unchanged, {documents['quarantined']:,} quarantined"
+        )
+        say(
+            f"    partitions: {parts['done']:,} of {known:,}{more} done, {parts['leased']:,} leased"
+            + (f" by {', '.join(one['workers'])}" if one["workers"] else "")
         )

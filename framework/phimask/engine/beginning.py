@@ -164,6 +164,7 @@ def take_up(
 
     Raises PreflightError with all that has changed since the run began, and UsageError where it is live.
     """
+    record = unfinished(runs, record.id)  # planning took its time
     changed = differences(record, pins(plans, configuration), key_fingerprint)
     setting = configuration.profile.undo.vault
     where = None if setting is None else _where(setting, record.id)

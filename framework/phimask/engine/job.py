@@ -52,7 +52,7 @@ class MaskingJob:
     """Implements phimask.Job. `collection` is the collection file's place among the configuration's.
 
     `guard`: batches are transactions; `journal`: they are announced; `vault`: originals are kept. `salt` stands in for
-    a masking key in fingerprints where there is none. `remaining`: at most so many documents, for the one worker of
+    a masking key in fingerprints where there is none. `limit`: at most so many documents in all, by the one worker of
     such a job. `registry`: what this process has loaded already.
     """
 
@@ -70,7 +70,7 @@ class MaskingJob:
     vault: bool
     salt: bytes
     partitions: int | None
-    remaining: int | None = None
+    limit: int | None = None
     registry: Registry | None = field(default=None, compare=False, repr=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -211,7 +211,7 @@ class MaskingJob:
             retry=profile.retry,
             control=control,
             emit=tell,
-            remaining=self.remaining,
+            remaining=self.limit,
         )
         quarantine = Quarantine(ledger, self.run, self.namespace)
 

@@ -235,8 +235,8 @@ class Run:
             journal=record.journal,
             vault=record.vault is not None,
             salt=secrets.token_bytes(32) if record.salt is None else record.salt,
-            partitions=None if cutting is None else cutting.count(),
-            remaining=None if limit is None else max(limit - partitions.tally().read, 0),
+            partitions=_workers_of_use(cutting, limit),
+            limit=limit,
             registry=self._registry,
         )
         executor = self._registry.create(
@@ -330,6 +330,13 @@ class Run:
             self._report.quarantined(plan.namespace, extended_json(found))
         self._tell(CollectionFinished(plan.namespace, self._report.entry(plan.namespace)))
         return sum(len(one.findings) for one in everything)
+
+
+def _workers_of_use(cutting: Cutting | None, limit: int | None) -> int | None:
+    """As many as there are partitions, if that is known; with a limit one, since each would count for itself."""
+    if limit is not None:
+        return 1
+    return None if cutting is None else cutting.count()
 
 
 def gone(plans: Sequence[CollectionPlan]) -> str | None:

@@ -49,6 +49,7 @@ class Worker:
         """Raises SafeStop, Interrupted, MaskingError or StoreError; the partition in hand is left for others then."""
         control = self._means.control
         looks = 0
+        self._count_against_limit(self._loop.persist(self._partitions.tally).read)
         with _Alive(self._ledger, self._run, self._means.worker) as alive:
             while not control.stopping:
                 if self._means.remaining == 0:
@@ -69,7 +70,9 @@ class Worker:
         journal = self._make_journal(lease, self._partitions)
         try:
             with alive.holding(journal):
+                closed = lease.tally.read
                 self._loop.persist(lambda: self._take_up(journal))
+                self._count_against_limit(lease.tally.read - closed)
                 self._loop.run(journal)
         except LeaseLost:
             logger.info("partition {} of {} went to another worker", lease.number, self._means.namespace)
@@ -77,6 +80,11 @@ class Worker:
             with contextlib.suppress(PyMongoError, LeaseLost):
                 journal.finish(done=False)
             raise
+
+    def _count_against_limit(self, documents: int) -> None:
+        """So many were done by workers before this one."""
+        if self._means.remaining is not None:
+            self._means.remaining = max(self._means.remaining - documents, 0)
 
     def _all_done(self) -> bool:
         """Nothing is open or held by anybody, and nothing more will be cut."""

@@ -89,6 +89,7 @@ class _Collection:
     worked: tuple[float, float] = (0.0, 0.0)
     workers_cpu: float = 0.0
     documents: Counter[str] = field(default_factory=Counter)
+    told: int = 0
     batches: BatchSpread = field(default_factory=BatchSpread)
     complexity: Counter[str] = field(default_factory=Counter)
     peak_rss: int | None = None
@@ -254,7 +255,7 @@ class ReportBuilder:
     def finish(self, status: Status, stopped_because: str | None = None) -> dict[str, Any]:
         """The whole report, quarantine lists included. `stopped_because` holds no value: a phimask error's text,
         or what `phimask.log.describe_error` says of any other."""
-        documents = sum(sum(one.documents.values()) for one in self._collections.values())
+        documents = sum(one.told for one in self._collections.values())  # not those before a resume
         seconds = sum(one.worked[0] for one in self._collections.values())
         cpu = sum(one.worked[1] + one.workers_cpu for one in self._collections.values())
         return {
@@ -283,6 +284,7 @@ class ReportBuilder:
             quarantined=event.quarantined,
             missing=event.missing,
         )
+        one.told += event.documents
         one.complexity.update(event.classes)
         one.peak_rss = max(one.peak_rss or 0, event.rss_bytes)
         if event.ceiling_bytes is not None:

@@ -1,0 +1,66 @@
+"""What a run that is taken up again, or shared by several workers, may not do: too much, or say too much."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from bson.binary import Binary
+from pymongo.database import Database
+
+from phimask.config.model import Configuration
+from phimask.engine.beginning import take_up
+from phimask.errors import UsageError
+from phimask.ledger.opening import open_ledger
+from phimask.ledger.runs import RunRecord, Runs
+
+RUN = RunRecord(
+    id="r", state="running", command="run", profile="emergency", version="0", key_fingerprint=None, pins=(),
+    query=None, limit=None, guard=True, journal=True, vault=None,
+)  # fmt: skip
+
+
+def test_a_limit_holds_for_all_workers_together(
+    deployed: Path, database: Database[dict[str, Any]], phimask: Callable[..., Any]
+) -> None:
+    filler = Binary(b"\0" * 2000)
+    database.people.insert_many(
+        {"_id": number, "PatientId": str(number), "Name": "Ann Lee", "Filler": filler}
+        for number in range(3000)
+    )
+    answer = phimask(
+        *("run", "--yes", "--json", "--profile", "parallel", "-c", "people", "--db", database.name),
+        *("--limit", "500", "--set", "executor.options.workers=2"),
+        *("--set", "partitioner.options.target_size=1MB"),
+    )
+    assert answer.code == 0, answer.err
+    assert answer.json["collections"][0]["documents"]["masked"] == 500
+    assert database.people.count_documents({"Name": {"$ne": "Ann Lee"}}) > 490  # a fake may be the same
+    assert database.people.count_documents({"Name": "Ann Lee"}) >= 2500
+
+
+@pytest.mark.parametrize("state", ["completed", "finalized", "rolling_back"])
+def test_a_run_that_ended_while_its_resume_was_planned_stays_so(
+    state: Any, database: Database[dict[str, Any]]
+) -> None:
+    runs = Runs(open_ledger(database.client, database.name, "ledger"))
+    runs.end("r", runs.begin(RUN), "stopped")
+    record = runs.find("r")
+    assert record is not None
+    runs.mark("r", state)
+    with pytest.raises(UsageError, match=r"run r"):
+        take_up(runs, record, [], cast("Configuration", None), None)
+    assert (found := runs.find("r")) is not None
+    assert found.state == state
+
+
+def test_status_names_who_holds_what(
+    deployed: Path, database: Database[dict[str, Any]], phimask: Callable[..., Any]
+) -> None:
+    database.people.insert_one({"_id": 1, "PatientId": "1", "Name": "Ann Lee"})
+    assert phimask("run", "--yes", "--profile", "emergency", "-c", "people", "--db", database.name).code == 0
+    said = phimask("status").err
+    assert f"{database.name}.people: 1 documents read, 1 masked, 0 unchanged, 0 quarantined\n" in said
+    assert "    partitions: 1 of 1 done, 0 leased\n" in said
