@@ -1,8 +1,9 @@
-"""What a run that is taken up again, or shared by several workers, may not do: too much, or say too much."""
+"""What a run that is taken up again, shared by several workers, or beside other writers, may not do: too much."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -64,3 +65,28 @@ def test_status_names_who_holds_what(
     said = phimask("status").err
     assert f"{database.name}.people: 1 documents read, 1 masked, 0 unchanged, 0 quarantined\n" in said
     assert "    partitions: 1 of 1 done, 0 leased\n" in said
+
+
+@pytest.mark.parametrize(("profile", "code"), [("production", 2), ("emergency", 0)])
+def test_a_plan_says_that_there_are_no_transactions(
+    profile: str, code: int, deployed: Path, database: Database[dict[str, Any]], phimask: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    database.people.insert_one(
+        {
+            "_id": 1,
+            "PatientId": "1",
+            "Name": "Ann Lee",
+            "Born": datetime(1990, 1, 1),
+            "Visits": [{"Note": "-"}],
+        }  # noqa: DTZ001
+    )
+    flags = ("--json", "--profile", profile, "-c", "people", "--db", database.name)
+    assert phimask("plan", *flags).code == 0
+    monkeypatch.setattr("phimask.engine.beginning.has_transactions", lambda client: False)
+    answer = phimask("plan", *flags)
+    assert answer.code == code, answer.err
+    said = answer.json["collections"][0]
+    assert ["standalone" in one for one in said["hazards"]] == [True] * (code == 2)
+    assert any("no transactions" in one for one in said["warnings"]) is (code == 0)
+    assert phimask("plan", *flags, "--target-db", f"{database.name}_copy").code == 0

@@ -11,6 +11,8 @@ from rich.table import Table
 from phimask.cli.options import Flags, as_json_option, run_flags
 from phimask.cli.session import open_session
 from phimask.cli.show import PersonConsole, answer, say
+from phimask.engine.beginning import guarded
+from phimask.errors import PreflightError
 from phimask.planning.summary import summarize
 
 _HAZARD = 2
@@ -27,7 +29,13 @@ def plan_command(flags: Flags, as_json: bool) -> int:
 def show_plans(flags: Flags, *, as_json: bool) -> int:
     """Plan, show, and answer with the exit code."""
     with open_session(flags, demo_allowed=True) as session:
-        summaries = [summarize(plan, session.configuration.profile) for plan in session.plans(detect=True)]
+        plans = session.plans(detect=True)
+        try:
+            guarded(plans, session.configuration)
+        except PreflightError as error:
+            for plan in plans:
+                plan.hazards += error.hazards
+        summaries = [summarize(plan, session.configuration.profile) for plan in plans]
         profile = session.configuration.profile.name
     if as_json:
         answer({"profile": profile, "collections": summaries})
