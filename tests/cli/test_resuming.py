@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, cast
 
@@ -77,9 +77,9 @@ def test_a_plan_says_that_there_are_no_transactions(
             "_id": 1,
             "PatientId": "1",
             "Name": "Ann Lee",
-            "Born": datetime(1990, 1, 1),
+            "Born": datetime(1990, 1, 1, tzinfo=timezone.utc),
             "Visits": [{"Note": "-"}],
-        }  # noqa: DTZ001
+        }
     )
     flags = ("--json", "--profile", profile, "-c", "people", "--db", database.name)
     assert phimask("plan", *flags).code == 0

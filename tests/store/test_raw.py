@@ -9,10 +9,10 @@ import pytest
 from bson import json_util
 from bson.binary import UuidRepresentation
 from bson.codec_options import DatetimeConversion
-from identities import IDENTITIES, NAME, with_id
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from identities import IDENTITIES, NAME, with_id
 from oracle import build, parse
 from phimask import DocumentId
 from phimask.rawbson import MalformedBsonError

@@ -9,10 +9,10 @@ from typing import Any
 import bson
 import pytest
 from bson.raw_bson import RawBSONDocument
-from identities import IDENTITIES, NAME, text, with_id
 from pymongo import InsertOne, MongoClient
 from pymongo.database import Database
 
+from identities import IDENTITIES, NAME, text, with_id
 from phimask import BatchBudget, DocumentId, Partition
 from phimask.store.connect import raw_collection
 from phimask.store.raw import identity, split, within
