@@ -25,13 +25,14 @@ from phimask.engine.restoring import CHANGED, DELETED
 from phimask.engine.rollback import Means, Rollback
 from phimask.errors import Interrupted, PhimaskError, PreflightError, UsageError, VaultError
 from phimask.ledger.opening import Ledger, open_ledger
+from phimask.ledger.partitions import LeaseLost, Partitions
 from phimask.ledger.rollbacks import Rollbacks
 from phimask.ledger.runs import Pin, RunRecord, Runs
 from phimask.masking.core import Masked
 from phimask.masking.excerpt import excerpt, paths_of
 from phimask.masking.fingerprints import FINGERPRINT_DOMAIN, Fingerprint
 from phimask.masking.keys import MaskingKey
-from phimask.plugins.values import DocumentId
+from phimask.plugins.values import DocumentId, Partition
 from phimask.rawbson import elements
 from phimask.store.connect import raw_collection
 from phimask.store.raw import identity
@@ -348,6 +349,19 @@ def test_nobody_begins_meanwhile(bench: Bench) -> None:
     Runs(bench.ledger).begin(other)
     with pytest.raises(PreflightError, match=f"run {RUN}2 is masking it"):
         bench.rollback()
+
+
+def test_a_worker_that_was_taken_for_dead_goes_on_no_more(bench: Bench) -> None:
+    bench.fill(10)
+    partitions = Partitions(bench.ledger, RUN, bench.namespace)
+    list(partitions.add([Partition(7, None, None)], first=7))
+    lease = partitions.lease("w")
+    assert lease is not None
+    partitions.renew(lease)
+    bench.batch(1, range(10))
+    assert bench.counts() == (10, 0, 0)
+    with pytest.raises(LeaseLost):
+        partitions.renew(lease)
 
 
 def test_two_at_a_time(bench: Bench) -> None:

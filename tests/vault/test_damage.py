@@ -189,7 +189,7 @@ def test_a_file_gone_after_the_survey(folder: Path) -> None:
     with opened(folder) as vault:
         copies = survey(vault).copies["ehr.people", 0]
         files(folder)[0].unlink()
-        with pytest.raises(PhimaskError, match="cannot be read: No such file"):
+        with pytest.raises(PhimaskError, match="cannot be read"):
             list(chain.from_iterable(found for _, found in read(vault, copies)))
 
 
@@ -275,6 +275,7 @@ def test_a_full_disk_at_the_beginning(tmp_path: Path, monkeypatch: pytest.Monkey
         assert everything(vault) == []
 
 
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere nobody moves what is open")
 def test_a_vault_that_goes_away(folder: Path) -> None:
     with opened(folder) as vault:
         shutil.move(folder, folder.parent / "elsewhere")

@@ -137,7 +137,7 @@ def _known(runs: Runs, run: str) -> RunRecord:
 
 
 def _state(record: RunRecord) -> str:
-    if record.live or record.state in (*ENDED, "stopped", "failed"):
+    if record.live or record.state in (*ENDED, "rolling_back", "stopped", "failed"):
         return record.state
     return "dead"
 

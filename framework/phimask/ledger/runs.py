@@ -224,6 +224,8 @@ class Runs:
                 self.give_back(record.id)
             raise PreflightError(hazards)
         self._kept.update_one({"_id": record.id}, {"$set": {"state": "rolling_back"}})
+        # A worker that was taken for dead, and is not, has lost what it holds.
+        self.ledger.partitions.update_many({"_id.run": record.id}, {"$inc": {"fence": 1}})
 
     def order(self, run: str, command: Command) -> None:
         """Tell a run's coordinator what to do."""
