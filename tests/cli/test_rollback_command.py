@@ -23,6 +23,7 @@ version: 1
 extends: parallel
 description: small batches, with a way back
 partitioner: single
+executor: inline
 batch_sizer: {name: fixed, options: {documents: 20}}
 observers: []
 check: {sample: 0}
@@ -125,9 +126,13 @@ def test_nobody_is_asked_without_a_terminal(
     phimask: Phimask, run: str, client: MongoClient[dict[str, Any]], database: str
 ) -> None:
     masked = stored(client, database)
-    for command in ("rollback", "finalize"):
+    for command, question in (
+        ("rollback", f"originals of run {run} back into {database}.people (about 100 documents)?"),
+        ("finalize", f"Make run {run} final?"),
+    ):
         answer = phimask(command, run)
         assert answer.code == 2
+        assert question in answer.err
         assert "give --yes" in answer.err.lower()
     assert stored(client, database) == masked
 

@@ -17,6 +17,7 @@ from phimask.config.model import KeySource
 from phimask.engine.control import StopSignal, stop_on_signals
 from phimask.engine.rollback import Means, Rollback
 from phimask.errors import FindingsError, KeyMaterialError, PhimaskError, UsageError, VaultError
+from phimask.ledger.partitions import Partitions
 from phimask.masking.keys import MaskingKey
 from phimask.store.retry import terminal_error
 from phimask.vault.vault import VaultSetting, open_storage, open_vault
@@ -81,9 +82,12 @@ def _roll_back(undoable: Undoable, *, yes: bool, skip_damaged: bool) -> dict[str
         contents = work.examine()
         for line in contents.damage:
             say(f"skipped: {line}")
-        names = ", ".join(pin.namespace for pin in record.pins)
-        count = sum(map(len, contents.copies.values()))
-        confirm(f"Put the originals of run {record.id} back into {names} ({count:,} batches)?", yes=yes)
+        listed = ", ".join(
+            f"{pin.namespace} (about "
+            f"{Partitions(undoable.ledger, record.id, pin.namespace).tally().masked:,} documents)"
+            for pin in record.pins
+        )
+        confirm(f"Put the originals of run {record.id} back into {listed}?", yes=yes)
         return work.run(contents)
 
 
