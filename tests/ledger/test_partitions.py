@@ -10,8 +10,10 @@ import bson
 import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
+from pymongo.errors import AutoReconnect
 
 from phimask import DocumentId, Partition
+from phimask.errors import SafeStop
 from phimask.ledger.opening import Ledger
 from phimask.ledger.partitions import Intent, LeaseLost, Partitions
 from phimask.observing.tally import Tally
@@ -226,6 +228,73 @@ def test_a_split_that_was_cut_short_is_finished_by_the_next_holder(
         ends.append((found.partition.after, found.partition.upto))
     assert ends == [(None, an_id(5)), (an_id(10), an_id(20)), (an_id(5), an_id(10))]
     assert partitions.lease("five") is None
+
+
+@pytest.mark.parametrize("applied", [False, True], ids=["not entered", "entered"])
+def test_a_split_that_fails_half_way_and_is_tried_again_loses_no_document(
+    partitions: Partitions, monkeypatch: pytest.MonkeyPatch, applied: bool
+) -> None:
+    lease = partitions.lease("one")
+    assert lease is not None
+    enter = Partitions._enter
+
+    def fail(*arguments: Any, **named: Any) -> None:
+        if applied:
+            enter(*arguments, **named)
+        raise AutoReconnect("connection closed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Partitions, "_enter", fail)
+        with pytest.raises(AutoReconnect):
+            partitions.split(lease, an_id(5))
+    partitions.split(lease, an_id(5))
+    assert lease.upto == an_id(5)
+    ranges = [partitions.lease("two"), partitions.lease("three")]
+    got = {(one.partition.after, one.partition.upto) for one in ranges if one is not None}
+    assert got == {(an_id(10), an_id(20)), (an_id(5), an_id(10))}
+    assert partitions.lease("four") is None
+
+
+def test_of_two_who_cut_at_once_one_stops(partitions: Partitions) -> None:
+    """A coordinator that was taken for dead cuts elsewhere than the one that goes on with its run."""
+    assert len(list(partitions.add([Partition(0, an_id(20), an_id(30), 10)], 2))) == 1
+    with pytest.raises(SafeStop):
+        list(partitions.add([Partition(0, an_id(20), an_id(25), 5)], 2))
+    assert partitions.last() == (2, an_id(30))
+
+
+def test_a_holder_that_loses_the_partition_while_it_finishes_a_split_learns_of_it_at_its_first_write(
+    partitions: Partitions, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.partitions.update_one(
+        {"_id.number": 0}, {"$set": {"split": {"number": 1_000_000_001, "after": None, "upto": None}}}
+    )
+    monkeypatch.setattr(
+        Partitions,
+        "_enter",
+        lambda *_, **__: ledger.partitions.update_one({"_id.number": 0}, {"$inc": {"fence": 1}}),
+    )
+    lease = partitions.lease("one")
+    assert lease is not None
+    with pytest.raises(LeaseLost):
+        partitions.renew(lease)
+
+
+def test_one_that_died_and_was_replaced_under_its_name_died(partitions: Partitions) -> None:
+    first = partitions.lease("one")
+    assert first is not None
+    partitions.suspect(first, an_id(3))
+    partitions.abandon("one")
+    second = partitions.lease("one")
+    assert second is not None
+    assert (second.number, second.crashes, second.struck) == (0, 1, an_id(3))
+
+
+def test_one_that_asks_again_since_the_answer_was_lost_did_not_die(partitions: Partitions) -> None:
+    partitions.lease("one")
+    again = partitions.lease("one")
+    assert again is not None
+    assert (again.number, again.crashes) == (0, 0)
 
 
 def test_cutting_goes_on_behind_the_last_range_whatever_was_split_off(partitions: Partitions) -> None:

@@ -7,6 +7,7 @@ nothing any more. All times are compared by the server that keeps them.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from typing import Any, Final
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
+from phimask.errors import SafeStop
 from phimask.ledger.identities import packed, unpacked
 from phimask.ledger.opening import Ledger
 from phimask.observing.tally import Tally, total
@@ -91,7 +93,7 @@ class Lease:
     `watermark` is the `_id` up to which everything is done; `batch` the number of the last batch that is closed;
     `intent` a batch that was begun and not closed, by the holder before; `crashes` how many holders in a row died
     without closing a batch; `struck` the document that one of them had in hand alone when it died; `poison` one that
-    two of them had.
+    two of them had; `split` a part that is given away and not entered yet.
     """
 
     number: int
@@ -109,6 +111,7 @@ class Lease:
     expires: float
     first_batch: int = 0
     split_wanted: bool = False
+    split: Mapping[str, Any] | None = None
 
     @property
     def partition(self) -> Partition:
@@ -136,7 +139,10 @@ class Partitions:
         self._all = {"_id.run": run, "_id.namespace": namespace}
 
     def add(self, partitions: Iterable[Partition], first: int = 0) -> Iterator[Partition]:
-        """Enter partitions as they are cut, numbered from `first` on; gives back each that was entered."""
+        """Enter partitions as they are cut, numbered from `first` on; gives back each that was entered.
+
+        Raises SafeStop where somebody else cuts the collection too.
+        """
         for number, one in enumerate(partitions, first):
             self._enter(number, one.after, one.upto, one.documents)
             yield Partition(number, one.after, one.upto, one.documents)
@@ -175,7 +181,13 @@ class Partitions:
         try:
             self._kept.insert_one(document)
         except DuplicateKeyError:
-            return  # entered before, by an attempt whose answer was lost
+            # Entered before, by an attempt whose answer was lost; or by another who cuts elsewhere.
+            there = self._kept.find_one({"_id": document["_id"]})
+            if there is None or (unpacked(there["after"]), unpacked(there["end"])) != (after, upto):
+                raise SafeStop(
+                    f"partitions of {self._namespace} are being cut by two coordinators of run {self._run}; this one "
+                    "stops, since ranges of both together would leave documents out"
+                ) from None
 
     def last(self) -> tuple[int, DocumentId | None] | None:
         """The number and end of the range that was cut last; None where there is none."""
@@ -190,7 +202,9 @@ class Partitions:
             {"state": "leased", "worker": worker},
             {"state": "leased", "$expr": expired},
         ]
-        taken_over = {"$and": [{"$eq": ["$state", "leased"]}, {"$ne": ["$worker", {"$literal": worker}]}]}
+        # A worker that asks again since an answer was lost has not died; one that was replaced under its name has.
+        anothers = {"$or": [{"$ne": ["$worker", {"$literal": worker}]}, expired]}
+        taken_over = {"$and": [{"$eq": ["$state", "leased"]}, anothers]}
         in_hand = {"$and": [taken_over, {"$ne": ["$suspect", None]}]}
         again = {"$and": [in_hand, {"$eq": ["$suspect", "$struck"]}]}
         asked = time.monotonic()
@@ -231,9 +245,10 @@ class Partitions:
             poison=unpacked(found["poison"]),
             expires=self._expiry(asked),
             first_batch=found["batch"],
+            split=found["split"],
         )
-        if found["split"] is not None:
-            self._finish_split(lease, found["split"])
+        with contextlib.suppress(LeaseLost):  # as its first write will find
+            self._finish_split(lease)
         return lease
 
     def renew(self, lease: Lease) -> None:
@@ -299,19 +314,31 @@ class Partitions:
         self._kept.update_many({**self._all, "state": "leased"}, {"$set": {"split_wanted": True}})
 
     def split(self, lease: Lease, middle: DocumentId) -> None:
-        """Give away what lies beyond `middle`, which nothing was read of yet. Raises LeaseLost."""
+        """Give away what lies beyond `middle`, which nothing was read of yet. Raises LeaseLost.
+
+        May be called again after an error that passes: what was given away then is entered now.
+        """
+        if lease.split is None:
+            self._give_away(lease, middle)
+        self._finish_split(lease)
+
+    def _give_away(self, lease: Lease, middle: DocumentId) -> None:
         numbered = self._runs.find_one_and_update(
             {"_id": self._run}, {"$inc": {"splits": 1}}, return_document=ReturnDocument.AFTER
         )
         number = _FIRST_SPLIT + (numbered["splits"] if numbered else 0)
         split = {"number": number, "after": packed(middle), "upto": packed(lease.upto)}
         self._write(lease, {"upto": packed(middle), "documents": None, "split": split, "split_wanted": False})
-        lease.upto, lease.documents = middle, None
-        self._finish_split(lease, split)
+        lease.upto, lease.documents, lease.split = middle, None, split
 
-    def _finish_split(self, lease: Lease, split: Mapping[str, Any]) -> None:
-        self._enter(split["number"], unpacked(split["after"]), unpacked(split["upto"]), None, split_off=True)
-        self._write(lease, {"split": None})
+    def _finish_split(self, lease: Lease) -> None:
+        split = lease.split
+        if split is not None:
+            self._enter(
+                split["number"], unpacked(split["after"]), unpacked(split["upto"]), None, split_off=True
+            )
+            self._write(lease, {"split": None})
+            lease.split = None
 
     def abandon(self, worker: str) -> None:
         """That worker is dead for certain: its leases end now."""
