@@ -79,7 +79,11 @@ class Coordinator:
 
     def _go_on(self) -> None:
         while not self._over.is_set():
-            self._look()
+            try:
+                self._look()
+            except Exception as error:  # noqa: BLE001  (nobody waits for this thread, and without it nothing stops the run)
+                self._ask(PhimaskError(f"the coordinator of run {self._run} failed: {describe_error(error)}"))
+                return
             self._over.wait(_LOOK_SECONDS)
 
     def _look(self) -> None:
@@ -87,14 +91,14 @@ class Coordinator:
         held = self._stop.holding
         try:
             command = self._runs.beat(self._run, self._epoch, "paused" if held else "running", held)
+            gone = self._still_there()
+            if gone is not None:
+                self._ask(StoreError(gone))
         except Superseded:
             self._ask(
                 SafeStop(f"run {self._run} was taken up by another coordinator; this one has let go of it")
             )
             return
-            gone = self._still_there()
-            if gone is not None:
-                self._ask(StoreError(gone))
         except PyMongoError as error:
             # Workers find out by themselves; they write nothing without the ledger.
             logger.warning("the ledger does not answer: {}", describe_error(error))

@@ -1,0 +1,68 @@
+"""The thread beside a run: what it notices, and that it never dies unnoticed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from phimask.engine.control import StopSignal
+from phimask.engine.coordinator import Coordinator
+from phimask.errors import PhimaskError, SafeStop, StoreError
+from phimask.ledger.opening import Ledger
+from phimask.ledger.runs import RunRecord, Runs
+from phimask.plugins.events import Event
+
+Client = MongoClient[dict[str, Any]]
+
+
+@pytest.fixture
+def runs(client: Client, database: Database[dict[str, Any]]) -> Runs:
+    return Runs(Ledger(client, database.name, "ledger"))
+
+
+def begun(runs: Runs) -> int:
+    return runs.begin(
+        RunRecord(
+            "run", "running", "run", "quick", "0", None, (), None, None, guard=True, journal=True, vault=None
+        )
+    )
+
+
+def nobody(event: Event) -> None:
+    del event
+
+
+def stopped_by(runs: Runs, epoch: int, still_there: Callable[[], str | None]) -> PhimaskError:
+    stop = StopSignal()
+    with Coordinator(runs, "run", epoch, stop, nobody, still_there=still_there) as coordinator:
+        until = time.monotonic() + 20
+        while not stop.stopping and time.monotonic() < until:
+            time.sleep(0.01)
+        assert stop.stopping
+        return coordinator.why_stopped()
+
+
+def test_a_collection_that_is_dropped_or_replaced_stops_the_run_at_once(runs: Runs) -> None:
+    error = stopped_by(runs, begun(runs), lambda: "a.b was dropped or renamed while it was masked")
+    assert isinstance(error, StoreError)
+    assert str(error) == "a.b was dropped or renamed while it was masked"
+
+
+def test_one_that_is_superseded_lets_go(runs: Runs) -> None:
+    error = stopped_by(runs, begun(runs) - 1, lambda: None)
+    assert isinstance(error, SafeStop)
+    assert "taken up by another coordinator" in str(error)
+
+
+def test_a_fault_of_its_own_stops_the_run_and_shows_no_value(runs: Runs) -> None:
+    def fail() -> str | None:
+        raise RuntimeError("Zebulon Quagmire-Canary")
+
+    error = stopped_by(runs, begun(runs), fail)
+    assert "RuntimeError" in str(error)
+    assert "Quagmire" not in str(error)
