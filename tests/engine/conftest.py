@@ -28,6 +28,7 @@ PROFILE = """\
 version: 1
 extends: parallel
 description: small batches, quick retries
+executor: inline
 partitioner: single
 batch_sizer: {name: fixed, options: {documents: 20}}
 observers: []

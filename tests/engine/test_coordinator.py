@@ -12,7 +12,7 @@ from pymongo.database import Database
 
 from phimask.engine.control import StopSignal
 from phimask.engine.coordinator import Coordinator
-from phimask.errors import PhimaskError, SafeStop, StoreError
+from phimask.errors import Interrupted, PhimaskError, SafeStop, StoreError
 from phimask.ledger.opening import Ledger
 from phimask.ledger.runs import RunRecord, Runs
 from phimask.plugins.events import Event
@@ -66,3 +66,14 @@ def test_a_fault_of_its_own_stops_the_run_and_shows_no_value(runs: Runs) -> None
     error = stopped_by(runs, begun(runs), fail)
     assert "RuntimeError" in str(error)
     assert "Quagmire" not in str(error)
+
+
+def test_its_reason_says_more_than_that_of_a_worker_that_was_told_to_end(runs: Runs) -> None:
+    told = Interrupted("stopped while MongoDB did not answer")
+    stop = StopSignal()
+    coordinator = Coordinator(runs, "run", begun(runs), stop, nobody, still_there=lambda: "a.b was dropped")
+    assert coordinator.why_stopped(told) is told
+    with coordinator:
+        while not stop.stopping:
+            time.sleep(0.01)
+    assert isinstance(coordinator.why_stopped(told), StoreError)

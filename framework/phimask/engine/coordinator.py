@@ -65,10 +65,14 @@ class Coordinator:
         if self._throttle is not None:
             self._throttle.close()
 
-    def why_stopped(self) -> PhimaskError:
-        """What to raise after a stop."""
-        return self._because or Interrupted(
-            f"interrupted; every batch that was begun is finished, and `phimask resume {self._run}` goes on"
+    def why_stopped(self, otherwise: PhimaskError | None = None) -> PhimaskError:
+        """What to raise after a stop: the coordinator's reason where it asked for it, else `otherwise`."""
+        return (
+            self._because
+            or otherwise
+            or Interrupted(
+                f"interrupted; every batch that was begun is finished, and `phimask resume {self._run}` goes on"
+            )
         )
 
     def end(self, state: State) -> None:

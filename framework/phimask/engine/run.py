@@ -131,8 +131,12 @@ class Run:
             status = state = "completed"
         except FindingsError as findings:
             status, state, error = "completed", "completed", findings
-        except (SafeStop, Interrupted) as stopped:
+        except SafeStop as stopped:
             status, state, error = "stopped", "stopped", stopped
+        except Interrupted as stopped:
+            error = coordinator.why_stopped(stopped)  # a worker only knows that it was told to end
+            if isinstance(error, SafeStop | Interrupted):
+                status = state = "stopped"
         except PhimaskError as failure:
             error = failure
         except PyMongoError as failure:
