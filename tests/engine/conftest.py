@@ -196,7 +196,13 @@ class Bench:
         found = self.collection.aggregate([{"$group": {"_id": "$Count", "n": {"$sum": 1}}}])
         return {one["_id"]: one["n"] for one in found}
 
-    def mask(self, *settings: str, query: dict[str, Any] | None = None, limit: int | None = None) -> Outcome:
+    def mask(
+        self,
+        *settings: str,
+        query: dict[str, Any] | None = None,
+        limit: int | None = None,
+        again: bool = True,
+    ) -> Outcome:
         """Plan and run, in place."""
         project = load_project(
             directory=self.folder, uri=self._uri, database=self.database, environ=os.environ
@@ -219,7 +225,9 @@ class Bench:
         deployments = Deployments(uri, None, uri, open_ledger(self.client, self.database, "ledger"))
         run = Run(configuration, self.registry, (), deployments, self.stop)
         self._runs += 1
-        record, epoch = begin(Runs(deployments.ledger), f"test-{self._runs}", [plan], configuration, ())
+        record, epoch = begin(
+            Runs(deployments.ledger), f"test-{self._runs}", [plan], configuration, (), again=again
+        )
         return run.mask([plan], record, epoch)
 
     def fail(self, mode: Any, **data: Any) -> None:

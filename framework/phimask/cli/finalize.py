@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 from phimask.cli.options import as_json_option, database_option, uri_option
 from phimask.cli.show import answer, say
 from phimask.cli.undoing import Undoable, confirm, open_undoable, profile_option, settings_option
-from phimask.errors import VaultError
+from phimask.errors import UsageError, VaultError
 from phimask.ledger.rollbacks import Rollbacks
 from phimask.ledger.runs import ENDED, Runs
 from phimask.store.retry import terminal_error
@@ -63,6 +63,11 @@ def _finalize(undoable: Undoable, *, yes: bool, vault_gone: bool) -> dict[str, A
     if kept:
         _refuse_elsewhere(undoable)
     confirm(question, yes=yes)
+    now = Runs(undoable.ledger).find(record.id)
+    if now is None or now.live:
+        raise UsageError(
+            f"run {record.id} was taken up by somebody else just now; see `phimask status {record.id}`"
+        )
     destroyed, segments = False, 0
     if kept:
         storage = open_storage(undoable.vault(), record.id)

@@ -55,7 +55,7 @@ def run_command(flags: Flags, yes: bool, again: bool, dry_run: bool, as_json: bo
                 raise PreflightError(hazards)
             if not (yes or session.demo):
                 _confirm(plans, vault=session.configuration.profile.undo.vault is not None)
-            record, epoch = begin(runs, run_id, plans, session.configuration, session.keys)
+            record, epoch = begin(runs, run_id, plans, session.configuration, session.keys, again=again)
             outcome = mask(session, deployments, plans, record, epoch, finish.most_seconds)
         return finish(outcome)
 

@@ -66,12 +66,19 @@ def obstacles(runs: Runs, bound: Sequence[Pin], *, again: bool) -> list[str]:
         held = runs.holder(pin)
         if held is not None:
             hazards.append(held)
-        elif pin.target is None and not again and (done := runs.completed(pin.claim)) is not None:
-            hazards.append(
-                f"{pin.namespace}: run {done.id} has masked it already, and masking it again would mask masked values "
-                "(a date shifted twice, say); give --again if that is meant"
-            )
+        elif not again and (masked := _masked_already(runs, pin)) is not None:
+            hazards.append(masked)
     return hazards
+
+
+def _masked_already(runs: Runs, pin: Pin) -> str | None:
+    done = None if pin.target is not None else runs.completed(pin.claim)
+    if done is None:
+        return None
+    return (
+        f"{pin.namespace}: run {done.id} has masked it already, and masking it again would mask masked values (a date "
+        "shifted twice, say); give --again if that is meant"
+    )
 
 
 def begin(
@@ -80,8 +87,10 @@ def begin(
     plans: Sequence[CollectionPlan],
     configuration: Configuration,
     keys: Sequence[MaskingKey],
+    *,
+    again: bool,
 ) -> tuple[RunRecord, int]:
-    """Enter a new run; its record, and the number under which this coordinator has it.
+    """Enter a new run; its record, and the number under which this coordinator has it. `again`: see `obstacles`.
 
     Raises PreflightError, and VaultError where originals are to be kept and cannot be.
     """
@@ -104,7 +113,13 @@ def begin(
         vault=_make_vault(run_id, plans, configuration, keys),
         salt=None if key_fingerprint is not None else secrets.token_bytes(32),
     )
-    return record, runs.begin(record)
+    epoch = runs.begin(record)
+    # Another run may have begun and ended since obstacles were looked for; now none can any more.
+    masked = [] if again else [one for pin in record.pins if (one := _masked_already(runs, pin)) is not None]
+    if masked:
+        runs.withdraw(run_id)
+        raise PreflightError(masked)
+    return record, epoch
 
 
 def _make_vault(

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from loguru import logger
 from pymongo.errors import PyMongoError
@@ -75,11 +75,11 @@ class Coordinator:
             )
         )
 
-    def end(self, state: State) -> None:
-        """The run ends in this state."""
+    def end(self, state: State, report: Mapping[str, Any], *, touched: bool) -> None:
+        """The run ends in this state, with this report."""
         self._over.set()
         self._thread.join()
-        self._runs.end(self._run, self._epoch, state)
+        self._runs.end(self._run, self._epoch, state, report, touched=touched)
 
     def _go_on(self) -> None:
         while not self._over.is_set():

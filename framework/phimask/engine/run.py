@@ -170,13 +170,8 @@ class Run:
         self, coordinator: Coordinator, record: RunRecord, state: State, report: dict[str, Any]
     ) -> PhimaskError | None:
         try:
-            self._runs.keep_report(record.id, report)
-            namespaces = [pin.namespace for pin in record.pins]
-            if not any(Partitions(self._ledger, record.id, one).touched() for one in namespaces):
-                self._runs.give_back(record.id)  # nothing was written: nothing keeps others from beginning
-            if state == "completed":
-                self._runs.note_done(record.id)
-            coordinator.end(state)
+            touched = any(Partitions(self._ledger, record.id, pin.namespace).touched() for pin in record.pins)
+            coordinator.end(state, report, touched=touched)
         except PyMongoError as failure:
             return terminal_error(failure, f"noting the end of run {record.id} in the ledger")
         return None

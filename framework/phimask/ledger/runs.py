@@ -121,10 +121,14 @@ class Runs:
         self._kept.update_one({"_id": record.id}, {"$currentDate": {"created": True}})
         hazards = [hazard for pin in record.pins if (hazard := self._take(pin, record.id)) is not None]
         if hazards:
-            self.give_back(record.id)
-            self._kept.delete_one({"_id": record.id})
+            self.withdraw(record.id)
             raise PreflightError(hazards)
         return self.claim(record.id)
+
+    def withdraw(self, run: str) -> None:
+        """The run that was just entered does not begin."""
+        self.give_back(run)
+        self._kept.delete_one({"_id": run})
 
     def _take(self, pin: Pin, run: str) -> str | None:
         """None where the collection is the run's now, else what stands in the way."""
@@ -170,7 +174,11 @@ class Runs:
             raise PreflightError(taken)
         process = psutil.Process()
         claimed = self._kept.find_one_and_update(
-            {"_id": run, "epoch": found["epoch"] if found else 0},
+            {
+                "_id": run,
+                "epoch": found["epoch"] if found else 0,
+                "state": {"$nin": [*ENDED, "rolling_back"]},  # as it may be since it was planned
+            },
             [
                 {
                     "$set": {
@@ -205,27 +213,55 @@ class Runs:
         command: Command = found["command"]
         return command
 
-    def end(self, run: str, epoch: int, state: State) -> None:
-        """The coordinator ends; a run in one of the ended states gives its collections back."""
-        self._kept.update_one(
-            {"_id": run, "epoch": epoch}, {"$set": {"state": state, "coordinator.seen": None, "reasons": []}}
-        )
-        if state in ENDED:
+    def end(
+        self,
+        run: str,
+        epoch: int,
+        state: State,
+        report: Mapping[str, Any] | None = None,
+        *,
+        touched: bool = True,
+    ) -> None:
+        """The coordinator ends, with its report. A run that ended for good, or of which nothing was `touched`, gives
+        its collections back. Of one that another coordinator took up meanwhile nothing is changed."""
+        fields: dict[str, Any] = {"state": state, "coordinator.seen": None, "reasons": []}
+        if report is not None:
+            fields["report"] = dict(report)
+        if state == "completed":
+            fields["done"] = True
+        ended = self._kept.update_one({"_id": run, "epoch": epoch}, {"$set": fields})
+        if ended.matched_count and (state in ENDED or not touched):
             self.give_back(run)
 
     def begin_rollback(self, record: RunRecord) -> None:
         """The run is being undone: nobody goes on with it from now on, or masks its collections meanwhile.
 
-        Raises PreflightError where another run has one of them.
+        Raises PreflightError where another run has one of them, and UsageError where somebody took the run up since
+        `record` was read.
         """
+        was = {f"coordinator.{name}": record.coordinator.get(name) for name in ("host", "pid", "started")}
+        # First of all, since the collections of a run that ended are anybody's.
+        begun = self._kept.update_one(
+            {"_id": record.id, **was}, {"$set": {"state": "rolling_back"}, "$inc": {"epoch": 1}}
+        )
+        if not begun.matched_count:
+            raise UsageError(
+                f"run {record.id} was taken up by somebody else just now; see `phimask status {record.id}`"
+            )
         hazards = [hazard for pin in record.pins if (hazard := self._take(pin, record.id)) is not None]
         if hazards:
+            self._kept.update_one({"_id": record.id}, {"$set": {"state": record.state}})
             if record.state in ENDED:
                 self.give_back(record.id)
             raise PreflightError(hazards)
-        self._kept.update_one({"_id": record.id}, {"$set": {"state": "rolling_back"}})
-        # A worker that was taken for dead, and is not, has lost what it holds.
-        self.ledger.partitions.update_many({"_id.run": record.id}, {"$inc": {"fence": 1}})
+        self._withdraw_partitions(record.id)
+
+    def _withdraw_partitions(self, run: str) -> None:
+        """A worker that was taken for dead, and is not, has lost what it holds, and gets nothing more."""
+        self.ledger.partitions.update_many(
+            {"_id.run": run, "state": {"$in": ["open", "leased"]}},
+            {"$set": {"state": "withdrawn", "worker": None}, "$inc": {"fence": 1}},
+        )
 
     def order(self, run: str, command: Command) -> None:
         """Tell a run's coordinator what to do."""
@@ -233,8 +269,9 @@ class Runs:
 
     def mark(self, run: str, state: State) -> None:
         """Put a run that nobody coordinates into a state."""
-        self._kept.update_one({"_id": run}, {"$set": {"state": state}})
+        self._kept.update_one({"_id": run}, {"$set": {"state": state}, "$inc": {"epoch": 1}})
         if state in ENDED:
+            self._withdraw_partitions(run)
             self.give_back(run)
 
     def all_cut(self, run: str, namespace: str) -> None:
@@ -268,10 +305,6 @@ class Runs:
             record = _record(one)
             return record if record.state in ("completed", "finalized") and one.get("done") else None
         return None
-
-    def note_done(self, run: str) -> None:
-        """Every document of the run was masked."""
-        self._kept.update_one({"_id": run}, {"$set": {"done": True}})
 
     def _found(self, run: str) -> dict[str, Any] | None:
         found = self._aged({"_id": run}, 1)
