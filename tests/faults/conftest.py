@@ -58,7 +58,7 @@ class Trial:
     project: Project
     proxy: Proxy
     people: Any
-    ledger: Database[dict[str, Any]]
+    databases: list[Database[dict[str, Any]]]
     before: Frozen = field(default_factory=dict)
     note: Callable[[Outcome], None] = lambda _: None
 
@@ -71,25 +71,40 @@ class Trial:
         """What there is now is what there was before."""
         self.before = frozen(self.people)
 
+    @property
+    def ledger(self) -> Database[dict[str, Any]]:
+        """Where the ledger is."""
+        return self.databases[0]
+
+    def masked(self) -> int:
+        """How many documents are masked, up to now."""
+        return int(self.people.count_documents({"Count": 1}))
+
     def resume(self) -> Command:
         """Go on with the last run, and wait for its end."""
-        command = self.project.start("resume", "--yes", "--json")
+        command = self.project.start("resume", "--json", *self.project.set)
         command.wait()
         return command
 
     def judge(self, last: Command | None = None, left_out: tuple[Any, ...] = ()) -> None:
         """The universal pass: as the oracle has it, counted right by the report of `last`, nothing leaked."""
         outcome = compare(self.before, frozen(self.people), left_out)
-        outcome.leaked = [*in_files(self.project.folder, CANARY), *in_database(self.ledger, CANARY)]
+        outcome.leaked = list(in_files(self.project.folder, CANARY))
+        for database in self.databases:
+            outcome.leaked += in_database(database, CANARY)
         self.note(outcome)
-        assert outcome.faults == {}, outcome
+        assert outcome.faults == {}, f"{outcome}\n{self._said(last)}"
         if last is not None:
-            assert last.code in (0, 3 if left_out else 0), last.err[-4000:]
+            assert last.code in (0, 3 if left_out else 0), self._said(last)
             (entry,) = last.report["collections"]
             counts = entry["documents"]
             assert counts["masked"] == len(self.before) - len(left_out), counts
             assert counts["quarantined"] == len(left_out), counts
             assert counts["total"] == len(self.before), counts
+
+    @staticmethod
+    def _said(command: Command | None) -> str:
+        return "" if command is None else f"exit code {command.code}: {command.err[-4000:]}"
 
 
 @pytest.fixture
@@ -100,7 +115,7 @@ def trial(
     assert client.address is not None
     with Proxy(client.address[1]) as proxy:
         project = Project(tmp_path / "project", proxy.uri, database.name)
-        ledger = client[project.ledger]
+        databases = [client[project.ledger], client[project.vault]]
         table = request.config.stash.setdefault(OUTCOMES, {})
         fault = (
             getattr(request.node, "originalname", request.node.name).removeprefix("test_").replace("_", " ")
@@ -109,9 +124,12 @@ def trial(
         name = ": ".join([fault, *parameters])
         try:
             yield Trial(
-                project, proxy, database["people"], ledger,
+                project, proxy, database["people"], databases,
                 note=lambda outcome: table.setdefault(name, []).append(outcome),
             )  # fmt: skip
         finally:
             project.end()
-            client.drop_database(project.ledger)
+            # A transaction that a killed worker left open would hold the collection for a minute.
+            client.admin.command("killAllSessions", [])
+            for one in databases:
+                client.drop_database(one)

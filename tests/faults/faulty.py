@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from bson.datetime_ms import DatetimeMS
@@ -18,6 +19,8 @@ from phimask import FAILED, Column, Masker, hookimpl
 
 PACE = float(os.environ.get("FAULTS_PACE", "0"))
 """Seconds a document, so that a run takes long enough to be disturbed."""
+COUNTS = os.environ.get("FAULTS_COUNTS", "")
+"""A folder in which each process counts the documents that it masks."""
 DAY = 86_400_000
 
 
@@ -29,6 +32,9 @@ class AddOne(Masker):
 
     def mask(self, column: Column) -> Sequence[Any]:
         """One more each."""
+        if COUNTS:
+            with Path(COUNTS, str(os.getpid())).open("a", encoding="utf-8") as file:
+                file.write(f"{len(column.values)}\n")
         time.sleep(PACE * len(column.values))
         return [value + 1 for value in column.values]
 

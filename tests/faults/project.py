@@ -27,13 +27,14 @@ PROFILE = """\
 version: 1
 extends: parallel
 description: small batches, quick retries, workers of their own
-partitioner: {name: paginate, options: {target_size: 64KB}}
+partitioner: {name: paginate, options: {documents: 60}}
 batch_sizer: {name: fixed, options: {documents: 20}}
-executor: {name: local, options: {workers: 2}}
+executor: {name: local, options: {workers: 2, backoff: 50ms, restarts: 100}}
 observers: [log]
 breaker: {failures: 3, slow_batch: 1m, cool_down: 200ms, trips: 20}
 retry: {attempts: 8, initial: 10ms, longest: 500ms}
 prescan: {documents: 20}
+undo: {vault: "${FAULTS_VAULT}"}
 """
 
 
@@ -48,14 +49,18 @@ class Project:
         self.folder = folder
         self.database = database
         self.ledger = f"{database}_ledger"
+        self.vault = f"{database}_vault"
         self.environment = {
             "PHIMASK_URI": uri,
             "PHIMASK_LEDGER_URI": uri,
             "PHIMASK_KEY": MaskingKey.generate().text(),
             MARK: uuid.uuid4().hex,
+            "FAULTS_VAULT": "vault",
+            "FAULTS_COUNTS": str(folder / "counts"),
         }
         self._commands: list[Command] = []
         (folder / "collections").mkdir(parents=True)
+        (folder / "counts").mkdir()
         self.write(
             "phimask.yaml",
             f"version: 1\nuri: ${{PHIMASK_URI}}\ndatabase: {database}\nplugins: [faulty.py]\n"
@@ -79,8 +84,18 @@ class Project:
 
     def run(self, *, pace: float = 0.0) -> Command:
         """Start masking, asking nothing, with the settings of this project."""
-        settings = [f"--set={key.replace('__', '.')}={value}" for key, value in self.settings.items()]
-        return self.start("run", "--yes", "--json", *settings, pace=pace)
+        return self.start("run", "--yes", "--json", *self.set, pace=pace)
+
+    @property
+    def set(self) -> list[str]:
+        """The settings of this project, as flags."""
+        return [f"--set={key.replace('__', '.')}={value}" for key, value in self.settings.items()]
+
+    def masked_by_workers(self) -> int:
+        """How many documents workers have masked, those counted whose work was lost and done again."""
+        coordinators = {str(command.coordinator.pid) for command in self._commands}
+        counts = (path for path in (self.folder / "counts").iterdir() if path.name not in coordinators)
+        return sum(int(line) for path in counts for line in path.read_text(encoding="utf-8").split())
 
     def processes(self) -> list[psutil.Process]:
         """All that still run, whoever their parent is."""

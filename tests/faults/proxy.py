@@ -51,8 +51,9 @@ def command_of(message: bytes) -> Command | None:
 class Trap:
     """Something that is done once, at the n-th of a kind of message.
 
-    `act` is called with the port of the client's end of the connection, before the message goes on. With `cut`
-    the message does not go on: both ends of its connection are closed.
+    `act` is called with the port of the client's end of the connection, before the message goes on; if it answers
+    False, this was not the one, and the next is tried. With `cut` the message does not go on: both ends of its
+    connection are closed. `holding` is what a message has to hold to be counted.
     """
 
     command: str
@@ -61,6 +62,7 @@ class Trap:
     at: Moment
     act: Callable[[int], object] | None
     cut: bool
+    holding: bytes
     seen: int = 0
     sprung: threading.Event = field(default_factory=threading.Event)
 
@@ -132,9 +134,10 @@ class Proxy:
         at: Moment = "request",
         act: Callable[[int], object] | None = None,
         cut: bool = False,
+        holding: bytes = b"",
     ) -> Trap:
         """Set a trap for the n-th such request from now on, or for its reply: then the server has done it."""
-        trap = Trap(command, collection, number, at, act, cut)
+        trap = Trap(command, collection, number, at, act, cut, holding)
         with self._lock:
             self._traps.append(trap)
         return trap
@@ -209,13 +212,19 @@ class Proxy:
             time.sleep(self.delay)
         self._flowing.wait()
 
-    def count(self, command: Command) -> list[Trap]:
+    def set_again(self, trap: Trap) -> None:
+        """The message that sprang it was not the one."""
+        with self._lock:
+            trap.number = trap.seen + 1
+            self._traps.append(trap)
+
+    def count(self, command: Command, message: bytes) -> list[Trap]:
         """Note a request; answers with the traps that it springs, itself or by its reply."""
         with self._lock:
             self.commands[command] += 1
             caught = []
             for trap in list(self._traps):
-                if (trap.command, trap.collection) == command:
+                if (trap.command, trap.collection) == command and trap.holding in message:
                     trap.seen += 1
                     if trap.seen == trap.number:
                         self._traps.remove(trap)
@@ -268,21 +277,22 @@ class _Connection:
         _, identity, answered, _ = _HEADER.unpack_from(message)
         if at == "request":
             command = command_of(message)
-            caught = self._proxy.count(command) if command else []
+            caught = self._proxy.count(command, message) if command else []
             if later := [trap for trap in caught if trap.at == "reply"]:
                 self._awaited[identity] = later
             caught = [trap for trap in caught if trap.at == "request"]
         else:
             caught = self._awaited.pop(answered, [])
+        cut = False
         for trap in caught:
+            if trap.act is not None and trap.act(self.port) is False:
+                self._proxy.set_again(trap)
+                continue
             if trap.cut:
                 self.close()
-            try:
-                if trap.act is not None:
-                    trap.act(self.port)
-            finally:
-                trap.sprung.set()
-        return any(trap.cut for trap in caught)
+                cut = True
+            trap.sprung.set()
+        return cut
 
 
 def _message(source: socket.socket) -> bytes | None:

@@ -124,6 +124,20 @@ def test_what_a_trap_does_is_done_before_the_message_goes_on(
     assert ports[0] == ports[1] != proxy.port
 
 
+def test_a_trap_waits_for_the_one_it_is_for(people: Any, proxy: Proxy) -> None:
+    asked: list[int] = []
+
+    def third(port: int) -> bool:
+        asked.append(port)
+        return len(asked) == 3
+
+    trap = proxy.trap("insert", "people", act=third, holding=b"wanted")
+    for number in range(5):
+        people.insert_one({"_id": number, "x": "wanted" if number else "other"})
+        assert trap.sprung.is_set() == (number >= 3)
+    assert len(asked) == 3
+
+
 def test_a_cleared_trap_is_none(people: Any, proxy: Proxy) -> None:
     trap = proxy.trap("insert", "people", cut=True)
     proxy.clear()
