@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +15,10 @@ from canaries import in_database, in_files
 from people import CANARY, Frozen, Outcome, compare, fill, frozen
 from project import Command, Project
 from proxy import Proxy
+from pymongo import MongoClient
 from pymongo.database import Database
 
-from replica_set import Client
+from replica_set import Client, ReplicaSet
 
 COUNTED = ("lost", "double", "unmasked", "wrong", "strange", "leaked")
 OUTCOMES = pytest.StashKey[dict[str, list[Outcome]]]()
@@ -107,29 +110,47 @@ class Trial:
         return "" if command is None else f"exit code {command.code}: {command.err[-4000:]}"
 
 
+@contextlib.contextmanager
+def _trial(
+    request: pytest.FixtureRequest, folder: Path, client: Client, uri: str, database: str, proxy: Proxy | None
+) -> Iterator[Trial]:
+    project = Project(folder / "project", uri, database)
+    table = request.config.stash.setdefault(OUTCOMES, {})
+    fault = request.node.originalname.removeprefix("test_").replace("_", " ")
+    parameters = [str(value) for name, value in request.node.callspec.params.items() if name != "seed"]
+    name = ": ".join([fault, *parameters])
+    databases = [client[project.ledger], client[project.vault]]
+    try:
+        yield Trial(
+            project, proxy or Proxy(0), client[database]["people"], databases,
+            note=lambda outcome: table.setdefault(name, []).append(outcome),
+        )  # fmt: skip
+    finally:
+        project.end()
+        # A transaction that a killed worker left open would hold the collection for a minute.
+        client.admin.command("killAllSessions", [])
+        for one in (client[database], *databases):
+            client.drop_database(one)
+
+
 @pytest.fixture
 def trial(
     request: pytest.FixtureRequest, tmp_path: Path, client: Client, database: Database[dict[str, Any]]
 ) -> Iterator[Trial]:
     """A trial on the single server, behind a proxy; its outcome goes into the table under the test's name."""
     assert client.address is not None
-    with Proxy(client.address[1]) as proxy:
-        project = Project(tmp_path / "project", proxy.uri, database.name)
-        databases = [client[project.ledger], client[project.vault]]
-        table = request.config.stash.setdefault(OUTCOMES, {})
-        fault = (
-            getattr(request.node, "originalname", request.node.name).removeprefix("test_").replace("_", " ")
-        )
-        parameters = [str(value) for name, value in request.node.callspec.params.items() if name != "seed"]
-        name = ": ".join([fault, *parameters])
-        try:
-            yield Trial(
-                project, proxy, database["people"], databases,
-                note=lambda outcome: table.setdefault(name, []).append(outcome),
-            )  # fmt: skip
-        finally:
-            project.end()
-            # A transaction that a killed worker left open would hold the collection for a minute.
-            client.admin.command("killAllSessions", [])
-            for one in databases:
-                client.drop_database(one)
+    with (
+        Proxy(client.address[1]) as proxy,
+        _trial(request, tmp_path, client, proxy.uri, database.name, proxy) as trial,
+    ):
+        yield trial
+
+
+@pytest.fixture
+def set_trial(request: pytest.FixtureRequest, tmp_path: Path, replica_set: ReplicaSet) -> Iterator[Trial]:
+    """A trial on the replica set, without a proxy."""
+    with MongoClient[dict[str, Any]](replica_set.uri) as client:
+        name = f"test_{uuid.uuid4().hex[:16]}"
+        with _trial(request, tmp_path, client, replica_set.uri, name, None) as trial:
+            yield trial
+            replica_set.mend()

@@ -21,7 +21,14 @@ PACE = float(os.environ.get("FAULTS_PACE", "0"))
 """Seconds a document, so that a run takes long enough to be disturbed."""
 COUNTS = os.environ.get("FAULTS_COUNTS", "")
 """A folder in which each process counts the documents that it masks."""
+SKEW = float(os.environ.get("FAULTS_SKEW", "0"))
+"""Seconds by which this process's clock is wrong, to one side or the other."""
 DAY = 86_400_000
+
+
+if SKEW:
+    _right, _wrong_by = time.time, SKEW if os.getpid() % 2 else -SKEW
+    time.time = lambda: _right() + _wrong_by
 
 
 class AddOne(Masker):

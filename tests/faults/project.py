@@ -82,9 +82,9 @@ class Project:
         self._commands.append(command)
         return command
 
-    def run(self, *, pace: float = 0.0) -> Command:
+    def run(self, *, pace: float = 0.0, **environment: str) -> Command:
         """Start masking, asking nothing, with the settings of this project."""
-        return self.start("run", "--yes", "--json", *self.set, pace=pace)
+        return self.start("run", "--yes", "--json", *self.set, pace=pace, **environment)
 
     @property
     def set(self) -> list[str]:

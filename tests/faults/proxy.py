@@ -105,8 +105,11 @@ class Proxy:
 
     @property
     def uri(self) -> str:
-        """For a client that looks for no other members, which it would find behind the proxy's back."""
-        return f"mongodb://{HOST}:{self.port}/?directConnection=true"
+        """For a client that looks for no other members, which it would find behind the proxy's back.
+
+        A server that said it was shutting down is looked at again after a heartbeat; the usual 10 s are long here.
+        """
+        return f"mongodb://{HOST}:{self.port}/?directConnection=true&heartbeatFrequencyMS=500"
 
     def ports(self) -> set[int]:
         """The clients' ends of all connections."""
