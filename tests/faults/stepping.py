@@ -11,21 +11,21 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from phimask.engine.batches import Batch, Preparer
-from phimask.engine.journal import Applied, Journal
-from phimask.engine.takeover import take_up_plain, take_up_transactions
-from phimask.ledger.opening import Ledger
-from phimask.ledger.partitions import Lease, LeaseLost, Partitions
-from phimask.ledger.quarantine import Quarantine
-from phimask.masking.covered import covered_values
 from pymongo import MongoClient, monitoring
 from pymongo.errors import PyMongoError
 
 from masking_trials import SUCCESSOR, Rules, bound, core
 from phimask import BatchBudget
+from phimask.engine.batches import Batch, Preparer
 from phimask.engine.checking import Checks
 from phimask.engine.commit import Committer, PlainCommitter, TransactionCommitter
+from phimask.engine.journal import Applied, Journal
+from phimask.engine.takeover import take_up_plain, take_up_transactions
+from phimask.ledger.opening import Ledger
+from phimask.ledger.partitions import Lease, LeaseLost, Partitions
+from phimask.ledger.quarantine import Quarantine
 from phimask.masking.core import MaskingCore
+from phimask.masking.covered import covered_values
 from phimask.masking.fingerprints import Fingerprint
 from phimask.planning.conditions import Conditions
 from phimask.store.connect import raw_collection

@@ -25,13 +25,13 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from phimask.ledger.opening import Ledger
-from phimask.ledger.partitions import Partitions
 from pymongo import DeleteOne, UpdateOne
 from pymongo.errors import OperationFailure
 from stepping import DOCUMENTS, PREFIX, RUN, SteppedWorker
 
 from phimask import Partition
+from phimask.ledger.opening import Ledger
+from phimask.ledger.partitions import Partitions
 from phimask.store.raw import identity
 from replica_set import Client
 

@@ -207,9 +207,11 @@ class TransactionCommitter(Committer):
         checks: Checks,
         keep: Keep | None = None,
         waited: Callable[[str, float], None] = _nobody_waits,
+        nothing: Callable[[Journal, int], None] | None = None,
     ) -> None:
         super().__init__(preparer, checks, keep)
         self._waited = waited
+        self._nothing = nothing
         self._client = client
         self._projection = projection
         self._query = query
@@ -248,9 +250,15 @@ class TransactionCommitter(Committer):
 
     def _advance(self, work: _Work, part: Batch, journal: Journal) -> None:
         """Commit the part in hand, or find out why not and take what is left of it in hand anew."""
-        if part.number is not None and _came_through(part, journal):
-            # An earlier attempt's answer was lost.
-            self._close(work, part, part.tally(), journal)
+        if part.session is None and part.number is not None and journal.applied is not None:
+            # An earlier attempt failed, perhaps only its answer, and perhaps it is still on its way.
+            if journal.applied.settle(journal.lease, part.number):
+                self._close(work, part, part.tally(), journal)
+            else:
+                if self._nothing is not None:
+                    self._nothing(journal, part.number)
+                journal.give_up(part)
+                self._take_in_hand(work, part, journal)
             return
         if part.session is None:
             self._take_in_hand(work, part, journal)
@@ -336,10 +344,6 @@ class TransactionCommitter(Committer):
         session.end_session()
         journal.pass_over(work.upto)
         work.part = None
-
-
-def _came_through(part: Batch, journal: Journal) -> bool:
-    return journal.applied is not None and journal.applied.committed(journal.lease, part.number or 0)
 
 
 def _end(part: Batch) -> None:

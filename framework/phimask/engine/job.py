@@ -181,6 +181,7 @@ class MaskingJob:
                 checks,
                 keep,
                 waited=lambda reason, seconds: tell(Paused(reason, seconds, worker=worker)),
+                nothing=nothing,
             )
             applied = self._applied(source_client) if self.journal else None
             take_up = partial(take_up_transactions, nothing=nothing) if self.journal else take_up_copies

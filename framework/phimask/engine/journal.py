@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
+from bson.binary import UUID_SUBTYPE, Binary
 from pymongo.client_session import ClientSession
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, OperationFailure
 from pymongo.read_concern import ReadConcern
 
 from phimask.engine.batches import Batch, fingerprints
@@ -67,6 +69,8 @@ class Journal:
             intent.identities = [write.identity for write in batch.writes]
             intent.before, intent.after = fingerprints(batch, self._fingerprint)
             intent.whole = [at for at, write in enumerate(batch.writes) if write.whole]
+        if batch.session is not None:
+            intent.session = bytes(batch.session.session_id["id"])
         with self._lock:
             self._partitions.advance(self.lease, intent)
         self._announced = number
@@ -109,6 +113,12 @@ class Journal:
     def quarantine(self, batch: int, found: Mapping[DocumentId, str]) -> None:
         """Enter documents that turned out not to be writable."""
         self._quarantine.add(self.lease.number, batch, found)
+
+    def give_up(self, batch: Batch) -> None:
+        """The batch was announced and never will be written; its number is used up."""
+        number = batch.number or 0
+        self._quarantine.forget(self.lease.number, number)
+        self.lease.batch, batch.number = number, None
 
     def forget(self, batch: int) -> None:
         """What a batch quarantined that never was written is to be found anew."""
@@ -164,18 +174,25 @@ class Applied:
         self._certain = kept.with_options(read_concern=ReadConcern("linearizable"))
         self._run, self._namespace = run, namespace
 
-    def settle(self, lease: Lease, batch: int) -> bool:
-        """Whether a batch that an earlier holder announced was committed; if it was not, it never will be."""
-        try:
-            self._kept.insert_one({"_id": self._id(lease, batch), "void": True})
-        except DuplicateKeyError:
-            return self.committed(lease, batch)
-        return False
+    def end_transaction(self, session: bytes) -> None:
+        """Of a holder before, which would keep documents locked for a minute and more, whether it is dead or alive."""
+        with contextlib.suppress(OperationFailure):  # where it is not allowed, they have to be waited for
+            self._kept.database.client.admin.command("killSessions", [{"id": Binary(session, UUID_SUBTYPE)}])
 
-    def committed(self, lease: Lease, batch: int) -> bool:
-        """Whether the batch was committed, and will stay so."""
-        found = self._certain.find_one({"_id": self._id(lease, batch)}, max_time_ms=_CERTAIN_SECONDS * 1000)
-        return found is not None and not found["void"]
+    def settle(self, lease: Lease, batch: int) -> bool:
+        """Whether a batch was committed of which nobody knows; if it was not, it never will be.
+
+        Raises LeaseLost where a later holder settled that it is not to be.
+        """
+        place = self._id(lease, batch)
+        try:
+            self._kept.insert_one({"_id": place, "void": True, "fence": lease.fence})
+        except DuplicateKeyError:
+            found = self._certain.find_one({"_id": place}, max_time_ms=_CERTAIN_SECONDS * 1000)
+            if found is not None and found["void"] and found["fence"] > lease.fence:
+                raise LeaseLost from None
+            return found is not None and not found["void"]
+        return False
 
     def mark(self, lease: Lease, batch: int, session: ClientSession) -> None:
         """Within the batch's transaction. Raises LeaseLost where somebody settled that it is not to be."""

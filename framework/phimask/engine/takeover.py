@@ -31,6 +31,8 @@ def take_up_transactions(journal: Journal, nothing: KeepNothing | None = None) -
     assert journal.applied is not None  # noqa: S101  (for the type checker)
     if lease.intent is None:
         return
+    if lease.intent.session is not None:
+        journal.applied.end_transaction(lease.intent.session)
     if journal.applied.settle(lease, lease.intent.batch):
         _done(journal, lease.intent)
     else:
@@ -63,7 +65,7 @@ def take_up_plain(
     is not to be told from a half-known state: it is left out, and listed. Raises LeaseLost.
     """
     lease = journal.lease
-    intent, lease.intent = lease.intent, None
+    intent = lease.intent
     if intent is None:
         return
     untouched, strange = _sort(preparer, intent, looking, fingerprint, projection)
@@ -77,11 +79,12 @@ def take_up_plain(
         committer.write_again(batch, journal)
         strange.update(batch.quarantined)
         strange.update(batch.refused)
+    journal.quarantine(intent.batch, strange)
     known = {one for one in intent.identities if one in strange}
     intent.tally.masked -= len(known)
     intent.tally.quarantined += len(known)
-    journal.quarantine(intent.batch, strange)
     _done(journal, intent)
+    lease.intent = None  # not before: all of this is done again after an error that passes
 
 
 def _sort(

@@ -41,7 +41,8 @@ class Intent:
     """What a batch is about to do, written before it is done.
 
     `upto` is the batch's last `_id`, `tally` the partition's counts once the batch is done. Where batches are no
-    transactions: the documents' `_id`s, with keyed fingerprints of each as it was read and as it will be.
+    transactions: the documents' `_id`s, with keyed fingerprints of each as it was read and as it will be. Where they
+    are: the id of the session that the transaction is in.
     """
 
     batch: int
@@ -51,6 +52,7 @@ class Intent:
     before: list[bytes] = field(default_factory=list)
     after: list[bytes] = field(default_factory=list)
     whole: list[int] = field(default_factory=list)
+    session: bytes | None = None
 
     def document(self) -> dict[str, Any]:
         """As the ledger keeps it."""
@@ -62,6 +64,7 @@ class Intent:
             "before": b"".join(self.before),
             "after": b"".join(self.after),
             "whole": self.whole,
+            "session": self.session,
         }
 
     @classmethod
@@ -78,6 +81,7 @@ class Intent:
             _cut(kept["before"], len(identities)),
             _cut(kept["after"], len(identities)),
             list(kept["whole"]),
+            kept["session"],
         )
 
 
