@@ -9,6 +9,7 @@ from typing import Any
 import bson
 import pytest
 from pymongo import MongoClient
+from pymongo.errors import AutoReconnect
 
 from masking_trials import DEEP, TILDE, Rules, bound
 from oracle import Node, build
@@ -17,8 +18,15 @@ from phimask import BatchBudget, DocumentId
 from phimask.engine.batches import Batch
 from phimask.engine.commit import PlainCommitter, TransactionCommitter
 from phimask.engine.journal import Applied, Journal
-from phimask.engine.takeover import CHANGED_MEANWHILE, take_up_plain, take_up_transactions
-from phimask.ledger.partitions import Partitions
+from phimask.engine.takeover import (
+    CHANGED_MEANWHILE,
+    take_up_copies,
+    take_up_plain,
+    take_up_transactions,
+    take_up_unjournaled,
+)
+from phimask.errors import SafeStop
+from phimask.ledger.partitions import LeaseLost, Partitions
 from phimask.ledger.quarantine import Quarantine
 from phimask.masking.covered import covered_values
 from phimask.masking.fingerprints import Fingerprint
@@ -165,6 +173,80 @@ def test_a_transaction_says_itself_whether_it_was(room: Room, committed: bool) -
     assert second.lease.batch == 1
     assert second.lease.tally.masked == (4 if committed else 0)
     assert second.lease.intent is None
+
+
+def test_without_a_journal_nobody_goes_on_where_a_worker_died(room: Room) -> None:
+    holder = Holder(room, guard=True)
+    take_up_unjournaled(holder.journal("first"))
+    holder.partitions.abandon("first")
+    with pytest.raises(SafeStop):
+        take_up_unjournaled(holder.journal("second"))
+
+
+def test_without_a_journal_a_holder_that_slept_past_its_lease_writes_nothing(room: Room) -> None:
+    store(room.source, [plain(number, Name=f"N{number}") for number in range(4)])
+    holder = Holder(room, guard=True)
+    lease = holder.partitions.lease("first")
+    assert lease is not None
+    journal = Journal(lease, holder.partitions, Quarantine(room.ledger, "run", "source"), intents=False)
+    made = room.committer(RULES, "transaction", projection=PROJECTION)
+    reader = BatchReader(room.source, EVERYTHING, None, PROJECTION)
+    batch = room.read(made, reader, BatchBudget(100, 1 << 24), whole=False)
+    assert batch is not None
+    holder.partitions.abandon("first")
+    holder.journal("second")
+    lease.expires = 0.0
+    with pytest.raises(LeaseLost):
+        made.commit(batch, journal)
+    assert stored(room.source) == {of(number): plain(number, Name=f"N{number}") for number in range(4)}
+
+
+def test_a_batch_whose_closing_is_not_answered_is_counted_once(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(room.source, [plain(number, Name=f"N{number}") for number in range(4)])
+    partitions = Partitions(room.ledger, "run", "source")
+    list(partitions.add([EVERYTHING]))
+    lease = partitions.lease("first")
+    assert lease is not None
+    journal = Journal(lease, partitions, Quarantine(room.ledger, "run", "source"), intents=False)
+    made = room.committer(RULES, "plain", projection=PROJECTION)
+    reader = BatchReader(room.source, EVERYTHING, None, PROJECTION)
+    batch = room.read(made, reader, BatchBudget(100, 1 << 24), whole=False)
+    assert batch is not None
+
+    def fail(*_: Any) -> None:
+        raise AutoReconnect("connection closed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Partitions, "advance", fail)
+        with pytest.raises(AutoReconnect):
+            made.commit(batch, journal)
+    made.commit(batch, journal)
+    assert partitions.tally().masked == 4
+    assert stored(room.source) == {of(number): plain(number, Name=f"N{number}~") for number in range(4)}
+
+
+def test_what_a_copy_left_out_is_forgotten_even_if_the_ledger_does_not_answer_at_first(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder = Holder(room, guard=False)
+    store(room.source, [plain(1, Name="Ada")])
+    holder.begin(PROJECTION)
+    holder.partitions.abandon("first")
+    journal = holder.journal("second")
+    quarantine = Quarantine(room.ledger, "run", "source")
+    quarantine.add(0, 1, {of(1): "a reason"})
+
+    def fail(*_: Any) -> None:
+        raise AutoReconnect("connection closed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Quarantine, "forget", fail)
+        with pytest.raises(AutoReconnect):
+            take_up_copies(journal)
+    take_up_copies(journal)
+    assert quarantine.count() == 0
 
 
 def test_a_transaction_that_was_settled_against_cannot_be_committed(room: Room) -> None:

@@ -53,7 +53,7 @@ class Batch:
 
     `sampled` holds some documents whole, as they were read; `without` the rules that do not apply to a document, where
     some rule has a condition. `session` holds the transaction that read them. `number` is the journal's, once it has
-    one; `refused` what the server would not take.
+    one; `closed` once it is counted; `refused` what the server would not take.
     """
 
     identities: list[DocumentId]
@@ -70,6 +70,7 @@ class Batch:
     seconds: float
     session: ClientSession | None = None
     number: int | None = None
+    closed: bool = False
     refused: dict[DocumentId, str] = field(default_factory=dict)
 
     def tally(self) -> Tally:

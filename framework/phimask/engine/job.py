@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
 
+from pymongo.errors import PyMongoError
+
 from phimask.config.model import Configuration, Secret
 from phimask.engine.batches import Batch, Preparer, originals
 from phimask.engine.breaker import CircuitBreaker
@@ -17,8 +19,15 @@ from phimask.engine.checking import Checks
 from phimask.engine.commit import Committer, CopyCommitter, Keep, PlainCommitter, TransactionCommitter
 from phimask.engine.journal import Applied, Journal
 from phimask.engine.partition import Means
-from phimask.engine.takeover import KeepNothing, take_up_copies, take_up_plain, take_up_transactions
+from phimask.engine.takeover import (
+    KeepNothing,
+    take_up_copies,
+    take_up_plain,
+    take_up_transactions,
+    take_up_unjournaled,
+)
 from phimask.engine.worker import Worker
+from phimask.errors import PreflightError
 from phimask.ledger.opening import APPLIED, Ledger
 from phimask.ledger.partitions import Lease, Partitions
 from phimask.ledger.quarantine import Quarantine
@@ -84,8 +93,8 @@ class MaskingJob:
         return f"{self.source.database}.{self.source.collection}"
 
     def abandon(self, worker: str) -> None:
-        """That worker is dead for certain: its leases end now."""
-        with contextlib.ExitStack() as stack:
+        """That worker is dead for certain: its leases end now; by themselves, where the ledger does not answer."""
+        with contextlib.ExitStack() as stack, contextlib.suppress(PreflightError, PyMongoError):
             client = stack.enter_context(connect(self.ledger.uri))
             ledger = Ledger(client, self.ledger.database, self.ledger.collection)
             Partitions(ledger, self.run, self.namespace).abandon(worker)
@@ -184,10 +193,10 @@ class MaskingJob:
                 nothing=nothing,
             )
             applied = self._applied(source_client) if self.journal else None
-            take_up = partial(take_up_transactions, nothing=nothing) if self.journal else take_up_copies
+            take_up = partial(take_up_transactions, nothing=nothing) if self.journal else take_up_unjournaled
         else:
             committer = plain = PlainCommitter(preparer, checks, keep)
-            take_up = take_up_copies
+            take_up = take_up_unjournaled
             if fingerprint is not None:
                 looking = covered_values(rules)
                 known = fingerprint

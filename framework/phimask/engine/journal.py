@@ -62,6 +62,7 @@ class Journal:
         if batch.quarantined:
             self._quarantine.add(self.lease.number, number, batch.quarantined)
         if not self._intents:
+            self.still_mine()
             self._announced = number
             return True
         intent = Intent(number, batch.upto, self.lease.tally.plus(batch.tally()))
@@ -86,11 +87,13 @@ class Journal:
         """The batch is done, with these counts. The ledger learns it with the next batch's intent, or `finish`."""
         lease = self.lease
         with self._lock:
-            lease.watermark = batch.upto
-            if lease.struck == batch.upto:
-                lease.struck = None  # it went through this time
-            lease.batch = batch.number or lease.batch + 1
-            lease.tally = lease.tally.plus(tally)
+            if self._intents or not batch.closed:  # the ledger may not have answered then
+                lease.watermark = batch.upto
+                if lease.struck == batch.upto:
+                    lease.struck = None  # it went through this time
+                lease.batch = batch.number or lease.batch + 1
+                lease.tally = lease.tally.plus(tally)
+                batch.closed = True
         if not self._intents:
             with self._lock:
                 self._partitions.advance(lease, None)

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 from phimask.engine.batches import Preparer
 from phimask.engine.commit import PlainCommitter
 from phimask.engine.journal import Journal
+from phimask.errors import SafeStop
 from phimask.ledger.partitions import Intent
 from phimask.masking.core import MaskingCore
 from phimask.masking.fingerprints import Fingerprint
@@ -45,9 +46,19 @@ def take_up_transactions(journal: Journal, nothing: KeepNothing | None = None) -
 
 def take_up_copies(journal: Journal) -> None:
     """Whatever was copied already is copied once more."""
-    intent, journal.lease.intent = journal.lease.intent, None
+    intent = journal.lease.intent
     if intent is not None:
         journal.forget(intent.batch)
+        journal.lease.intent = None
+
+
+def take_up_unjournaled(journal: Journal) -> None:
+    """Without a journal nobody can tell what a holder that died has written. Raises SafeStop."""
+    if journal.lease.crashes:
+        raise SafeStop(
+            "a worker died in a run without a journal (write.journal: false): what it had in hand is masked or is not, "
+            "and masking it again might mask masked values; bring the collection back from where it came from"
+        )
 
 
 def take_up_plain(
