@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import inspect
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 import click
 import pytest
+import yaml
+from pymongo import MongoClient
+from pymongo.collection import Collection
 
 import phimask
 import phimask.testing
+from phimask.cli import resume
 from phimask.cli.main import cli
+from phimask.config import project as config_project
 from phimask.config.collection import load_collection
 from phimask.config.data import shipped, shipped_schema
 from phimask.config.profile import load_profile
 from phimask.config.project import load_project
+from phimask.engine import beginning
+from phimask.ledger import opening
+from phimask.ledger import runs as ledger_runs
+from phimask.ledger.partitions import LEASE_SECONDS, RENEWAL_SECONDS
+from phimask.ledger.runs import SILENCE_SECONDS
 from phimask.plugins import hookspecs
 from phimask.plugins.class_check import KINDS
 from phimask.plugins.interfaces import Component, Detector
 from phimask.plugins.loading import load_registry
 from phimask.plugins.registry import Registry
+from phimask.store import connect
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -238,7 +250,11 @@ def test_whole_files_in_the_text_are_valid(name: str, body: str, tmp_path: Path,
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.write_text(body, encoding="utf-8")
-    environ = {"PHIMASK_URI": "mongodb://localhost/", "PHIMASK_TARGET_URI": "mongodb://localhost:27018/"}
+    environ = {
+        "PHIMASK_URI": "mongodb://localhost/",
+        "PHIMASK_TARGET_URI": "mongodb://localhost:27018/",
+        "PHIMASK_LEDGER_URI": "mongodb://localhost:27019/",
+    }
     if name == "phimask.yaml":
         assert load_project(directory=tmp_path, environ=environ).database
     elif path.parent.name == "collections":
@@ -299,3 +315,119 @@ def test_the_picture_loads_nothing_from_elsewhere() -> None:
     picture = text(DOCS / "images" / "run.svg")
     assert "phimask" in picture
     assert set(re.findall(r"https?://[^\"'\s)<]+", picture)) <= {"http://www.w3.org/2000/svg"}
+
+
+# What the pages on runs say, held against the code
+
+
+def page(name: str) -> str:
+    return text(DOCS / name)
+
+
+def first_cells(written: str, heading: str) -> list[str]:
+    """The first column of the first table under a heading."""
+    table = re.search(r"^\|.*\n\|[-| ]+\n((?:\|.*\n)+)", written.partition(heading)[2], flags=re.MULTILINE)
+    assert table is not None, heading
+    return [row.strip("|").split(" | ")[0].strip() for row in table.group(1).splitlines()]
+
+
+def messages(*modules: ModuleType) -> list[str]:
+    """All texts in these modules, with ... where something is put in."""
+    found: list[str] = []
+    for module in modules:
+        for node in ast.walk(ast.parse(inspect.getsource(module))):
+            if isinstance(node, ast.JoinedStr):
+                parts = [str(one.value) if isinstance(one, ast.Constant) else "..." for one in node.values]
+                found.append("".join(parts))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    return found
+
+
+def is_said(quoted: str, said: list[str]) -> bool:
+    parts = [re.escape(part.strip()) for part in quoted.split("...") if part.strip()]
+    return any(re.search(".*".join(parts), one, flags=re.DOTALL) for one in said)
+
+
+@pytest.mark.parametrize(
+    ("name", "heading", "modules"),
+    [
+        ("how-to/resume-a-run.md", "## What is refused", (beginning, ledger_runs, resume)),
+        ("how-to/keep-the-ledger-elsewhere.md", "## What is refused", (opening, connect, config_project)),
+    ],
+)
+def test_refusals_read_as_the_page_quotes_them(name: str, heading: str, modules: tuple[ModuleType]) -> None:
+    quotes = [quote for cell in first_cells(page(name), heading) for quote in re.findall(r"`([^`]+)`", cell)]
+    assert len(quotes) >= 5
+    plain = [re.sub(r"\b\d+\b", "...", quote) for quote in quotes]
+    assert [quote for quote in plain if not is_said(quote, messages(*modules))] == []
+
+
+def test_a_quote_that_nobody_says_is_noticed() -> None:
+    assert is_said("the rules of ... have changed", messages(beginning))
+    assert not is_said("the rules of ... are no longer", messages(beginning))
+
+
+def test_the_page_on_the_ledger_names_its_collections() -> None:
+    ledger = opening.Ledger(MongoClient(connect=False), "phimask", "masking_coordination")
+    own = [
+        value.name
+        for name in vars(opening.Ledger)
+        if isinstance(value := getattr(ledger, name), Collection) and name != "client"
+    ]
+    assert len(own) == 5
+    others = [ledger.named(name).name for name in ("meta", "heartbeat", opening.APPLIED)]
+    listed = first_cells(page("how-to/keep-the-ledger-elsewhere.md"), "# Keep the ledger elsewhere")
+    assert sorted(cell.strip("`") for cell in listed) == sorted([*own, *others])
+
+
+def test_the_pages_on_runs_have_the_times_of_the_code() -> None:
+    exactly = " ".join(page("explanation/exactly-once.md").split())
+    assert f"renews it every {RENEWAL_SECONDS:g} seconds; after {LEASE_SECONDS:g} seconds" in exactly
+    resuming = " ".join(page("how-to/resume-a-run.md").split())
+    assert f"{SILENCE_SECONDS:g} seconds after the last sign of life of the run" in resuming
+    assert f"are free {LEASE_SECONDS:g} seconds after" in resuming
+
+
+def test_every_state_of_a_run_is_explained() -> None:
+    cells = " ".join(first_cells(page("how-to/steer-a-run.md"), "## Look\n"))
+    assert {*re.findall(r"`(\w+)`", cells)} == {*get_args(ledger_runs.State), "dead"}
+
+
+def test_the_commands_that_steer_are_there() -> None:
+    cells = first_cells(page("how-to/steer-a-run.md"), "# Steer a run")
+    names = {cell.strip("`").split()[1] for cell in cells}
+    assert names == {"status", "pause", "continue", "stop"}
+    assert names < set(cli.commands)
+
+
+def test_the_pages_on_profiles_say_what_the_profiles_say(registry: Registry) -> None:
+    profiles = {
+        name: load_profile(name, directory=ROOT, environ={}, components=registry)
+        for name in shipped("profile")
+    }
+    workers = {name: found.executor.name for name, found in profiles.items()}
+    assert workers == {"emergency": "inline", "parallel": "local", "advanced": "local", "production": "local"}
+    block = re.search(
+        r"```yaml\n# in the profile\n(executor:.*?)```", page("how-to/run-in-parallel.md"), re.DOTALL
+    )
+    assert block is not None
+    written = yaml.safe_load(block.group(1))["executor"]["options"]
+    assert set(written) < set(registry.options_schema("executor", "local")["properties"])
+    for name, found in profiles.items():
+        if found.executor.name == "local":
+            options = found.executor.options
+            assert (options["workers"], options["max"], options["memory"]) == ("auto", 16, 3_000_000_000), (
+                name
+            )
+    assert (written["workers"], written["max"], written["memory"]) == ("auto", 16, "3GB")
+
+    guards = {name: found.write.guard for name, found in profiles.items()}
+    assert guards == {name: "changed" if name == "production" else "auto" for name in profiles}
+    assert all(found.write.journal for found in profiles.values())
+    enum = shipped_schema("profile")["properties"]["write"]["properties"]["guard"]["enum"]
+    cells = first_cells(page("how-to/guard-against-live-writers.md"), "# Guard")
+    assert sorted(cell.strip("`") for cell in cells) == sorted(enum)
+    targets = {name: found.batch_sizer.options["target"] for name, found in profiles.items()}
+    assert (targets["production"], targets["parallel"], targets["emergency"]) == (2.0, 4.0, 4.0)
+    assert profiles["parallel"].batch_sizer.options["documents"] == 1500

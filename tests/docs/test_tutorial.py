@@ -57,7 +57,8 @@ def test_the_tutorial_works_word_for_word(
     tmp_path: Path, mongo_uri: str, databases: MongoClient[dict[str, Any]]
 ) -> None:
     ran = follow(tmp_path, mongo_uri)
-    assert ran[-2:] == ["phimask run --yes", "phimask verify"]
+    assert ran[-3:] == ["phimask run --yes", "phimask verify", "phimask status"]
+    assert list((tmp_path / "phimask-vault").iterdir()), "the tutorial says that production keeps originals"
 
     in_place = list(databases.tutorial.patients.find())
     assert len(in_place) == databases.tutorial_masked.patients.count_documents({}) == 1000
