@@ -135,8 +135,7 @@ class StreetAddressDetector(PatternDetector):
             r"\b(?:on|off|near) (?P<street>(?:[NSEW]\.? )?(?:[A-Z][a-z]+|\d{1,3}(?:st|nd|rd|th)) (?:[A-Z][a-z]+ )?"
             r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Highway|Hwy|Parkway|Pkwy))\b",
             (
-                r"\b(?:on|off|near) (?:[NSEW]\.? )?[A-Z0-9][a-z0-9]+ (?:[A-Z][a-z]+ )?"
-                r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Highway|Hwy|Parkway|Pkwy)\b",
+                r"\b(?:on|off|near) (?:[A-Z]|\d{1,3}(?:st|nd|rd|th))",
             ),
             sure(0.6, "street"),
         ),

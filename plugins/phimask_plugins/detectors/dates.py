@@ -156,7 +156,7 @@ class DateDetector(PatternDetector):
         ),
         Rule(
             rf"\b(?:{_BEFORE})\b:? {{0,2}}(?P<date>(?P<one>\d{{1,2}})[/-](?P<other>\d{{1,2}}))(?![\w/-]|[.]\d)",
-            (rf"\b(?:{_BEFORE})\b:? {{0,2}}\d{{1,2}}[/-]\d",),
+            (rf"\b(?:{_BEFORE})\b:? {{0,2}}\d{{1,2}}[/-]\d{{1,2}}(?:[^\w/-]|$)",),
             _short,
             re.IGNORECASE,
         ),

@@ -32,6 +32,8 @@ _OPENING: Final = (
     r"Hi|Hello|Hey|Dear|Thanks|Thank you|Sincerely|Regards|Best|Respectfully|Cheers|Yours truly|Cordially|"
     r"Respectfully submitted|hi|hey|hello|dear"
 )
+_LONGEST: Final = 100
+"""Characters of the first of two names. The native scanner looks for words without such a bound four times as long."""
 _MESSAGE: Final = 1000
 """Characters of what may be a message or a query, whose writers go without capitals."""
 _INFORMAL: Final = Rule(
@@ -66,14 +68,14 @@ class NameDetector(PatternDetector):
             naming.untitled,
         ),
         Rule(
-            rf"(?<![\w'@.-])(?P<word>{WORD})(?=,? {{1,2}}(?:[A-Z]|{PARTICLE}[A-Z]))",
-            (rf"\b[A-Z][A-Za-z'-]*,? {{1,2}}(?:[A-Z]|(?:{PARTICLES})[ -])",),
+            rf"(?<![\w'@.-])(?![A-Za-z'-]{{{_LONGEST + 1}}})(?P<word>{WORD})(?=,? {{1,2}}(?:[A-Z]|{PARTICLE}[A-Z]))",
+            (rf"\b[A-Z][A-Za-z'-]{{0,{_LONGEST - 1}}},? {{1,2}}(?:[A-Z]|(?:{PARTICLES})[ -])",),
             naming.pair,
         ),
         Rule(
             rf"\b(?P<relation>{any_case(_RELATIONS)})\b(?P<mark>(?::|,| \(| -)?)\s{{0,4}}"
             rf"(?<=[\s(])(?P<word>{WORD})(?!\w)",
-            (rf"\b(?i:{any_of(_RELATIONS)})(?::|,| \(| -)?\s{{0,4}}[A-Z]",),
+            (rf"\b(?i:{any_of(_RELATIONS)})(?:[:,]\s|\s[A-Z\s(-])",),
             naming.labelled,
         ),
         Rule(

@@ -27,8 +27,12 @@ class PatternDetector(Detector):
         found = self.found(seen)
         if not found:
             return []
-        span, label = seen.form.span, self.label
-        return [Detection(*span(start, end), label, confidence) for start, end, confidence in united(found)]
+        if len(found) > 1:
+            found = united(found)
+        label, form = self.label, seen.form
+        if not form.cuts:
+            return [Detection(start, end, label, confidence) for start, end, confidence in found]
+        return [Detection(*form.span(start, end), label, confidence) for start, end, confidence in found]
 
     def found(self, seen: Scan) -> list[Found]:
         """What there is of it in a text, in any order."""

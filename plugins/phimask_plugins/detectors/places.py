@@ -107,6 +107,7 @@ _PREPOSED: Final = re.compile(
     r"downtown )?\Z",
     re.IGNORECASE,
 )
+_NEARBY: Final = 40
 _LEADING: Final = frozenset({"of", "and", "the", "for", "&", "de", "la", "at", "in"})
 _ABBREVIATED: Final = (
     "St.",
@@ -126,6 +127,16 @@ _ABBREVIATED: Final = (
 )
 
 
+def _word_start(text: str, end: int) -> int:
+    """Behind the last space, line end or parenthesis before `end`."""
+    # There mostly is one nearby; to look for each of them in all of a long text would take as long as the text is.
+    for first in (max(0, end - _NEARBY), 0) if end > 0 else (0,):
+        before = max(text.rfind(" ", first, end), text.rfind("\n", first, end), text.rfind("(", first, end))
+        if before >= 0:
+            return before + 1
+    return 0
+
+
 def _front(text: str, end: int) -> int:
     """Where the capitalized words before `end` begin; `end` where there are none."""
     start = first = end
@@ -133,10 +144,7 @@ def _front(text: str, end: int) -> int:
     for _ in range(7):
         if first < 2 or text[first - 1] != " ":
             break
-        begin = (
-            max(text.rfind(" ", 0, first - 1), text.rfind("\n", 0, first - 1), text.rfind("(", 0, first - 1))
-            + 1
-        )
+        begin = _word_start(text, first - 1)
         word = text[begin : first - 1].lstrip("\"'[")
         if not word or (word[-1] in ".,;:!?)" and word not in _ABBREVIATED):
             break
@@ -249,7 +257,7 @@ def _city_state(match: re.Match[str]) -> Found | None:
     text, comma = match.string, match.start()
     start = begin = comma
     for _ in range(3):
-        before = max(text.rfind(mark, 0, begin - 1) for mark in " \n(") + 1
+        before = _word_start(text, begin - 1)
         word = text[before:begin]
         if (
             not word

@@ -73,29 +73,25 @@ class Scan:
 
     def find_all(self, rules: Sequence[Rule]) -> list[Found]:
         """What `find` finds of each rule."""
-        starts = self._starts
-        if starts is not None and starts.keys().isdisjoint(rules):  # as it is for most detectors and texts
-            return []
+        if self._starts is None:
+            return [one for rule in rules for one in self._search(rule)]
         found: list[Found] = []
         for rule in rules:
-            if starts is None or rule in starts:
-                found += self.find(rule)
+            starts = self._starts.get(rule)
+            if starts is not None:  # for few detectors in most texts
+                self._try(rule, starts, found)
         return found
 
     def find(self, rule: Rule) -> list[Found]:
         """Every match of the rule that its judge believes, the next one looked for after the last one's end."""
-        if self._starts is None:
-            return self._search(rule)
-        starts = self._starts.get(rule)
-        if starts is None:
-            return []
-        found: list[Found] = []
+        return self.find_all((rule,))
+
+    def _try(self, rule: Rule, starts: list[int], found: list[Found]) -> None:
         text, match_at, at = self.form.text, rule.expression.match, 0
         for start in starts if len(starts) == 1 else sorted(set(starts)):
             if start >= at and (match := match_at(text, start)) and (one := rule.judge(match)):
                 found.append(one)
                 at = match.end()
-        return found
 
     def _search(self, rule: Rule) -> list[Found]:
         found: list[Found] = []
