@@ -134,9 +134,7 @@ class StreetAddressDetector(PatternDetector):
         Rule(
             r"\b(?:on|off|near) (?P<street>(?:[NSEW]\.? )?(?:[A-Z][a-z]+|\d{1,3}(?:st|nd|rd|th)) (?:[A-Z][a-z]+ )?"
             r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Highway|Hwy|Parkway|Pkwy))\b",
-            (
-                r"\b(?:on|off|near) (?:[A-Z]|\d{1,3}(?:st|nd|rd|th))",
-            ),
+            (r"\b(?:on|off|near) (?:[A-Z]|\d{1,3}(?:st|nd|rd|th))",),
             sure(0.6, "street"),
         ),
         Rule(

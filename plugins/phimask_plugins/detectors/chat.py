@@ -8,7 +8,7 @@ from typing import Final
 
 from phimask_plugins.detectors.people import is_first, is_last
 from phimask_plugins.detectors.scanning import Found
-from phimask_plugins.detectors.words import AMBIGUOUS, TERMS, is_word, names
+from phimask_plugins.detectors.words import AMBIGUOUS, TERMS, is_word, names, remembered
 
 _NEXT: Final = re.compile(r" ([a-z]{2,20}(?:-[a-z]{2,20})?)(?![\w@'/])|( [a-z]\.?)(?= [a-z]{3})")
 _PREVIOUS: Final = re.compile(r"(?<![\w@./'-])([a-z]{3,20}) \Z")
@@ -36,6 +36,7 @@ def chat_names() -> frozenset[str]:
     )
 
 
+@remembered
 def is_plain(word: str) -> bool:
     """Whether it is a word of the language, bent or not."""
     return any(

@@ -9,7 +9,7 @@ from phimask_plugins.detectors.scanning import Found, Rule, Scan
 
 _LABEL: Final = r"[A-Za-z0-9](?:[\w-]{0,61}[A-Za-z0-9])?"
 _TOP_LEVEL: Final = r"[A-Za-z](?:[\w-]{0,61}[A-Za-z0-9])"
-_LOCAL: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.%+'-")
+_LOCAL: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.%+'-"
 _LONGEST_LOCAL: Final = 64
 
 
@@ -32,9 +32,8 @@ class EmailDetector(PatternDetector):
         text = seen.form.text
         result: list[Found] = []
         for at, end, confidence in super().found(seen):
-            start = at
-            while start and at - start < _LONGEST_LOCAL and text[start - 1] in _LOCAL:
-                start -= 1
+            first = max(0, at - _LONGEST_LOCAL)
+            start = first + len(text[first:at].rstrip(_LOCAL))
             # What is no letter or digit at the front belongs to the sentence; what is longer is no address.
             while start < at and not (text[start].isalnum() or text[start] == "_"):
                 start += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from phimask_plugins.detectors.words import FACILITY, NO_NAME, TERMS, is_word, names
+from phimask_plugins.detectors.words import FACILITY, NO_NAME, TERMS, is_word, names, remembered
 
 WORD: Final = (
     r"(?:[A-Z][a-z]+(?:[A-Z][a-z]+)?|[A-Z]{2,20}|[A-Z]'[A-Z][a-z]+|[A-Z]'[A-Z]{2,20})"
@@ -36,6 +36,7 @@ def capital(word: str) -> str:
     return word if word[1:].islower() else word[0] + word[1:].lower() if word.isupper() else word
 
 
+@remembered
 def is_first(word: str) -> bool:
     """Whether it is known as a first name, or begins with one and a hyphen."""
     first = names().first
@@ -44,17 +45,20 @@ def is_first(word: str) -> bool:
     )
 
 
+@remembered
 def is_last(word: str) -> bool:
     """Whether it is known as a last name, or ends with one after a hyphen."""
     last = names().last
     return word in last or capital(word) in last or ("-" in word and capital(word.rpartition("-")[2]) in last)
 
 
+@remembered
 def is_none(word: str) -> bool:
     """Whether it is no name whatever stands beside it."""
     return word in NO_NAME or word in FACILITY or (word.isupper() and capital(word) in NO_NAME)
 
 
+@remembered
 def is_likely(word: str) -> bool:
     """Whether it is known as a name, or no word that is known otherwise. Of what is all in capitals only names are."""
     if is_none(word):

@@ -57,6 +57,11 @@ class Names:
     """First names that are nothing else, so that they stand out by themselves."""
 
 
+_KEPT: Final = 4096
+remembered: Final = functools.lru_cache(maxsize=_KEPT)
+"""For what is decided about a word alone: few words make up most of all texts."""
+
+
 @functools.cache
 def names() -> Names:
     """Read once, which takes about a second."""
@@ -77,6 +82,7 @@ def is_common(word: str) -> bool:
     return capital in AMBIGUOUS or capital in NO_NAME or capital in _common()
 
 
+@remembered
 def is_word(word: str) -> bool:
     """Whether it is more likely a word than the name of somebody of whom no list knows. Parts joined by hyphens are
     such if one of them is."""
