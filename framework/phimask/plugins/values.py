@@ -188,8 +188,7 @@ class Finding:
     count: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Detection:
+class Detection(NamedTuple):
     """A stretch of a text that looks like PHI: [start, end) in code points, a label, confidence 0 to 1."""
 
     start: int

@@ -12,6 +12,7 @@ from phimask_plugins.detectors.scanning import Found, Rule, sure
 _STATE: Final = "|".join((*STATE_CODES, *STATES))
 _STATE_END: Final = re.compile(rf"\b(?:{_STATE})\Z")
 _LONGEST_STATE: Final = 16
+_CODES: Final = frozenset(STATE_CODES)
 _LOWER_FRONT: Final = re.compile(r"(?<![\w.-])\d{2,6} (?:[nsew]\.? )?(?:[a-z]{2,20} ){1,3}\Z")
 _SUFFIX: Final = (
     r"Street|St|Avenue|Ave|Av|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Way|Parkway|Pkwy|"
@@ -56,10 +57,16 @@ def _unit(match: re.Match[str]) -> Found | None:
     return front.start(), match.end() if city is None else city.end(), 0.7
 
 
+def _is_state(text: str, end: int) -> bool:
+    """Whether a state or its code ends here."""
+    if text[end - 2 : end] in _CODES and text[end - 3 : end - 2] == " ":  # as it mostly is
+        return True
+    return _STATE_END.search(text, max(0, end - _LONGEST_STATE), end) is not None
+
+
 def _zip(match: re.Match[str]) -> Found | None:
     before = match.start() + 1
-    state = _STATE_END.search(match.string, max(0, before - _LONGEST_STATE), before)
-    return None if state is None else (match.start("zip"), match.end("zip"), 0.9)
+    return (match.start("zip"), match.end("zip"), 0.9) if _is_state(match.string, before) else None
 
 
 def _home(match: re.Match[str]) -> Found | None:
