@@ -75,6 +75,30 @@ def test_the_same_in_the_shared_texts(name: str) -> None:
         assert native == pure
 
 
+@pytest.mark.parametrize("size", [1, 60, 98, 99, 100, 101, 102, 130])
+def test_the_same_in_words_as_long_as_the_scanner_follows_them(size: int) -> None:
+    for between in (" ", ", ", "-Oakes ", " van der "):
+        native, pure = both(f"seen by A{'b' * size}{between}Lovelace on 4/17")
+        assert native == pure
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "driver's license no. S1234567",
+        "drivers licences: S1234567 and driver licking S7654321, lic 99887766",
+        "seen on 2/3, as of 4/5/21 and before 6/7",
+        "lives off 42nd Street, near N. Elm Avenue, on Main Street",
+        "Patient:\nOakes, Ada; mother (Maria Okafor), father -  James Oakes",
+        "Memorial(Boston\nMA) Springfield, MA 01103 " + "x" * 90 + "Springfield, MA 01103",
+    ],
+)
+def test_the_same_where_triggers_are_shorter_than_what_they_are_for(text: str) -> None:
+    native, pure = both(text)
+    assert native == pure
+    assert any(native)
+
+
 def test_without_the_library_the_expressions_are_searched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "hyperscan", None)
     monkeypatch.setitem(sys.modules, "ahocorasick_rs", None)
