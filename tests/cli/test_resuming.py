@@ -90,3 +90,21 @@ def test_a_plan_says_that_there_are_no_transactions(
     assert ["standalone" in one for one in said["hazards"]] == [True] * (code == 2)
     assert any("no transactions" in one for one in said["warnings"]) is (code == 0)
     assert phimask("plan", *flags, "--target-db", f"{database.name}_copy").code == 0
+
+
+def test_what_was_given_up_half_way_is_masked_again_only_where_that_is_asked_for(
+    deployed: Path, database: Database[dict[str, Any]], phimask: Callable[..., Any]
+) -> None:
+    database.people.insert_many(
+        {"_id": number, "PatientId": str(number), "Name": "Ann Lee"} for number in range(2000)
+    )
+    run = ("run", "--yes", "--profile", "emergency", "-c", "people", "--db", database.name)
+    # The first batch is 50 documents, after which there is nothing slow enough for a person.
+    stopped = phimask(*run, "--json", "--set", "canary={batches: 1, min_documents_per_second: 1000000}")
+    assert stopped.code == 4
+    assert 0 < stopped.json["collections"][0]["documents"]["masked"] < 2000
+    assert phimask("finalize", stopped.json["run_id"], "--yes").code == 0
+    again = phimask(*run)
+    assert again.code == 2
+    assert f"run {stopped.json['run_id']} has masked it already" in again.err
+    assert phimask(*run, "--again").code == 0

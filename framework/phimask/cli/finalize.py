@@ -12,6 +12,7 @@ from phimask.cli.options import as_json_option, database_option, uri_option
 from phimask.cli.show import answer, say
 from phimask.cli.undoing import Undoable, confirm, open_undoable, profile_option, settings_option
 from phimask.errors import UsageError, VaultError
+from phimask.ledger.partitions import Partitions
 from phimask.ledger.rollbacks import Rollbacks
 from phimask.ledger.runs import ENDED, Runs
 from phimask.store.retry import terminal_error
@@ -105,7 +106,10 @@ def _refuse_elsewhere(undoable: Undoable) -> None:
 def _note(undoable: Undoable) -> None:
     """The run's report says so from now on."""
     runs, run = Runs(undoable.ledger), undoable.record.id
-    runs.mark(run, "finalized")
+    in_place = [pin.namespace for pin in undoable.record.pins if pin.target is None]
+    # What is masked in part is masked again only where that is asked for.
+    masked = any(Partitions(undoable.ledger, run, one).touched() for one in in_place)
+    runs.mark(run, "finalized", masked=masked)
     report = runs.report(run)
     if report is not None:
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

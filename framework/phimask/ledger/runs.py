@@ -267,9 +267,10 @@ class Runs:
         """Tell a run's coordinator what to do."""
         self._kept.update_one({"_id": run}, {"$set": {"command": command}})
 
-    def mark(self, run: str, state: State) -> None:
-        """Put a run that nobody coordinates into a state."""
-        self._kept.update_one({"_id": run}, {"$set": {"state": state}, "$inc": {"epoch": 1}})
+    def mark(self, run: str, state: State, *, masked: bool = False) -> None:
+        """Put a run that nobody coordinates into a state. `masked`: documents of it are masked and stay so."""
+        fields: dict[str, Any] = {"state": state, **({"done": True} if masked else {})}
+        self._kept.update_one({"_id": run}, {"$set": fields, "$inc": {"epoch": 1}})
         if state in ENDED:
             self._withdraw_partitions(run)
             self.give_back(run)
