@@ -417,10 +417,10 @@ def test_the_pages_on_profiles_say_what_the_profiles_say(registry: Registry) -> 
     for name, found in profiles.items():
         if found.executor.name == "local":
             options = found.executor.options
-            assert (options["workers"], options["max"], options["memory"]) == ("auto", 16, 3_000_000_000), (
+            assert (options["workers"], options["max"], options["memory"]) == ("auto", 16, 2_800_000_000), (
                 name
             )
-    assert (written["workers"], written["max"], written["memory"]) == ("auto", 16, "3GB")
+    assert (written["workers"], written["max"], written["memory"]) == ("auto", 16, "2.8GB")
 
     guards = {name: found.write.guard for name, found in profiles.items()}
     assert guards == {name: "changed" if name == "production" else "auto" for name in profiles}
