@@ -11,6 +11,7 @@ import bson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from pymongo import MongoClient
+from pymongo.client_session import ClientSession
 from pymongo.errors import AutoReconnect
 
 from masking_trials import (
@@ -31,7 +32,8 @@ from phimask import BatchBudget, Column, DocumentId, DocumentPair, Finding, Tota
 from phimask.engine import commit as committing
 from phimask.engine.batches import Batch
 from phimask.engine.checking import Checks
-from phimask.engine.commit import Committed, Committer
+from phimask.engine.commit import Committed, Committer, TransactionCommitter
+from phimask.errors import SafeStop
 from phimask.ledger.partitions import LeaseLost
 from phimask.plugins.values import Phase
 from phimask.store.raw import identity
@@ -189,6 +191,7 @@ def test_a_batch_committed_again_masks_nothing_twice(room: Room, way: Way) -> No
     first = made.commit(batch, journal)
     for _ in range(2):
         journal.lease.batch -= 1
+        batch.closed = False
         assert counts(made.commit(batch, journal)) == counts(first) == (4, 0, 0, 0)
     after = stored(room.target if way == "copy" else room.source)
     assert after == {identity(raw): expected(raw, told(rules)) for raw in documents}
@@ -300,6 +303,62 @@ def test_deleted_documents_stay_deleted(room: Room, way: Way) -> None:
     assert counts(done) == ((0, 1, 2, 0) if way == "plain" else (0, 0, 0, 0))
     assert stored(room.source) == {}
     assert journal.lease.watermark == of(3)[0]
+
+
+def test_a_part_that_is_done_is_counted_once_though_the_rest_is_not_answered(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents = [plain(number, Name=f"N{number}" if number != 1 else 7) for number in range(6)]
+    store(room.source, documents)
+    made = committer(room, way="transaction", on_error="quarantine")
+    assert isinstance(made, TransactionCommitter)
+    journal = room.journal("transaction")
+    batch = prepared(room, made, documents)
+    part = room.read(
+        made, BatchReader(room.source, EVERYTHING, None, None), BatchBudget(3, 1 << 26), whole=True
+    )
+    assert part is not None
+    made.drop(batch)  # its transaction would keep the database from being dropped
+    made._work = batch, committing._Work(part, batch.upto)
+
+    def cut_off() -> Any:
+        raise AutoReconnect("connection closed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(made, "begin", cut_off)
+        with pytest.raises(AutoReconnect):
+            made.commit(batch, journal)
+    assert counts(made.commit(batch, journal)) == (5, 0, 0, 1)
+    tally = journal.lease.tally
+    assert (tally.read, tally.masked, tally.quarantined, tally.batches) == (6, 5, 1, 2)
+    assert room.ledger.quarantine.count_documents({"_id.run": f"run-{room._runs}"}) == 1
+    assert stored(room.source) == {
+        identity(raw): expected(raw, told(RULES)) if number != 1 else raw
+        for number, raw in enumerate(documents)
+    }
+
+
+def test_without_a_journal_a_commit_of_unknown_outcome_ends_the_run(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents = [plain(1, Name="Ada")]
+    store(room.source, documents)
+    made = committer(room, way="transaction")
+    journal = room.journal("transaction")
+    journal.applied = None
+    batch = prepared(room, made, documents)
+
+    def lose_the_answer(session: ClientSession) -> None:
+        commit(session)
+        lost = AutoReconnect("connection closed")
+        lost._add_error_label("UnknownTransactionCommitResult")
+        raise lost
+
+    commit = ClientSession.commit_transaction
+    monkeypatch.setattr(ClientSession, "commit_transaction", lose_the_answer)
+    with pytest.raises(SafeStop):
+        made.commit(batch, journal)
+    assert stored(room.source) == {of(1)[0]: plain(1, Name="Ada~")}
 
 
 def test_a_zombie_writes_nothing(room: Room) -> None:

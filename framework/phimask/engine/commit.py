@@ -21,6 +21,7 @@ from pymongo.write_concern import WriteConcern
 from phimask.engine.batches import Batch, Preparer
 from phimask.engine.checking import Checks
 from phimask.engine.journal import Journal
+from phimask.errors import SafeStop
 from phimask.observing.tally import Tally
 from phimask.plugins.values import BatchBudget, DocumentId, Partition
 from phimask.store.connect import Client
@@ -250,7 +251,8 @@ class TransactionCommitter(Committer):
 
     def _advance(self, work: _Work, part: Batch, journal: Journal) -> None:
         """Commit the part in hand, or find out why not and take what is left of it in hand anew."""
-        if part.session is None and part.number is not None and journal.applied is not None:
+        tried = part.session is None and not part.closed
+        if tried and part.number is not None and journal.applied is not None:
             # An earlier attempt failed, perhaps only its answer, and perhaps it is still on its way.
             if journal.applied.settle(journal.lease, part.number):
                 self._close(work, part, part.tally(), journal)
@@ -302,8 +304,20 @@ class TransactionCommitter(Committer):
         except PyMongoError as error:
             if not error.has_error_label(_UNKNOWN):
                 raise
-            session.commit_transaction()
+            self._commit_again(session, journal)
         return {}
+
+    @staticmethod
+    def _commit_again(session: ClientSession, journal: Journal) -> None:
+        try:
+            session.commit_transaction()
+        except PyMongoError as error:
+            if journal.applied is None and error.has_error_label(_UNKNOWN):
+                raise SafeStop(
+                    "MongoDB did not say whether it committed a batch, and without a journal (write.journal: false) "
+                    "nobody can tell: masking it again might mask masked values"
+                ) from None
+            raise
 
     def _close(self, work: _Work, part: Batch, tally: Tally, journal: Journal) -> None:
         _end(part)
