@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from counters import AS_IN_A_TERMINAL, Counters
+from pymongo import MongoClient
+from pymongo.database import Database
 
 from phimask.cli.main import run
 from phimask.log import close_log
@@ -69,3 +75,41 @@ def phimask(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
         return Answer(code, captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture
+def started(deployed: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts phimask as a process, which is ended with the test."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", AS_IN_A_TERMINAL, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            cwd=deployed,
+            env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment},
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def counters(
+    deployed: Path,
+    database: Database[dict[str, Any]],
+    client: MongoClient[dict[str, Any]],
+    started: Callable[..., subprocess.Popen[str]],
+) -> Iterator[Counters]:
+    """Six hundred documents, not masked yet."""
+    yield Counters(deployed, database, started)
+    client.drop_database(f"{database.name}_ledger")

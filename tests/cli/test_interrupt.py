@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import signal
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from counters import wait_for
 from pymongo.database import Database
 
 DOCUMENTS = 3000
@@ -50,11 +48,6 @@ partitioner: single
 batch_sizer: {name: fixed, options: {documents: 50}}
 prescan: {documents: 20}
 """
-# A shell's background job ignores SIGINT and so would the processes that tests start from there.
-AS_IN_A_TERMINAL = (
-    "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "runpy.run_module('phimask', run_name='__main__')"
-)
 WINDOWS = sys.platform == "win32"
 SIGNALS = ["CTRL_BREAK_EVENT"] if WINDOWS else ["SIGINT", "SIGTERM"]
 
@@ -77,40 +70,6 @@ def people(deployed: Path, database: Database[dict[str, Any]]) -> Any:
         {"_id": number, "Name": f"Person {number}", "Alias": f"Alias {number}"} for number in range(DOCUMENTS)
     )
     return database["people"]
-
-
-@pytest.fixture
-def started(deployed: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts phimask as a process, which is ended with the test."""
-    processes: list[subprocess.Popen[str]] = []
-
-    def start(*arguments: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-c", AS_IN_A_TERMINAL, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            cwd=deployed,
-            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-        )
-        processes.append(process)
-        return process
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
-def wait_for(what: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    until = time.monotonic() + 30
-    while not what():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < until, "nothing happened for 30 s"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("name", SIGNALS)

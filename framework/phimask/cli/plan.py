@@ -9,10 +9,13 @@ import click
 from rich.table import Table
 
 from phimask.cli.options import Flags, as_json_option, run_flags
-from phimask.cli.session import open_session
+from phimask.cli.session import Session, open_session
 from phimask.cli.show import PersonConsole, answer, say
-from phimask.engine.beginning import guarded
+from phimask.engine.beginning import guarded, obstacles, pins
 from phimask.errors import PreflightError
+from phimask.ledger.opening import asking
+from phimask.ledger.runs import Runs
+from phimask.planning.plan import CollectionPlan
 from phimask.planning.summary import summarize
 
 _HAZARD = 2
@@ -26,15 +29,12 @@ def plan_command(flags: Flags, as_json: bool) -> int:
     return show_plans(flags, as_json=as_json)
 
 
-def show_plans(flags: Flags, *, as_json: bool) -> int:
-    """Plan, show, and answer with the exit code."""
+def show_plans(flags: Flags, *, as_json: bool, again: bool = False) -> int:
+    """Plan, show, and answer with the exit code. `again`: see `phimask run --again`."""
     with open_session(flags, demo_allowed=True) as session:
         plans = session.plans(detect=True)
-        try:
-            guarded(plans, session.configuration)
-        except PreflightError as error:
-            for plan in plans:
-                plan.hazards += error.hazards
+        if not session.demo:
+            _ask_ledger(session, plans, again=again)
         summaries = [summarize(plan, session.configuration.profile) for plan in plans]
         profile = session.configuration.profile.name
     if as_json:
@@ -44,6 +44,19 @@ def show_plans(flags: Flags, *, as_json: bool) -> int:
         for summary in summaries:
             _show(console, summary)
     return _HAZARD if any(summary["hazards"] for summary in summaries) else 0
+
+
+def _ask_ledger(session: Session, plans: Sequence[CollectionPlan], *, again: bool) -> None:
+    """Add what a run would find out there: other runs in its way, and whether it can be exact at all."""
+    try:
+        ledger = session.deployments(create=False).ledger
+        with asking(ledger):
+            for plan, pin in zip(plans, pins(plans, session.configuration), strict=True):
+                plan.hazards += obstacles(Runs(ledger), [pin], again=again)
+        guarded(plans, session.configuration)
+    except PreflightError as error:
+        for plan in plans[:1]:  # it is of the deployment, not of a collection
+            plan.hazards += error.hazards
 
 
 def _show(console: PersonConsole, plan: Mapping[str, Any]) -> None:

@@ -3,25 +3,48 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 import jsonschema
 
-from phimask.cli.options import as_json_option
-from phimask.cli.show import PersonConsole, answer
+from phimask.cli.options import as_json_option, database_option, uri_option
+from phimask.cli.show import PersonConsole, answer, say
+from phimask.cli.steer import opened_ledger
 from phimask.config.data import shipped_schema
 from phimask.errors import UsageError
+from phimask.ledger.runs import Runs
 from phimask.observing.text import render
 
 
 @click.command("report")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("run", metavar="RUN|FILE")
+@uri_option
+@database_option
 @as_json_option
-def report_command(file: Path, as_json: bool) -> None:
-    """Show the report that a run wrote to FILE (`--report FILE`), once it is known to be one."""
+def report_command(run: str, uri: str | None, database: str | None, as_json: bool) -> None:
+    """Show the report of RUN as the ledger keeps it, or the one that a run wrote to FILE (`--report FILE`)."""
+    file = Path(run)
+    if file.exists():
+        report = _written(file)
+    elif file.suffix or file.name != run:
+        raise UsageError(
+            f"{file} does not exist; give a run's id or the file that `phimask --report FILE` wrote"
+        )
+    else:
+        report = _kept(run, uri, database)
+    if as_json:
+        answer(report)
+    else:
+        render(report, PersonConsole())
+
+
+def _written(file: Path) -> Mapping[str, Any]:
+    """A file's, once it is known to be one."""
     try:
-        report = json.loads(file.read_text(encoding="utf-8"))
+        report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         jsonschema.validate(report, shipped_schema("report"))
     except (OSError, ValueError):
         raise UsageError(f"{file} is not JSON; give the file that `phimask --report FILE` wrote") from None
@@ -29,7 +52,22 @@ def report_command(file: Path, as_json: bool) -> None:
         raise UsageError(
             f"{file} is not a phimask report: {error.json_path} is not as its schema says"
         ) from None
-    if as_json:
-        answer(report)
-    else:
-        render(report, PersonConsole())
+    return report
+
+
+def _kept(run: str, uri: str | None, database: str | None) -> Mapping[str, Any]:
+    """The ledger's: of the last time that the run ended, whatever became of it since."""
+    with opened_ledger(uri, database) as ledger:
+        runs = Runs(ledger)
+        record, report = runs.find(run), runs.report(run)
+    if record is None:
+        raise UsageError(
+            f"the ledger knows no run {run}, and there is no such file; `phimask status` lists runs"
+        )
+    if report is None:
+        raise UsageError(
+            f"run {run} has no report yet, since it never ended: it is {record.standing}; see `phimask status {run}`"
+        )
+    if record.standing in ("running", "paused", "dead"):
+        say(f"run {run} is {record.standing}; this is the report of the last time that it ended")
+    return report

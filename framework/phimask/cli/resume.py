@@ -14,6 +14,7 @@ from phimask.cli.show import say
 from phimask.cli.steer import opened_ledger
 from phimask.engine.beginning import take_up, unfinished
 from phimask.errors import UsageError
+from phimask.ledger.opening import asking
 from phimask.ledger.runs import Runs, from_text
 from phimask.planning.plan import Scope
 
@@ -35,6 +36,7 @@ def resume_command(flags: Flags, run: str | None, as_json: bool, **ending: Any) 
     flags = replace(
         flags,
         profile=flags.profile or record.profile,
+        database=flags.database or record.pins[0].namespace.partition(".")[0],
         collections=flags.collections or tuple(pin.file for pin in record.pins),
     )
     with run_ending(record.id, as_json=as_json, **ending) as finish:
@@ -44,9 +46,10 @@ def resume_command(flags: Flags, run: str | None, as_json: bool, **ending: Any) 
             plans = session.plans(detect=False)
             refuse_hazards(plans, strict=False)
             deployments = session.deployments()
-            epoch = take_up(
-                Runs(deployments.ledger), record, plans, session.configuration, session.key_fingerprint
-            )
+            with asking(deployments.ledger):
+                epoch = take_up(
+                    Runs(deployments.ledger), record, plans, session.configuration, session.key_fingerprint
+                )
             say(f"going on with run {record.id}")
             outcome = mask(session, deployments, plans, record, epoch, finish.most_seconds)
         return finish(outcome)

@@ -23,6 +23,7 @@ from phimask.engine.beginning import begin, obstacles, pins
 from phimask.engine.control import StopSignal, stop_on_signals
 from phimask.engine.run import Deployments, Outcome, Run
 from phimask.errors import Interrupted, PhimaskError, PreflightError, UsageError
+from phimask.ledger.opening import asking
 from phimask.ledger.runs import RunRecord, Runs
 from phimask.log import close_log, configure_log
 from phimask.observing.text import render
@@ -42,7 +43,7 @@ def run_command(flags: Flags, yes: bool, again: bool, dry_run: bool, as_json: bo
     With no deployment named anywhere, sample documents are masked in a MongoDB of phimask's own.
     """
     if dry_run:
-        return show_plans(flags, as_json=as_json)
+        return show_plans(flags, as_json=as_json, again=again)
     run_id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
     with run_ending(run_id, as_json=as_json, **ending) as finish:
         with open_session(flags, demo_allowed=True) as session:
@@ -50,12 +51,16 @@ def run_command(flags: Flags, yes: bool, again: bool, dry_run: bool, as_json: bo
             refuse_hazards(plans, strict=session.configuration.profile.strict)
             deployments = session.deployments()
             runs = Runs(deployments.ledger)
-            hazards = obstacles(runs, pins(plans, session.configuration), again=again)
+            with asking(deployments.ledger):
+                hazards = obstacles(runs, pins(plans, session.configuration), again=again)
             if hazards:
                 raise PreflightError(hazards)
             if not (yes or session.demo):
                 _confirm(plans, vault=session.configuration.profile.undo.vault is not None)
-            record, epoch = begin(runs, run_id, plans, session.configuration, session.keys, again=again)
+            with asking(deployments.ledger):
+                record, epoch = begin(
+                    runs, run_id, plans, session.configuration, session.keys, again=again
+                )
             outcome = mask(session, deployments, plans, record, epoch, finish.most_seconds)
         return finish(outcome)
 

@@ -19,7 +19,7 @@ from phimask.config.model import CollectionFile, Configuration, Secret, Undo
 from phimask.config.project import PROJECT_FILE, URI_VARIABLE, load_project
 from phimask.engine.run import Deployments
 from phimask.errors import KeyMaterialError, UsageError
-from phimask.ledger.opening import open_ledger
+from phimask.ledger.opening import ledger_client, open_ledger
 from phimask.masking.keys import MaskingKey
 from phimask.planning.components import refuse_impossible
 from phimask.planning.plan import CollectionPlan, Scope, plan_collection
@@ -55,7 +55,7 @@ class Session:
         where = self.configuration.project.coordination
         uri, client = self.uri, self.source
         if where.uri is not None:
-            uri, client = where.uri, self._stack.enter_context(connect(where.uri))
+            uri, client = where.uri, self._stack.enter_context(ledger_client(where.uri))
         ledger = open_ledger(client, where.database, where.prefix, create=create)
         return Deployments(self.uri, self.target_uri, uri, ledger)
 

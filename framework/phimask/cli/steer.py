@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -15,14 +16,16 @@ from phimask.cli.deployment import required_uri
 from phimask.cli.options import as_json_option, database_option, uri_option
 from phimask.cli.show import answer, say
 from phimask.config.project import load_project
+from phimask.engine.coordinator import ASKED_TO_PAUSE
 from phimask.errors import UsageError
-from phimask.ledger.opening import Ledger, open_ledger
+from phimask.ledger.opening import Ledger, asking, ledger_client, open_ledger
 from phimask.ledger.partitions import Partitions
-from phimask.ledger.runs import ENDED, Command, RunRecord, Runs
-from phimask.store.connect import connect
+from phimask.ledger.runs import Command, RunRecord, Runs
 
 _LISTED: Final = 10
 _LOOK_SECONDS: Final = 1.0
+_PATIENCE_SECONDS: Final = 120.0
+_RESUMABLE: Final = ("dead", "stopped", "failed")
 
 
 @contextmanager
@@ -30,13 +33,19 @@ def opened_ledger(uri: str | None, database: str | None) -> Iterator[Ledger]:
     """The ledger that phimask.yaml, the flags or the environment lead to. Nothing is written for that."""
     project = load_project(directory=Path(), uri=uri, database=database, environ=os.environ)
     where = project.coordination
-    with connect(where.uri or required_uri(project)) as client:
-        yield open_ledger(client, where.database, where.prefix, create=False)
+    with ledger_client(where.uri or required_uri(project)) as client:
+        ledger = open_ledger(client, where.database, where.prefix, create=False)
+        with asking(ledger):
+            yield ledger
 
 
 @click.command("status")
 @click.argument("run", required=False)
-@click.option("--watch", is_flag=True, help="Look again every second, until the run ends.")
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Look again every second, until the run ends; a line of JSON each.",
+)
 @uri_option
 @database_option
 @as_json_option
@@ -56,10 +65,12 @@ def status_command(
         while True:
             record = _known(runs, wanted)
             shown = _describe(ledger, record)
-            if as_json:
-                answer(shown)
-            else:
+            if not as_json:
                 _say(shown)
+            elif watch:
+                click.echo(json.dumps(shown))
+            else:
+                answer(shown)
             if not watch or not record.live:
                 break
             time.sleep(_LOOK_SECONDS)
@@ -67,7 +78,7 @@ def status_command(
             say("\nearlier runs")
             for one in latest[1:]:
                 names = ", ".join(pin.namespace for pin in one.pins)
-                say(f"  {one.id}  {_state(one):<12} {one.profile:<12} {names}")
+                say(f"  {one.id}  {one.standing:<12} {one.profile:<12} {names}")
 
 
 @click.command("pause")
@@ -76,7 +87,7 @@ def status_command(
 @database_option
 def pause_command(run: str | None, uri: str | None, database: str | None) -> None:
     """Let RUN, or the one that is live, stand still after its batches in hand. `phimask continue` lets it go on."""
-    _order(run, uri, database, "pause", "paused")
+    _order(run, uri, database, "pause", lambda found: ASKED_TO_PAUSE in found.reasons)
 
 
 @click.command("continue")
@@ -85,7 +96,7 @@ def pause_command(run: str | None, uri: str | None, database: str | None) -> Non
 @database_option
 def continue_command(run: str | None, uri: str | None, database: str | None) -> None:
     """Let RUN, or the one that is live, go on after a pause."""
-    _order(run, uri, database, "run", "running")
+    _order(run, uri, database, "run", lambda found: ASKED_TO_PAUSE not in found.reasons)
 
 
 @click.command("stop")
@@ -94,13 +105,17 @@ def continue_command(run: str | None, uri: str | None, database: str | None) -> 
 @database_option
 def stop_command(run: str | None, uri: str | None, database: str | None) -> None:
     """End RUN, or the one that is live, after its batches in hand. `phimask resume` goes on with it."""
-    _order(run, uri, database, "stop", "stopped")
+    _order(run, uri, database, "stop", lambda _: False)
 
 
-_PATIENCE_SECONDS: Final = 120.0
-
-
-def _order(run: str | None, uri: str | None, database: str | None, command: Command, becomes: str) -> None:
+def _order(
+    run: str | None,
+    uri: str | None,
+    database: str | None,
+    command: Command,
+    obeyed: Callable[[RunRecord], bool],
+) -> None:
+    """Tell the run, and wait until it obeys or ends."""
     with opened_ledger(uri, database) as ledger:
         runs = Runs(ledger)
         record = _live(runs, run)
@@ -108,18 +123,22 @@ def _order(run: str | None, uri: str | None, database: str | None, command: Comm
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while time.monotonic() < deadline:
             found = _known(runs, record.id)
-            if found.state == becomes or not found.live:
-                say(f"run {record.id} is {_state(found)}")
+            if obeyed(found) or not found.live:
+                say(f"run {record.id} is {_standing(found.standing, found.reasons)}")
                 return
             time.sleep(0.1)
     say(f"run {record.id} was told to; it has not answered yet, see `phimask status {record.id}`")
+
+
+def _standing(state: str, reasons: Sequence[str]) -> str:
+    return f"{state} ({', '.join(reasons)})" if reasons else state
 
 
 def _live(runs: Runs, run: str | None) -> RunRecord:
     if run is not None:
         record = _known(runs, run)
         if not record.live:
-            raise UsageError(f"run {run} is not live: it is {_state(record)}")
+            raise UsageError(f"run {run} is not live: it is {record.standing}")
         return record
     live = [one for one in runs.latest(100) if one.live]
     if not live:
@@ -134,12 +153,6 @@ def _known(runs: Runs, run: str) -> RunRecord:
     if record is None:
         raise UsageError(f"the ledger knows no run {run}; `phimask status` lists the last ones")
     return record
-
-
-def _state(record: RunRecord) -> str:
-    if record.live or record.state in (*ENDED, "rolling_back", "stopped", "failed"):
-        return record.state
-    return "dead"
 
 
 def _describe(ledger: Ledger, record: RunRecord) -> dict[str, Any]:
@@ -159,27 +172,26 @@ def _describe(ledger: Ledger, record: RunRecord) -> dict[str, Any]:
                     "missing": tally.missing,
                 },
                 "partitions": {**partitions.states(), "all_known": pin.namespace in record.cut},
-                "workers": partitions.holders(),
+                "workers": partitions.holders() if record.live else [],
             }
         )
     return {
         "run_id": record.id,
-        "state": _state(record),
+        "state": record.standing,
         "live": record.live,
         "profile": record.profile,
         "created": None if record.created is None else f"{record.created.isoformat(timespec='seconds')}Z",
         "coordinator": {name: record.coordinator.get(name) for name in ("host", "pid")},
-        "holding": list(record.reasons),
+        "holding": list(record.reasons) if record.live else [],
         "collections": collections,
     }
 
 
 def _say(shown: dict[str, Any]) -> None:
-    where = f" on {shown['coordinator']['host']}" if shown["live"] else ""
-    why = f" ({', '.join(shown['holding'])})" if shown["holding"] else ""
-    say(
-        f"run {shown['run_id']}: {shown['state']}{why}{where}, profile {shown['profile']}, begun {shown['created']}"
-    )
+    coordinator = shown["coordinator"]
+    where = f" on {coordinator['host']} (process {coordinator['pid']})" if shown["live"] else ""
+    state = _standing(shown["state"], shown["holding"])
+    say(f"run {shown['run_id']}: {state}{where}, profile {shown['profile']}, begun {shown['created']}")
     for one in shown["collections"]:
         parts, documents = one["partitions"], one["documents"]
         known = sum(parts[state] for state in ("open", "leased", "done"))
@@ -192,3 +204,7 @@ def _say(shown: dict[str, Any]) -> None:
             f"    partitions: {parts['done']:,} of {known:,}{more} done, {parts['leased']:,} leased"
             + (f" by {', '.join(one['workers'])}" if one["workers"] else "")
         )
+    if shown["state"] in _RESUMABLE:
+        say(f"  `phimask resume {shown['run_id']}` goes on with it")
+    elif ASKED_TO_PAUSE in shown["holding"]:
+        say(f"  `phimask continue {shown['run_id']}` lets it go on")

@@ -3,6 +3,7 @@ still."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -107,6 +108,7 @@ class Coordinator:
             # Workers find out by themselves; they write nothing without the ledger.
             logger.warning("the ledger does not answer: {}", describe_error(error))
             command = "pause" if ASKED_TO_PAUSE in held else "run"
+        self._mind_collections()
         if command == "stop":
             self._ask(SafeStop(f"stopped on request; `phimask resume {self._run}` goes on"))
         elif self._ends is not None and time.monotonic() > self._ends:
@@ -121,6 +123,12 @@ class Coordinator:
             self._tell(Holding(reasons))
             if self._throttle is not None and (detail := self._throttle.detail()):
                 logger.info("standing still: {}", detail)
+
+    def _mind_collections(self) -> None:
+        with contextlib.suppress(PyMongoError):  # a deployment that does not answer is the workers' matter
+            gone = self._still_there()
+            if gone is not None:
+                self._ask(StoreError(gone))
 
     def _ask(self, because: PhimaskError) -> None:
         if self._because is None and not self._stop.interrupted:

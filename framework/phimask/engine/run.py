@@ -109,6 +109,8 @@ class Run:
             version=phimask.__version__,
             config_digest=self._configuration.digest,
             key_fingerprint=record.key_fingerprint,
+            started=record.created,
+            resumed=epoch - 1,
         )
         self._tell(RunStarted(record.id, self._profile.name, tuple(plan.namespace for plan in plans)))
         status: Status = "failed"
@@ -217,7 +219,6 @@ class Run:
     def _work(self, position: int, plan: CollectionPlan, record: RunRecord, partitions: Partitions) -> None:
         self._free_the_dead(record, partitions)
         cutting = self._cut(plan, record, partitions)
-        limit = plan.scope.limit
         job = MaskingJob(
             run=record.id,
             configuration=self._configuration,

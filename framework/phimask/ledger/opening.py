@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,9 +14,10 @@ from pymongo.errors import CollectionInvalid, DuplicateKeyError, OperationFailur
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from phimask.config.model import Secret
 from phimask.errors import PreflightError
-from phimask.store.connect import Client
-from phimask.store.retry import error_name
+from phimask.store.connect import Client, connect
+from phimask.store.retry import classify, error_name
 
 SCHEMA: Final = 1
 """The version of what the ledger's documents look like."""
@@ -59,6 +62,9 @@ class Ledger:
         """A document a worker: where it runs and when it was last heard of."""
         return self._collection("workers")
 
+    def __str__(self) -> str:
+        return f"{self.database}.{self.prefix}.*"
+
     def named(self, name: str) -> Documents:
         """Another of the ledger's collections."""
         return self._collection(name)
@@ -80,20 +86,13 @@ def open_ledger(client: Client, database: str, prefix: str, *, create: bool = Tr
     Raises PreflightError: out of reach, read-only, of a newer schema.
     """
     ledger = Ledger(client, database, prefix)
-    where = f"the ledger {database}.{prefix}.*"
+    where = f"the ledger {ledger}"
     try:
         version = _version(ledger, create=create)
         if create:
             _make_indexes(ledger)
-    except OperationFailure as error:
-        raise PreflightError(
-            [
-                f"{where}: MongoDB answered {error_name(error)}; the user needs readWrite on the database "
-                f"{database}, or name another under `coordination:` in phimask.yaml"
-            ]
-        ) from None
     except PyMongoError as error:
-        raise PreflightError([f"{where}: MongoDB answered {error_name(error)}"]) from None
+        raise _refused(ledger, error) from None
     if version is not None and version > SCHEMA:
         raise PreflightError(
             [
@@ -102,6 +101,35 @@ def open_ledger(client: Client, database: str, prefix: str, *, create: bool = Tr
             ]
         )
     return ledger
+
+
+def ledger_client(uri: Secret) -> Client:
+    """A client of the ledger's own deployment. Raises PreflightError."""
+    try:
+        return connect(uri)
+    except PreflightError as error:
+        raise PreflightError(
+            [f"the ledger (coordination.uri): {hazard}" for hazard in error.hazards]
+        ) from None
+
+
+@contextlib.contextmanager
+def asking(ledger: Ledger) -> Iterator[None]:
+    """What its server answers to a command is one clear message. Raises PreflightError for PyMongo's errors."""
+    try:
+        yield
+    except PyMongoError as error:
+        raise _refused(ledger, error) from None
+
+
+def _refused(ledger: Ledger, error: PyMongoError) -> PreflightError:
+    todo = (
+        f"the user needs readWrite on the database {ledger.database}, or name another under `coordination:` in "
+        "phimask.yaml"
+        if isinstance(error, OperationFailure) and classify(error) == "terminal"
+        else "check that the server runs and can be reached, and try again"
+    )
+    return PreflightError([f"the ledger {ledger}: MongoDB answered {error_name(error)}; {todo}"])
 
 
 APPLIED: Final = "applied"

@@ -79,6 +79,11 @@ class RunRecord:
     reasons: tuple[str, ...] = ()
 
     @property
+    def standing(self) -> str:
+        """Its state, or `dead` where nobody is at work on it and nobody said that it ended."""
+        return self.state if self.live or self.state not in ("running", "paused") else "dead"
+
+    @property
     def host(self) -> str:
         """The machine that asks, whose own processes it knows to be dead or alive."""
         return socket.gethostname()
@@ -359,8 +364,8 @@ def _taken(pin: Pin, other: RunRecord) -> str:
     if other.state == "rolling_back":
         return f"{pin.namespace}: the rollback of run {other.id} was cut off; go on with `phimask rollback {other.id}`"
     return (
-        f"{pin.namespace}: run {other.id} is not finished ({other.state}); go on with `phimask resume {other.id}`, or "
-        f"give it up for good with `phimask finalize {other.id}`"
+        f"{pin.namespace}: run {other.id} is not finished ({other.standing}); go on with `phimask resume "
+        f"{other.id}`, or give it up for good with `phimask finalize {other.id}`"
     )
 
 

@@ -161,12 +161,16 @@ class ReportBuilder:
         config_digest: str,
         key_fingerprint: str | None,
         workers: int = 1,
+        started: datetime | None = None,
+        resumed: int = 0,
     ) -> None:
-        """The run starts now. `key_fingerprint` is None where no masker uses a key."""
+        """The run starts now, or began at `started` (UTC) and was resumed so often. `key_fingerprint` is None where no
+        masker uses a key."""
         self._head = {
             "run_id": run_id,
             "profile": profile,
-            "started": _iso(self._now()),
+            "started": _iso(self._now() if started is None else started.replace(tzinfo=timezone.utc)),
+            "resumed": resumed,
             "phimask_version": version,
             "config_digest": config_digest,
             "key_fingerprint": key_fingerprint,

@@ -51,7 +51,8 @@ class _Page:
         if report["stopped_because"]:
             self._line((report["stopped_because"], style), indent=2)
         speed = report["throughput"]
-        told = [f"started {_moment(report['started'])}, finished {_moment(report['finished'])}"]
+        resumed = f", resumed {_times(report['resumed'])}" if report["resumed"] else ""
+        told = [f"started {_moment(report['started'])}{resumed}, finished {_moment(report['finished'])}"]
         if speed["documents_per_second"] is not None:
             told.append(
                 f"{speed['documents_per_second']:,.0f} documents/s over {_seconds(speed['seconds'])} of masking, "

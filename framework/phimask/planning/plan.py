@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from pymongo import ReadPreference
 from pymongo.errors import OperationFailure, PyMongoError
@@ -25,6 +25,9 @@ from phimask.plugins.values import CollectionFacts, Partition, RuleFacts, Wildca
 from phimask.store.reading import first_documents, sampled_documents
 from phimask.store.retry import error_name, terminal_error
 from phimask.store.source import CollectionSource
+
+_UNDIVIDED: Final = "single"
+"""The partitioner under a limit: workers that mask at the same time could not know which of them comes to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,11 @@ def plan_collection(
     plan.ceiling_bytes = governor.read().ceiling_bytes
     plan.scan = _scan(collection, profile, registry, plan, detect=detect)
     plan.documents, plan.bytes = _extent(indexed, plan)
-    partitioner = registry.create("partitioner", profile.partitioner.name, profile.partitioner.options)
+    partitioner = (
+        registry.create("partitioner", profile.partitioner.name, profile.partitioner.options)
+        if scope.limit is None
+        else registry.create("partitioner", _UNDIVIDED, {})
+    )
     refused = Conditions(rules).refused(collection)
     if refused is not None:
         plan.hazards.append(
