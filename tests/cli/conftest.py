@@ -112,4 +112,6 @@ def counters(
 ) -> Iterator[Counters]:
     """Six hundred documents, not masked yet."""
     yield Counters(deployed, database, started)
+    # A process that was killed leaves transactions that only read; they would keep its collections from being dropped.
+    client.admin.command("killAllSessions", [])
     client.drop_database(f"{database.name}_ledger")
