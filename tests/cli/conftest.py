@@ -111,7 +111,7 @@ def counters(
     started: Callable[..., subprocess.Popen[str]],
 ) -> Iterator[Counters]:
     """Six hundred documents, not masked yet."""
-    yield Counters(deployed, database, started)
-    # A process that was killed leaves transactions that only read; they would keep its collections from being dropped.
-    client.admin.command("killAllSessions", [])
+    made = Counters(deployed, database, started)
+    yield made
+    made.let_go()
     client.drop_database(f"{database.name}_ledger")

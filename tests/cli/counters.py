@@ -140,6 +140,10 @@ class Counters:
         process.communicate()
         return self.latest()["_id"]
 
+    def let_go(self) -> None:
+        """End transactions that only read: those of a process that was killed keep collections from being dropped."""
+        self.database.client.admin.command("killAllSessions", [])
+
     def latest(self) -> dict[str, Any]:
         """The run that the ledger entered last."""
         found = self.ledger["masking_coordination.runs"].find_one(sort=[("created", -1)])

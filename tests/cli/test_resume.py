@@ -185,12 +185,14 @@ def _version(counters: Counters, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _dropped(counters: Counters, monkeypatch: pytest.MonkeyPatch) -> None:
     del monkeypatch
+    counters.let_go()
     counters.collection.drop()
     counters.fill("counters")
 
 
 def _gone(counters: Counters, monkeypatch: pytest.MonkeyPatch) -> None:
     del monkeypatch
+    counters.let_go()
     counters.collection.rename("elsewhere")
 
 
@@ -297,6 +299,7 @@ def test_a_second_run_is_refused_and_offered_what_it_can_do(
     assert counters.masked() == 600
     assert phimask("--yes", "--again").code == 0
     assert counters.counts() == {2: 600}
+    counters.let_go()
     counters.collection.drop()
     counters.fill("counters")
     assert phimask("--yes").code == 0

@@ -224,6 +224,7 @@ def differences(record: RunRecord, now: Sequence[Pin], key_fingerprint: str | No
             )
         if was.target != pin.target:
             found.append(
-                f"{pin.namespace} went into {was.target or 'no target'}, and now {pin.target or 'none'} is named"
+                f"{pin.namespace} went into {was.target or 'no target'}, and now {pin.target or 'no target'} is named; "
+                "name the first again"
             )
     return found

@@ -235,8 +235,8 @@ class Run:
             journal=record.journal,
             vault=record.vault is not None,
             salt=secrets.token_bytes(32) if record.salt is None else record.salt,
-            partitions=_workers_of_use(cutting, limit),
-            limit=limit,
+            partitions=_workers_of_use(cutting, plan.scope.limit),
+            limit=plan.scope.limit,
             registry=self._registry,
         )
         executor = self._registry.create(

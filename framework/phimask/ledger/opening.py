@@ -89,7 +89,7 @@ def open_ledger(client: Client, database: str, prefix: str, *, create: bool = Tr
     where = f"the ledger {ledger}"
     try:
         version = _version(ledger, create=create)
-        if create:
+        if create and (version is None or version <= SCHEMA):
             _make_indexes(ledger)
     except PyMongoError as error:
         raise _refused(ledger, error) from None
