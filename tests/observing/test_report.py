@@ -107,6 +107,7 @@ def test_a_run_is_added_up() -> None:
         "status": "completed",
         "stopped_because": None,
         "started": "2026-07-29T10:15:00.000Z",
+        "resumed": 0,
         "finished": "2026-07-29T10:15:00.000Z",
         "phimask_version": "0.1.0",
         "config_digest": "d" * 64,

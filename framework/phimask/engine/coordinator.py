@@ -96,9 +96,6 @@ class Coordinator:
         held = self._stop.holding
         try:
             command = self._runs.beat(self._run, self._epoch, "paused" if held else "running", held)
-            gone = self._still_there()
-            if gone is not None:
-                self._ask(StoreError(gone))
         except Superseded:
             self._ask(
                 SafeStop(f"run {self._run} was taken up by another coordinator; this one has let go of it")
