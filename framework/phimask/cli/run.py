@@ -58,9 +58,7 @@ def run_command(flags: Flags, yes: bool, again: bool, dry_run: bool, as_json: bo
             if not (yes or session.demo):
                 _confirm(plans, vault=session.configuration.profile.undo.vault is not None)
             with asking(deployments.ledger):
-                record, epoch = begin(
-                    runs, run_id, plans, session.configuration, session.keys, again=again
-                )
+                record, epoch = begin(runs, run_id, plans, session.configuration, session.keys, again=again)
             outcome = mask(session, deployments, plans, record, epoch, finish.most_seconds)
         return finish(outcome)
 

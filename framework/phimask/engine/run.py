@@ -219,6 +219,7 @@ class Run:
     def _work(self, position: int, plan: CollectionPlan, record: RunRecord, partitions: Partitions) -> None:
         self._free_the_dead(record, partitions)
         cutting = self._cut(plan, record, partitions)
+        limit = plan.scope.limit
         job = MaskingJob(
             run=record.id,
             configuration=self._configuration,
@@ -235,8 +236,8 @@ class Run:
             journal=record.journal,
             vault=record.vault is not None,
             salt=secrets.token_bytes(32) if record.salt is None else record.salt,
-            partitions=_workers_of_use(cutting, plan.scope.limit),
-            limit=plan.scope.limit,
+            partitions=_workers_of_use(cutting, limit),
+            limit=limit,
             registry=self._registry,
         )
         executor = self._registry.create(
