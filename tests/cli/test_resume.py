@@ -272,7 +272,7 @@ def test_there_has_to_be_a_run(counters: Counters, phimask: Callable[..., Any]) 
 def test_a_second_run_is_refused_and_offered_what_it_can_do(
     counters: Counters, phimask: Callable[..., Any]
 ) -> None:
-    process = counters.begun("--yes")
+    process = counters.begun("--yes", pace=0.05)
     run = counters.latest()["_id"]
     for command, told in (
         (("--yes",), (f"run {run} is masking it", f"process {process.pid}", "`pause` and `stop`")),

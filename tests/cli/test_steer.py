@@ -31,7 +31,7 @@ def _settled(counters: Counters) -> int:
 def test_a_run_is_paused_let_go_on_stopped_and_resumed(
     executor: str, counters: Counters, phimask: Callable[..., Any]
 ) -> None:
-    process = counters.begun("--yes", "--json", f"--set=executor={executor}", pace=0.01)
+    process = counters.begun("--yes", "--json", f"--set=executor={executor}", pace=0.02)
     run = counters.latest()["_id"]
 
     status = phimask("status", "--json").json
@@ -84,7 +84,7 @@ def test_a_run_is_paused_let_go_on_stopped_and_resumed(
 
 
 def test_a_paused_run_is_stopped(counters: Counters, phimask: Callable[..., Any]) -> None:
-    process = counters.begun("--yes", pace=0.01)
+    process = counters.begun("--yes", pace=0.02)
     phimask("pause")
     paused = _settled(counters)
     assert phimask("stop").code == 0
@@ -150,7 +150,7 @@ def test_a_ledger_without_runs(counters: Counters, phimask: Callable[..., Any]) 
 
 
 def test_the_ledger_keeps_the_report(counters: Counters, phimask: Callable[..., Any]) -> None:
-    process = counters.begun("--yes", "--json", pace=0.005)
+    process = counters.begun("--yes", "--json", pace=0.02)
     phimask("stop")
     report = json.loads(process.communicate(timeout=60)[0])
     run = report["run_id"]
