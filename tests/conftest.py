@@ -18,7 +18,9 @@ from replica_set import ReplicaSet
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How often each fault is tried, and from which seed on."""
     faults = parser.getgroup("faults")
-    faults.addoption("--trials", type=int, default=3, help="trials of each fault in tests/faults")
+    faults.addoption(
+        "--trials", type=int, help="trials of each fault in tests/faults; else a sample is tried"
+    )
     faults.addoption("--seed", type=int, default=1, help="the first trial's seed; the next has one more")
 
 

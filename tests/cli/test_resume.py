@@ -50,7 +50,7 @@ def test_a_run_is_killed_again_and_again(
 ) -> None:
     chance = random.Random(request.config.getoption("--seed"))
     counters.killed("--yes", f"--set=write.guard={guard}", least=1)
-    for _ in range(request.config.getoption("--trials")):
+    for _ in range(request.config.getoption("--trials") or 3):
         before = counters.masked()
         process = counters.start("resume", pace=0.001)
         more = before + chance.randrange(1, 60)
@@ -75,7 +75,7 @@ def test_a_kill_between_the_announcement_and_the_write(
         "blockConnection": True,
         "blockTimeMS": 600,
     }
-    for _ in range(request.config.getoption("--trials")):
+    for _ in range(request.config.getoption("--trials") or 3):
         set_up = admin.command("configureFailPoint", "failCommand", mode={"times": 1}, data=stuck)
         try:
             process = counters.start("resume", pace=0.0)

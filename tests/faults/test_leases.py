@@ -183,7 +183,7 @@ def test_whatever_order_commands_come_in(
     run_state_machine_as_test(
         lambda: Leases(mongo_uri, client, guard=guard),
         settings=settings(
-            max_examples=max(10, request.config.getoption("--trials")),
+            max_examples=max(10, request.config.getoption("--trials") or 3),
             stateful_step_count=40,
             deadline=None,
             database=None,
