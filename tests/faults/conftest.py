@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 import random
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from canaries import in_database, in_files
-from people import CANARY, Frozen, Outcome, compare, fill, frozen
-from project import Command, Project
+from people import Outcome
+from project import Project
 from proxy import Proxy
 from pymongo import MongoClient
 from pymongo.database import Database
+from trials import Trial
 
 from replica_set import Client, ReplicaSet
 
@@ -25,10 +24,10 @@ OUTCOMES = pytest.StashKey[dict[str, list[Outcome]]]()
 
 
 SAMPLE = {
-    "test_worker_killed_at_each_step[changed": 3,
-    "test_reply_lost[none": 1,
-    "test_others_write_meanwhile": 1,
-    "test_poisoned_document[crash": 1,
+    ("test_worker_killed_at_each_step", "changed"): 3,
+    ("test_reply_lost", "none"): 3,
+    ("test_others_write_meanwhile", None): 1,
+    ("test_poisoned_document", "crash"): 1,
 }
 """What is tried where nobody says how often, and how often: the rest takes half an hour, and is for `--trials`."""
 
@@ -39,13 +38,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     left = dict(SAMPLE)
     for item in items:
-        if "seed" not in getattr(item, "fixturenames", ()):
+        if not isinstance(item, pytest.Function) or item.path.parent != Path(__file__).parent:
             continue
-        row = next((name for name in left if item.name.startswith(name)), None)
-        if row is None or left[row] == 0:
-            item.add_marker("soak")
-        else:
+        if "seed" not in item.fixturenames:
+            continue
+        others = [value for name, value in item.callspec.params.items() if name != "seed"]
+        row = (item.originalname, others[0] if others else None)
+        if left.get(row, 0):
             left[row] -= 1
+        else:
+            item.add_marker("soak")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -76,65 +78,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 def chance(seed: int) -> random.Random:
     """What a trial leaves to chance."""
     return random.Random(seed)
-
-
-@dataclass
-class Trial:
-    """A collection of people, masked by the real command line through a proxy, and judged by a copy taken before."""
-
-    project: Project
-    proxy: Proxy
-    people: Any
-    databases: list[Database[dict[str, Any]]]
-    before: Frozen = field(default_factory=dict)
-    note: Callable[[Outcome], None] = lambda _: None
-
-    def fill(self, chance: random.Random, count: int) -> None:
-        """So many people, and the copy."""
-        fill(self.people, chance, count)
-        self.freeze()
-
-    def freeze(self) -> None:
-        """What there is now is what there was before."""
-        self.before = frozen(self.people)
-
-    @property
-    def ledger(self) -> Database[dict[str, Any]]:
-        """Where the ledger is."""
-        return self.databases[0]
-
-    def masked(self) -> int:
-        """How many documents are masked, up to now."""
-        return int(self.people.count_documents({"Count": 1}))
-
-    def resume(self) -> Command:
-        """Go on with the last run, and wait for its end."""
-        command = self.project.start("resume", "--json", *self.project.set)
-        command.wait()
-        return command
-
-    def judge(self, last: Command | None = None, left_out: tuple[Any, ...] = ()) -> None:
-        """The universal pass: as the oracle has it, counted right by the report of `last`, nothing leaked."""
-        self.conclude(compare(self.before, frozen(self.people), left_out), last)
-        if last is not None:
-            assert last.code in (0, 3 if left_out else 0), self._said(last)
-            (entry,) = last.report["collections"]
-            counts = entry["documents"]
-            assert counts["masked"] == len(self.before) - len(left_out), counts
-            assert counts["quarantined"] == len(left_out), counts
-            assert counts["total"] == len(self.before), counts
-
-    def conclude(self, outcome: Outcome, last: Command | None = None) -> None:
-        """Look for leaks, enter the outcome into the table, and fail the trial unless it is as it must be."""
-        outcome.leaked = list(in_files(self.project.folder, CANARY))
-        for database in self.databases:
-            outcome.leaked += in_database(database, CANARY)
-        self.note(outcome)
-        assert outcome.faults == {}, f"{outcome}\n{self._said(last)}"
-
-    @staticmethod
-    def _said(command: Command | None) -> str:
-        return "" if command is None else f"exit code {command.code}: {command.err[-4000:]}"
 
 
 @contextlib.contextmanager

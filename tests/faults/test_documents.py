@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from bson import Decimal128, Int64, ObjectId, Timestamp
 from people import person
-
-from conftest import Trial
+from trials import Trial
 
 DOCUMENTS = 300
 

@@ -8,8 +8,7 @@ import random
 import psutil
 import pytest
 from test_killed import BATCH, GUARDS, PARTITIONS, STEPS, WRITTEN
-
-from conftest import Trial
+from trials import Trial
 
 DOCUMENTS = 900
 PACE = 0.01

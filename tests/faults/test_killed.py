@@ -9,8 +9,7 @@ from typing import NamedTuple
 import pytest
 from project import Command, kill
 from proxy import Moment, Trap
-
-from conftest import Trial
+from trials import Trial
 
 DOCUMENTS = 1800
 BATCH = 20

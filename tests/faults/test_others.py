@@ -8,8 +8,7 @@ from typing import Any
 
 import bson
 from people import Outcome, frozen, masked, person
-
-from conftest import Trial
+from trials import Trial
 
 DOCUMENTS = 900
 PACE = 0.005

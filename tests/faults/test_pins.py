@@ -9,8 +9,8 @@ from typing import Any
 import people
 import pytest
 from people import compare, frozen
+from trials import Trial
 
-from conftest import Trial
 from phimask.masking.keys import MaskingKey
 
 DOCUMENTS = 600
@@ -51,7 +51,7 @@ def test_changed_before_a_resume(change: str, trial: Trial, chance: random.Rando
 
 @pytest.mark.parametrize("change", ["drop", "rename", "recreate"])
 def test_collection_changed_while_running(change: str, trial: Trial, chance: random.Random) -> None:
-    """The run stops. What it masked of another collection under the same name, until it noticed, is masked once."""
+    """The run stops, and masks nothing of another collection under the same name."""
     trial.fill(chance, DOCUMENTS)
     run = trial.project.run(pace=PACE)
     run.until(lambda: trial.masked() > 0, "something is masked")
@@ -64,7 +64,7 @@ def test_collection_changed_while_running(change: str, trial: Trial, chance: ran
         trial.fill(chance, DOCUMENTS)
     assert run.wait() == 1, run.err
     if change == "recreate":
-        assert compare(trial.before, frozen(trial.people)).faults.keys() == {"unmasked"}
+        assert frozen(trial.people) == trial.before
     else:
         assert "people" not in trial.people.database.list_collection_names()
     if change == "rename":

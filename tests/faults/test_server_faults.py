@@ -11,8 +11,8 @@ import pytest
 from fail_points import FAULTS, Fault, failing
 from proxy import Proxy
 from test_killed import BATCH, GUARDS, WRITTEN
+from trials import Trial
 
-from conftest import Trial
 from replica_set import ReplicaSet, wait_until
 
 DOCUMENTS = 600

@@ -6,13 +6,13 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pymongo.client_session import ClientSession
 
-from phimask.errors import SafeStop
+from phimask.errors import SafeStop, StoreError
 from phimask.masking.core import Masked, MaskedBatch, MaskingCore, NeedsWhole, Quarantined
 from phimask.masking.fingerprints import Fingerprint
 from phimask.masking.unmapped import Unmapped
@@ -111,12 +111,17 @@ class Batch:
         ]
 
 
+def _nothing() -> None:
+    return None
+
+
 @dataclass(slots=True, repr=False)
 class Preparer:
     """Masks what was read. One thread may prepare a batch while another prepares one anew.
 
     `copies`: documents go into a target whole. `drift` is the rule that sees unmapped paths; `halts` whether one of
-    them is to stop the run. `sample` documents of a batch are read whole to be checked.
+    them is to stop the run. `sample` documents of a batch are read whole to be checked. `gone` says what has become of
+    the collection where it is no longer the one that was planned for.
     """
 
     source: Any
@@ -126,6 +131,7 @@ class Preparer:
     copies: bool
     drift: Unmapped | None = None
     halts: bool = False
+    gone: Callable[[], str | None] = _nothing
     _masking: threading.Lock = field(default_factory=threading.Lock)
     _random: random.Random = field(default_factory=random.Random)
 
@@ -140,6 +146,9 @@ class Preparer:
     ) -> Batch:
         """Mask documents, which were read `whole` or not. `left_out` are to be quarantined whatever they hold."""
         start = time.perf_counter()
+        # Asked after the reading: a transaction that has read holds the collection, and nobody can replace it.
+        if (what := self.gone()) is not None:
+            raise StoreError(what)
         identities = [identity(raw) for raw in documents]
         size = sum(map(len, documents))
         as_read = list(documents)

@@ -38,6 +38,7 @@ from phimask.masking.keys import MaskingKey
 from phimask.masking.unmapped import Unmapped
 from phimask.planning.binding import bind, facts
 from phimask.planning.conditions import Conditions
+from phimask.planning.preflight import Namespace, gone
 from phimask.plugins.events import BreakerTripped, Event, Paused
 from phimask.plugins.interfaces import Control
 from phimask.plugins.loading import disabled_plugins, load_registry
@@ -73,6 +74,7 @@ class MaskingJob:
     target: Where | None
     ledger: Where
     query: Mapping[str, Any] | None
+    uuid: str | None
     projection: Mapping[str, Any] | None
     guard: bool
     journal: bool
@@ -173,6 +175,9 @@ class MaskingJob:
             copies=self.target is not None,
             drift=drift,
             halts=file.unmapped == "halt",
+            gone=lambda: gone(
+                Namespace(source_client, self.source.database, self.source.collection), self.uuid
+            ),
         )
         committer: Committer
         applied: Applied | None = None

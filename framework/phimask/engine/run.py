@@ -31,7 +31,7 @@ from phimask.masking.keys import MaskingKey
 from phimask.observing.report import ReportBuilder, Status, without_ids
 from phimask.observing.tally import Tally
 from phimask.planning.plan import CollectionPlan
-from phimask.planning.preflight import uuid_of
+from phimask.planning.preflight import gone
 from phimask.plugins.events import (
     CollectionFinished,
     CollectionStarted,
@@ -124,7 +124,7 @@ class Run:
             self._stop,
             self._tell,
             throttle=throttle,
-            still_there=lambda: gone(plans),
+            still_there=lambda: any_gone(plans),
             most_seconds=self._most_seconds,
         )
         try:
@@ -207,7 +207,7 @@ class Run:
         results: list[Checked] = []
         try:
             self._work(position, plan, record, partitions)
-            lost = gone([plan])
+            lost = any_gone([plan])
             if lost is not None:
                 raise StoreError(lost)
             if not self._stop.stopping:
@@ -231,6 +231,7 @@ class Run:
             else Where(self._deployments.target, plan.target.database, plan.target.collection),
             ledger=Where(self._deployments.ledger_uri, self._ledger.database, self._ledger.prefix),
             query=plan.scope.query,
+            uuid=plan.preflight.uuid,
             projection=plan.scan.projection if plan.target is None else None,
             guard=record.guard,
             journal=record.journal,
@@ -340,14 +341,6 @@ def _workers_of_use(cutting: Cutting | None, limit: int | None) -> int | None:
     return None if cutting is None else cutting.count()
 
 
-def gone(plans: Sequence[CollectionPlan]) -> str | None:
+def any_gone(plans: Sequence[CollectionPlan]) -> str | None:
     """What has become of a collection that is no longer the one that was planned for; None: all are there."""
-    for plan in plans:
-        if plan.preflight.uuid is None:
-            continue
-        now = uuid_of(plan.source)
-        if now is None:
-            return f"{plan.namespace} was dropped or renamed while it was masked"
-        if now != plan.preflight.uuid:
-            return f"{plan.namespace} was replaced by another collection of this name while it was masked"
-    return None
+    return next((said for plan in plans if (said := gone(plan.source, plan.preflight.uuid))), None)

@@ -58,6 +58,18 @@ def uuid_of(source: Namespace) -> str | None:
     return None
 
 
+def gone(source: Namespace, uuid: str | None) -> str | None:
+    """What has become of a collection that had this UUID; None: it is there. Raises PyMongo's errors."""
+    if uuid is None:
+        return None
+    now = uuid_of(source)
+    if now is None:
+        return f"{source} was dropped or renamed while it was masked"
+    if now != uuid:
+        return f"{source} was replaced by another collection of this name while it was masked"
+    return None
+
+
 def examine(source: Namespace, target: Namespace | None, rules: Sequence[BoundRule]) -> Preflight:
     """Look at one collection. Raises PreflightError at once where there is nothing more to look at."""
     info = _listed(source)
