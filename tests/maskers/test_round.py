@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 from bson.decimal128 import Decimal128
 from bson.int64 import Int64
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from masker_cases import mask, same
 
@@ -73,6 +73,7 @@ def test_decimals_are_rounded_as_exact_fractions_are(unscaled, places, digits):
     assert Fraction(result.to_decimal()) == expected
 
 
+@example(2.4021798006818236e16, {"multiple": 7})
 @given(st.floats(), st.sampled_from([{"digits": 2}, {"multiple": 7}, {"multiple": 0.1}, {"digits": -3}]))
 def test_a_double_moves_by_half_a_step_at_most_and_only_once(value, options):
     (result,) = mask(Round(options), value)

@@ -64,7 +64,8 @@ class Round(Masker):
         number = exact(value)
         if number is None:
             return FAILED
-        if type(value) is float and abs(number) >= self._step * _DOUBLE_DIGITS:
+        # Beyond that, not every multiple has a double of its own.
+        if type(value) is float and abs(number) >= min(self._step, 1) * _DOUBLE_DIGITS:
             return value
         # A remainder by the nearest multiple, ties to the even one, is what IEEE 754 calls remainder.
         rest = EXACT.remainder_near(number, self._step)
