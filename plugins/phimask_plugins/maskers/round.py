@@ -65,7 +65,7 @@ class Round(Masker):
         if number is None:
             return FAILED
         # Beyond that, not every multiple has a double of its own.
-        if type(value) is float and abs(number) >= min(self._step, 1) * _DOUBLE_DIGITS:
+        if type(value) is float and abs(number) >= min(self._step, decimal.Decimal(1)) * _DOUBLE_DIGITS:
             return value
         # A remainder by the nearest multiple, ties to the even one, is what IEEE 754 calls remainder.
         rest = EXACT.remainder_near(number, self._step)
