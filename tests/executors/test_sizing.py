@@ -90,7 +90,7 @@ def test_a_container_s_share_of_the_cores(quota: str, expected: int, machine: Ma
 
 def test_a_limit_further_up_counts_too(machine: Machine) -> None:
     machine.limits(
-        "0::/work/phimask\n", work__phimask__cpu_of_max="600000 100000", work__cpu_of_max="200000 100000"
+        "0::/team/phimask\n", team__phimask__cpu_of_max="600000 100000", team__cpu_of_max="200000 100000"
     )
     assert sizing.cores() == 2
 

@@ -48,7 +48,7 @@ class Committed:
 class Committer(abc.ABC):
     """Writes one collection's batches and checks a sample of each against what the server then holds.
 
-    `keep`, where there is a vault, is given each batch before it is written: see `phimask.ledger.vault`.
+    `keep`, where there is a vault, is given each batch before it is written: see `phimask.vault`.
     """
 
     def __init__(self, preparer: Preparer, checks: Checks, keep: Keep | None = None) -> None:

@@ -117,7 +117,7 @@ class PartitionLoop:
             finally:
                 if pending is not None:
                     self._finish(pending, journal)
-        self._persist(lambda: journal.finish(done=finished))
+        self.persist(lambda: journal.finish(done=finished))
         if finished:
             means.emit(PartitionFinished(means.namespace, partition.number, worker=means.worker))
 
@@ -129,7 +129,7 @@ class PartitionLoop:
         budget = self._budget()
         if budget.documents == 0 or means.control.stopping:
             return None
-        batch = self._persist(lambda: self._read(reader, budget, journal))
+        batch = self.persist(lambda: self._read(reader, budget, journal))
         if batch is not None:
             reader.position = batch.upto
             if means.remaining is not None:
@@ -178,15 +178,15 @@ class PartitionLoop:
         found = journal.lease.poison
         if found is None:
             return
-        self._persist(lambda: journal.leave_out(found, POISON))
+        self.persist(lambda: journal.leave_out(found, POISON))
         reader.position = found
 
     def _split(self, journal: Journal, reader: BatchReader) -> None:
         """Give half of what was not read yet to somebody who has nothing to do."""
         upto = journal.lease.upto
-        middle = self._persist(lambda: middle_of(self._means.source, reader.position, upto))
+        middle = self.persist(lambda: middle_of(self._means.source, reader.position, upto))
         if middle is not None:
-            self._persist(lambda: journal.split(middle))
+            self.persist(lambda: journal.split(middle))
             reader.end_at(middle)
         else:
             journal.lease.split_wanted = False
@@ -210,7 +210,7 @@ class PartitionLoop:
             done = pending[1].result()
         except PyMongoError as error:
             self._give_up_or_note(error)
-            done = self._persist(lambda: means.committer.commit(batch, journal))
+            done = self.persist(lambda: means.committer.commit(batch, journal))
         now = time.perf_counter()
         elapsed, self._last_finish = now - self._last_finish, now
         tally = done.tally
@@ -280,9 +280,6 @@ class PartitionLoop:
 
     def persist(self, ask: Callable[[], _Answer]) -> _Answer:
         """Ask until it is answered: retries first, then the breaker. Terminal errors and stops come out."""
-        return self._persist(ask)
-
-    def _persist(self, ask: Callable[[], _Answer]) -> _Answer:
         while True:
             self._mind_breaker()
             try:
