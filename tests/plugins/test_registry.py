@@ -175,6 +175,29 @@ def test_one_provider_with_a_name_twice_is_refused_too() -> None:
         registry_of(provider([Mirror, variant(name="mirror")]))
 
 
+def test_a_process_that_works_for_another_asks_for_no_more_than_it_needs() -> None:
+    asked: list[str] = []
+
+    def hook(kind: str, classes: list[Any]) -> Any:
+        def answer() -> Any:
+            asked.append(kind)
+            return classes
+
+        return hookimpl(answer)
+
+    plugin = ModuleType("guest")
+    setattr(plugin, KINDS["masker"].hook, hook("masker", [Mirror]))
+    setattr(plugin, KINDS["observer"].hook, hook("observer", []))
+    registry = registry_of(plugin, checked=True)
+    assert asked == []
+    assert registry.masker("mirror") is Mirror
+    assert registry.names("masker") == ("mirror",)
+    assert asked == ["masker"]
+    twice = registry_of(provider([Mirror, variant(name="mirror")]), checked=True)
+    with pytest.raises(PluginError, match="two maskers are called mirror"):
+        twice.masker("mirror")
+
+
 class Half(Partitioner):
     """Forgot to define anything."""
 

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
-
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING, Any, Final
 
 from phimask.config.model import Origin
 from phimask.config.nodes import Node, at, below, mapping, plain
@@ -28,6 +25,10 @@ from phimask.config.schema_walk import (
 )
 from phimask.config.wording import closest, fault_at, guess_or_list, listed, quoted
 from phimask.errors import Fault
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
 
 _NOTHING: Final = "nothing is written here"
 _NOUNS: Final = {
@@ -91,7 +92,7 @@ class _Judge:
         self._secret = secret_paths(tree, schema)
 
     def faults(self) -> list[Fault]:
-        errors = Draft202012Validator(self._schema).iter_errors(plain(self._tree))
+        errors = _validator(self._schema).iter_errors(plain(self._tree))
         found = [fault for error in errors for fault in self._explained(_Violation.of(error))]
         return list(dict.fromkeys(found))
 
@@ -268,6 +269,12 @@ class _Judge:
         return any(error.path[:length] in self._secret for length in range(len(error.path) + 1))
 
 
+def _validator(schema: Schema) -> Draft202012Validator:
+    from jsonschema import Draft202012Validator  # noqa: PLC0415  (a worker comes up without it: all is checked then)
+
+    return Draft202012Validator(schema)
+
+
 def _place_of_key(node: Node, key: str, child: Node) -> Origin:
     # a default or a flag plants whole mappings at one place; the key still has a path of its own
     if child.origin.path != node.origin.path:
@@ -286,7 +293,7 @@ def _own_keys(error: _Violation) -> list[str]:
 
 
 def _has_type(node: Node, schema: Schema) -> bool:
-    return Draft202012Validator({"type": schema["type"]}).is_valid(plain(node)) if "type" in schema else True
+    return _validator({"type": schema["type"]}).is_valid(plain(node)) if "type" in schema else True
 
 
 def _expected(schema: Schema) -> str:

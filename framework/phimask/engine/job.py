@@ -144,7 +144,7 @@ class MaskingJob:
         profile = self.configuration.profile
         project = self.configuration.project
         registry = self.registry or load_registry(
-            project.plugins, project.directory, disabled_plugins(os.environ)
+            project.plugins, project.directory, disabled_plugins(os.environ), checked=True
         )
         file = self.configuration.collections[self.collection]
         rules = bind(file, registry, self.keys)

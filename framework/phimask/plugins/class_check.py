@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, get_args
 
-import jsonschema
-
 from phimask.plugins.interfaces import (
     BatchSizer,
     Detector,
@@ -143,6 +141,8 @@ def _schema_faults(cls: type[Any]) -> Iterator[str]:
     if not isinstance(schema, dict) or schema.get("type") != "object":
         yield "its options_schema is no schema of an object; start it with {'type': 'object', ...}"
         return
+    import jsonschema  # noqa: PLC0415  (a worker, whose classes are checked already, comes up without it)
+
     try:
         jsonschema.Draft202012Validator.check_schema(schema)
     except jsonschema.SchemaError as error:

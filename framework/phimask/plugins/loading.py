@@ -45,14 +45,18 @@ def disabled_plugins(environ: Mapping[str, str]) -> frozenset[str]:
 
 
 def load_registry(
-    plugins: Sequence[str] = (), directory: Path = Path(), disabled: Collection[str] = ()
+    plugins: Sequence[str] = (),
+    directory: Path = Path(),
+    disabled: Collection[str] = (),
+    *,
+    checked: bool = False,
 ) -> Registry:
     """Load every plugin and build the registry.
 
     `plugins` is what phimask.yaml lists: a module's dotted name, or the path of a `.py` file from `directory`
     (the folder of phimask.yaml). `disabled` names plugins that are not even imported: an entry point's name,
     a module's name, a file as it is listed or its name without `.py`. A plugin that is found twice is loaded
-    once.
+    once. `checked`: see Registry.
 
     A file becomes a module whose name follows from its path alone, so that the same file is the same module
     in each process. Python cannot import that module by itself: a process that is to unpickle a class from
@@ -71,7 +75,7 @@ def load_registry(
         plugin = found.load()
         if not manager.is_registered(plugin):
             _register(manager, plugin, found.provider)
-    return Registry(manager, disabled=kept_out, unknown_disabled=set(disabled) - kept_out)
+    return Registry(manager, disabled=kept_out, unknown_disabled=set(disabled) - kept_out, checked=checked)
 
 
 def _entry_points() -> Iterator[_Found]:

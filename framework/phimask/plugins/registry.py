@@ -62,7 +62,8 @@ class Registry:
     """All components, from the hooks of the plugins that a manager holds.
 
     `disabled` are the plugins that were kept out, `unknown_disabled` the names that were to be kept out and
-    that no plugin has.
+    that no plugin has. `checked`: the process whose work this one does has checked all classes; they are asked
+    for, a kind at a time, when they are needed.
 
     Raises PluginError if a hook is misspelt, a plugin has none, a hook raises, a class is not what its kind
     asks for, or two classes of one kind share a name.
@@ -73,12 +74,18 @@ class Registry:
         manager: pluggy.PluginManager,
         disabled: Collection[str] = (),
         unknown_disabled: Collection[str] = (),
+        *,
+        checked: bool = False,
     ) -> None:
         self._manager = manager
+        self._checked = checked
         self.disabled = tuple(sorted(disabled))
         self.unknown_disabled = tuple(sorted(unknown_disabled))
         self.check_pending()
-        self._classes = {kind: self._collect(kind) for kind in KINDS}
+        self._classes: dict[str, Mapping[str, Registration]] = {}
+        if not checked:
+            for kind in KINDS:
+                self.classes(kind)
 
     @property
     def providers(self) -> tuple[str, ...]:
@@ -87,11 +94,13 @@ class Registry:
 
     def classes(self, kind: str) -> Mapping[str, Registration]:
         """The components of a kind by name, in alphabetical order."""
+        if kind not in self._classes:
+            self._classes[kind] = self._collect(kind)
         return self._classes[kind]
 
     def names(self, kind: str) -> Sequence[str]:
         """The names of a kind's components, in alphabetical order."""
-        return tuple(self._classes[kind])
+        return tuple(self.classes(kind))
 
     def options_schema(self, kind: str, name: str) -> Mapping[str, Any]:
         """The JSON Schema of a component's options, plain dicts and lists; PluginError if there is none."""
@@ -201,11 +210,11 @@ class Registry:
             raise PluginError("\n".join(wrong))
 
     def _registration(self, kind: str, name: str) -> Registration:
-        if kind not in self._classes:
+        if kind not in KINDS:
             raise PluginError(
                 f"there is no kind {kind}; {_meant(kind, KINDS, 'it is one of ' + ', '.join(KINDS))}"
             )
-        known = self._classes[kind]
+        known = self.classes(kind)
         if name not in known:
             choices = f"the installed ones are {', '.join(known)}" if known else "none is installed"
             raise PluginError(f"there is no {kind} {name}; {_meant(name, known, choices)}")
@@ -219,7 +228,7 @@ class Registry:
         for implementation in caller.get_hookimpls():
             provider = implementation.plugin_name
             for cls in _answer(provider, KINDS[kind].hook, implementation.function):
-                if these := list(faults(kind, cls)):
+                if not self._checked and (these := list(faults(kind, cls))):
                     wrong += [f"plugin {provider}: {_called(cls)}: {fault}" for fault in these]
                 elif (first := found.get(cls.name)) is not None:
                     wrong.append(

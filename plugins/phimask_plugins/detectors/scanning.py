@@ -27,15 +27,23 @@ class Rule:
     `judge` says what was found, or None where the match is none.
     """
 
-    __slots__ = ("expression", "judge", "triggers")
+    __slots__ = ("_compiled", "_flags", "_written", "judge", "triggers")
 
     def __init__(
         self, expression: str, triggers: Sequence[str], judge: Judge | float, flags: int = 0
     ) -> None:
-        self.expression = re.compile(expression, flags)
+        self._written, self._flags = expression, flags
+        self._compiled: re.Pattern[str] | None = None
         prefix = "(?i)" if flags & re.IGNORECASE else ""
         self.triggers = tuple(prefix + trigger for trigger in triggers)
         self.judge: Judge = judge if callable(judge) else sure(judge)
+
+    @property
+    def expression(self) -> re.Pattern[str]:
+        """Compiled when the first text is looked at: most processes that import rules never look at one."""
+        if self._compiled is None:
+            self._compiled = re.compile(self._written, self._flags)
+        return self._compiled
 
 
 def sure(confidence: float, group: int | str = 0) -> Judge:
