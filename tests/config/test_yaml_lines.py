@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from phimask.config.data import data_dir
 from phimask.config.model import Origin
 from phimask.config.nodes import Node, at, below, plain
 from phimask.config.yaml_lines import parse_value, parse_yaml, read_yaml
@@ -114,6 +115,27 @@ def test_a_flag_s_value_is_read_as_yaml_without_lines() -> None:
         parse_value("[1", origin)
     with pytest.raises(ConfigError, match="no value is given"):
         parse_value("", origin)
+
+
+SHIPPED = sorted(data_dir("profiles").rglob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=[file.stem for file in SHIPPED])
+def test_both_parsers_read_a_shipped_file_alike(file: Path) -> None:
+    def places(node: Node) -> list[object]:
+        value = node.value
+        children = (
+            [*value.items()]
+            if isinstance(value, dict)
+            else [*enumerate(value)]
+            if isinstance(value, list)
+            else []
+        )
+        own = None if children else value
+        return [node.origin, own, node.written, *[(key, *places(child)) for key, child in children]]
+
+    quickly, slowly = (read_yaml(file, file.name, shipped=shipped) for shipped in (True, False))
+    assert places(quickly) == places(slowly)
 
 
 def test_a_node_does_not_show_its_value() -> None:

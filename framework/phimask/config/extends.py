@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from phimask.config.data import FileKind, lookup, shipped_schema, shown
+from phimask.config.data import FileKind, data_dir, lookup, shipped_schema, shown
 from phimask.config.environment import substitute
 from phimask.config.model import Origin
 from phimask.config.nodes import Node, mapping
@@ -47,7 +47,7 @@ def lineage(
             return
         if resolved in found:
             return
-        tree = read_yaml(path, shown(path))
+        tree = read_yaml(path, shown(path), shipped=resolved.is_relative_to(data_dir("profiles").resolve()))
         reading.append(resolved)
         _judge_version(kind, tree, faults)
         for parent in _parents(kind, tree, environ, faults):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import yaml
 
@@ -41,6 +41,15 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers = {None: [(_BARE, re.compile(""))]}  # noqa: RUF012  (PyYAML's own form)
 
 
+_NATIVE: Final[type[Any]] = type(
+    "_Native",
+    (getattr(yaml, "CSafeLoader", _Loader),),
+    {"yaml_implicit_resolvers": _Loader.yaml_implicit_resolvers},
+)
+"""The same on libyaml, where PyYAML was built with it: ten times as fast. It reads some odd texts in another way, so
+that what a file means would hang on how PyYAML was built: hence for shipped files only."""
+
+
 def scalar_of(text: str) -> Scalar:
     """The value of a scalar written without quotes.
 
@@ -62,8 +71,11 @@ def scalar_of(text: str) -> Scalar:
     return text
 
 
-def read_yaml(path: Path, shown: str) -> Node:
-    """The file's root mapping; `shown` is what faults call the file. Raises ConfigError."""
+def read_yaml(path: Path, shown: str, *, shipped: bool = False) -> Node:
+    """The file's root mapping; `shown` is what faults call the file. Raises ConfigError.
+
+    `shipped`: it comes with phimask, so that both of PyYAML's parsers are known to read it alike.
+    """
 
     def refuse(line: int | None, wrong: str, right: str) -> NoReturn:
         raise ConfigError([Fault(shown, line, "$", wrong, right)]) from None
@@ -81,12 +93,12 @@ def read_yaml(path: Path, shown: str) -> Node:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         refuse(content.count(b"\n", 0, error.start) + 1, "the file is not UTF-8", "save it as UTF-8")
-    return parse_yaml(text, shown)
+    return parse_yaml(text, shown, shipped=shipped)
 
 
-def parse_yaml(text: str, shown: str) -> Node:
+def parse_yaml(text: str, shown: str, *, shipped: bool = False) -> Node:
     """The text's root mapping. Raises ConfigError with every fault that YAML alone shows."""
-    root = _compose(text, shown, lines=True)
+    root = _composed(_NATIVE, text) if shipped else _compose(text, shown, lines=True)
     if root is None:
         raise ConfigError([Fault(shown, 1, "$", "the file is empty", "begin with `version: 1`")])
     node = _build(root, Origin(shown, 1, "$"), lines=True)
@@ -104,13 +116,18 @@ def parse_value(text: str, origin: Origin) -> Node:
     return _build(root, origin, lines=False)
 
 
+def _composed(kind: type[Any], text: str) -> yaml.Node | None:
+    loader = kind(text)
+    try:
+        node: yaml.Node | None = loader.get_single_node()
+    finally:
+        loader.dispose()
+    return node
+
+
 def _compose(text: str, shown: str, *, lines: bool) -> yaml.Node | None:
     try:
-        loader = _Loader(text)
-        try:
-            return loader.get_single_node()
-        finally:
-            loader.dispose()
+        return _composed(_Loader, text)
     except yaml.reader.ReaderError as error:
         line: int | None = text.count("\n", 0, error.position) + 1
         wrong, right = "there is a control character", "delete it: YAML is plain text"
