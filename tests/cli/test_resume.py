@@ -40,6 +40,8 @@ def test_each_document_is_masked_once_though_the_run_was_killed(
     assert _documents(answer) == (600, 600)
     assert answer.json["run_id"] == run
     assert answer.json["resumed"] == 1
+    # Of the sample that was taken when the run began.
+    assert answer.json["collections"][0]["complexity"]["simple"] == 20
     assert answer.json["collections"][0]["rules"][0]["masked"] == 600
     assert answer.json["collections"][0]["batches"]["documents"] <= 600
 

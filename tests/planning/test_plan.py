@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from phimask.config.profile import load_profile
 from phimask.errors import PreflightError
 from phimask.planning.plan import CollectionPlan, Scope, plan_collection
 from phimask.planning.preflight import Namespace
+from phimask.planning.prescan import Prescan
 from phimask.planning.summary import summarize
 from phimask.plugins.registry import Registry
 
@@ -31,14 +33,18 @@ def planned(
     """Plans `people` under the profile `parallel` and some settings, and the summary of that."""
 
     def call(
-        file: CollectionFile, *settings: str, scope: Scope | None = None, target: str | None = None
+        file: CollectionFile,
+        *settings: str,
+        scope: Scope | None = None,
+        target: str | None = None,
+        sampled: Prescan | None = None,
     ) -> tuple[CollectionPlan, dict[str, Any]]:
         profile = load_profile(
             "parallel", directory=tmp_path, settings=settings, environ=os.environ, components=registry
         )
         source = Namespace(client, database.name, "people")
         into = Namespace(client, target, "people") if target else None
-        plan = plan_collection(file, profile, registry, (), source, into, scope or Scope())
+        plan = plan_collection(file, profile, registry, (), source, into, scope or Scope(), sampled=sampled)
         return plan, summarize(plan, profile)
 
     return call
@@ -125,6 +131,23 @@ def test_where_sampling_fails_the_first_documents_stand_for_it(
     (warning,) = [one for one in summary["warnings"] if "28799" in one]
     assert warning.endswith("the first documents stand for the sample")
     assert "Zebulon" not in warning
+
+
+def test_no_sample_is_taken_where_one_is_known(
+    people: Any, written: Any, planned: Planned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = Prescan(classes=Counter(simple=3, complex=1), projection={"_id": 1, "Name": 1})
+    for way in ("sampled_documents", "first_documents"):
+        monkeypatch.delattr(f"phimask.planning.plan.{way}")
+    plan, summary = planned(
+        written("{path: Name, masker: redact}", "{path: Nme, masker: redact}"), sampled=known
+    )
+    assert (plan.scan.projection, summary["complexity"]) == (
+        {"_id": 1, "Name": 1},
+        {"simple": 3, "complex": 1},
+    )
+    assert (summary["documents"], summary["partitions"]) == (300, 1)
+    assert (plan.unmatched, plan.hazards) == ([], [])
 
 
 def test_a_query_that_the_server_refuses(people: Any, written: Any, planned: Planned) -> None:

@@ -12,7 +12,7 @@ from phimask.cli.run import mask, refuse_hazards, run_ending
 from phimask.cli.session import open_session
 from phimask.cli.show import say
 from phimask.cli.steer import opened_ledger
-from phimask.engine.beginning import take_up, unfinished
+from phimask.engine.beginning import sampled, take_up, unfinished
 from phimask.errors import UsageError
 from phimask.ledger.opening import asking
 from phimask.ledger.runs import Runs, from_text
@@ -43,7 +43,7 @@ def resume_command(flags: Flags, run: str | None, as_json: bool, **ending: Any) 
         with open_session(
             flags, demo_allowed=False, scope=Scope(from_text(record.query), record.limit)
         ) as session:
-            plans = session.plans(detect=False)
+            plans = session.plans(detect=False, sampled=sampled(record))
             refuse_hazards(plans, strict=False)
             deployments = session.deployments()
             with asking(deployments.ledger):

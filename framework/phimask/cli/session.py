@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bson import json_util
@@ -24,6 +25,7 @@ from phimask.masking.keys import MaskingKey
 from phimask.planning.components import refuse_impossible
 from phimask.planning.plan import CollectionPlan, Scope, plan_collection
 from phimask.planning.preflight import Namespace
+from phimask.planning.prescan import Prescan
 from phimask.plugins.loading import disabled_plugins, load_registry
 from phimask.plugins.registry import Registry
 from phimask.store.connect import Client, connect
@@ -64,20 +66,27 @@ class Session:
         """Of the key that masks; None where no masker uses one."""
         return self.keys[0].fingerprint if self.keys else None
 
-    def plans(self, *, detect: bool) -> list[CollectionPlan]:
-        """A plan for each collection, in order; with `detect`, unmapped values are looked at by detectors."""
+    def plans(
+        self, *, detect: bool, sampled: Mapping[str, Prescan] = MappingProxyType({})
+    ) -> list[CollectionPlan]:
+        """A plan for each collection, in order; with `detect`, unmapped values are looked at by detectors.
+
+        `sampled`: what samples of some collections are known to show.
+        """
         return [
             plan_collection(
                 file,
                 self.configuration.profile,
                 self.registry,
                 self.keys,
-                self._namespace(self.source, self.configuration.project.database, file),
+                source,
                 self._target(file),
                 self.scope,
                 detect=detect,
+                sampled=sampled.get(str(source)),
             )
             for file in self.configuration.collections
+            for source in (self._namespace(self.source, self.configuration.project.database, file),)
         ]
 
     def _target(self, file: CollectionFile) -> Namespace | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Sequence
 
 import phimask
@@ -13,6 +14,7 @@ from phimask.ledger.opening import make_applied
 from phimask.ledger.runs import ENDED, Pin, RunRecord, Runs, as_text, from_text
 from phimask.masking.keys import MaskingKey
 from phimask.planning.plan import CollectionPlan
+from phimask.planning.prescan import Prescan
 from phimask.store.connect import has_transactions
 from phimask.vault.vault import VaultSetting, open_storage, open_vault
 
@@ -50,6 +52,7 @@ def pins(plans: Sequence[CollectionPlan], configuration: Configuration) -> tuple
             file=name,
             rules=digest,
             projection=as_text(plan.scan.projection),
+            classes=dict(plan.scan.classes),
             top=packed(plan.indexed.last_id() if plan.indexed is not None else None),
         )
         for plan, name, digest in zip(
@@ -166,6 +169,14 @@ def unfinished(runs: Runs, run_id: str | None) -> RunRecord:
             f"already; give it up with `phimask finalize {found.id}`"
         )
     return found
+
+
+def sampled(record: RunRecord) -> dict[str, Prescan]:
+    """What the sample showed when the run began, by namespace: whoever goes on need not take one again."""
+    return {
+        pin.namespace: Prescan(classes=Counter(pin.classes), projection=from_text(pin.projection))
+        for pin in record.pins
+    }
 
 
 def take_up(

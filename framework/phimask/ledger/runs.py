@@ -37,8 +37,8 @@ class Pin:
     """What a run is bound to, for one collection.
 
     `claim` names the collection by its UUID, wherever the ledger is; `file` is the collection file's name as given;
-    `rules` the digest of everything in it that decides the outcome; `projection` what is read of documents; `top` the
-    greatest `_id` when the run began.
+    `rules` the digest of everything in it that decides the outcome; `projection` what is read of documents; `classes`
+    how many documents of the sample were simple, medium and complex; `top` the greatest `_id` when the run began.
     """
 
     namespace: str
@@ -47,6 +47,7 @@ class Pin:
     file: str
     rules: str
     projection: str | None
+    classes: Mapping[str, int] = field(default_factory=dict)
     top: bytes | None = field(default=None, repr=False)
 
     @property
@@ -370,7 +371,7 @@ def _taken(pin: Pin, other: RunRecord) -> str:
 
 
 def _record(found: Mapping[str, Any]) -> RunRecord:
-    names = ("namespace", "uuid", "target", "file", "rules", "projection", "top")
+    names = ("namespace", "uuid", "target", "file", "rules", "projection", "classes", "top")
     return RunRecord(
         id=found["_id"],
         state=found["state"],

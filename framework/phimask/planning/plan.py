@@ -85,8 +85,10 @@ def plan_collection(
     scope: Scope,
     *,
     detect: bool = True,
+    sampled: Prescan | None = None,
 ) -> CollectionPlan:
-    """Find out all there is to know. With `detect`, detectors look at values that no rule names.
+    """Find out all there is to know. With `detect`, detectors look at values that no rule names; `sampled` is what a
+    sample is known to show, and none is taken.
 
     Raises ConfigError, KeyMaterialError, PreflightError or StoreError; what does not keep the plan from being made
     is in its hazards and warnings.
@@ -108,7 +110,10 @@ def plan_collection(
         "memory_governor", profile.memory_governor.name, profile.memory_governor.options
     )
     plan.ceiling_bytes = governor.read().ceiling_bytes
-    plan.scan = _scan(collection, profile, registry, plan, detect=detect)
+    if sampled is None:
+        plan.scan = _scan(collection, profile, registry, plan, detect=detect)
+    else:
+        plan.scan.classes, plan.scan.projection = sampled.classes, sampled.projection
     plan.documents, plan.bytes = _extent(indexed, plan)
     partitioner = (
         registry.create("partitioner", profile.partitioner.name, profile.partitioner.options)
