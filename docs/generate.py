@@ -12,6 +12,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -267,6 +268,8 @@ def _flat(profile: Any) -> Iterator[tuple[str, str]]:
     yield "undo.vault", vault.as_posix() if isinstance(vault, Path) else ""
     yield "check.sample", str(profile.check_sample)
     yield "prescan.documents", str(profile.prescan)
+    for name, most in asdict(profile.complexity).items():
+        yield f"complexity.{name}", ", ".join(f"{what} {count}" for what, count in most.items())
     yield "strict", str(profile.strict).lower()
 
 

@@ -13,6 +13,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import InsertOne, MongoClient
 from pymongo.errors import BulkWriteError
 
+from limits import LIMITS
 from masking_trials import Rules, bound, told
 from oracle import expected
 from phimask import BatchBudget, Partition
@@ -150,7 +151,7 @@ class Room:
         """Mask what the source holds; `sample` is what the pre-scan sees, all documents where it is None."""
         before = stored(self.source)
         shown = list(before.values()) if sample is None else sample
-        projection = None if way == "copy" else prescan(shown, bound(rules), subject, []).projection
+        projection = None if way == "copy" else prescan(shown, bound(rules), subject, [], LIMITS).projection
         committer = self.committer(rules, way, on_error=on_error, subject=subject, projection=projection)
         journal = self.journal(way)
         reader = BatchReader(self.source, EVERYTHING, None, projection)

@@ -90,7 +90,7 @@ def shown(value: Any) -> str:
     if isinstance(value, list):
         return f"`{', '.join(map(str, value)) or '[]'}`"
     if isinstance(value, Mapping):
-        return "`{" + ", ".join(f"{key}: {one}" for key, one in value.items()) + "}`"
+        return "`{" + ", ".join(f"{key}: {shown(one).strip('`')}" for key, one in value.items()) + "}`"
     return f"`{value}`"
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 LENGTH: Final = struct.Struct("<i")
-_FIXED: Final[dict[int, int]] = {
+FIXED_SIZES: Final[dict[int, int]] = {
     0x01: 8,
     0x06: 0,
     0x07: 12,
@@ -59,7 +59,7 @@ def elements(raw: bytes, start: int = 0) -> Iterator[Element]:
             kind = raw[at]
             zero = raw.index(0, at + 1, end)
             value = zero + 1
-            after = value + _size(raw, kind, value)
+            after = value + size_of(raw, kind, value)
             if after > end:
                 raise MalformedBsonError
             yield Element(at, raw[at + 1 : zero], kind, value, after)
@@ -68,9 +68,9 @@ def elements(raw: bytes, start: int = 0) -> Iterator[Element]:
         raise MalformedBsonError from None
 
 
-def _size(raw: bytes, kind: int, at: int) -> int:
+def size_of(raw: bytes, kind: int, at: int) -> int:
     """The bytes of a value of type `kind` that begins at `at`."""
-    fixed = _FIXED.get(kind)
+    fixed = FIXED_SIZES.get(kind)
     if fixed is not None:
         return fixed
     if kind == 0x0B:

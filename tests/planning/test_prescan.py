@@ -7,6 +7,7 @@ import bson
 import pytest
 from bson.raw_bson import RawBSONDocument
 
+from limits import LIMITS
 from phimask.config.model import CollectionFile
 from phimask.planning.binding import bind
 from phimask.planning.prescan import Prescan, prescan
@@ -24,7 +25,7 @@ def scan(written: Written, registry: Registry) -> Callable[..., Prescan]:
         file = written(*(f"{{path: '{path}', masker: redact}}" for path in paths), subject=subject)
         raw = [one if isinstance(one, bytes) else bson.encode(one) for one in documents]
         detectors = registry.usual_detectors()
-        return prescan(raw, bind(file, registry, ()), file.subject, detectors)
+        return prescan(raw, bind(file, registry, ()), file.subject, detectors, LIMITS)
 
     return call
 
@@ -55,7 +56,7 @@ def test_a_rule_that_wins_where_a_condition_does_not_hold_matches(
         "{path: Visits.Name, masker: keep, when: {Status: a}}",
     )
     raw = [bson.encode({"_id": 1, "Name": "Ada", "Visits": [{"Name": None}, {"Name": "Bob"}]})] * 3
-    found = prescan(raw, bind(file, registry, ()), None, [])
+    found = prescan(raw, bind(file, registry, ()), None, [], LIMITS)
     assert found.matched == [1, 1, 3, 0, 1, 3]
 
 
@@ -151,10 +152,10 @@ def test_what_encoded_fields_hold_counts_for_the_rules_inside(written: Written, 
     ]
     detectors = registry.usual_detectors()
     raw = [bson.encode(one) for one in documents]
-    found = prescan(raw, bind(file, registry, ()), file.subject, detectors)
+    found = prescan(raw, bind(file, registry, ()), file.subject, detectors, LIMITS)
     assert found.matched == [3, 2, 1, 1, 0, 2]
     assert found.detected == {"Payload.mail.to": {"EMAIL"}}
-    assert prescan(raw, bind(file, registry, ()), file.subject, []).matched == found.matched
+    assert prescan(raw, bind(file, registry, ()), file.subject, [], LIMITS).matched == found.matched
     assert found.projection is not None
     assert set(found.projection) == {"_id", "Note", "PatientId", "Payload"}
 
@@ -168,4 +169,4 @@ def test_a_rule_that_only_some_documents_decode_by_has_its_field(
         "{path: Payload, masker: redact, when: {Kind: closed}}",
     )
     raw = [bson.encode({"_id": 1, "Payload": '{"name":["Ada","Bo"]}'})]
-    assert prescan(raw, bind(file, registry, ()), file.subject, []).matched == [1, 1, 1]
+    assert prescan(raw, bind(file, registry, ()), file.subject, [], LIMITS).matched == [1, 1, 1]

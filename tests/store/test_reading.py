@@ -13,7 +13,7 @@ from pymongo import InsertOne, MongoClient
 from pymongo.database import Database
 
 from identities import IDENTITIES, NAME, text, with_id
-from phimask import BatchBudget, DocumentId, Partition
+from phimask import BatchBudget, ComplexityClass, DocumentId, Meter, Partition
 from phimask.store.connect import raw_collection
 from phimask.store.raw import identity, split, within
 from phimask.store.reading import (
@@ -273,3 +273,104 @@ def test_the_first_documents(mixed: Any) -> None:
     first = [identity(raw) for raw in first_documents(mixed, 5, None)]
     assert first == in_order(mixed)[:5]
     assert list(first_documents(mixed, 5, {"Name": "nobody"})) == []
+
+
+class Upto(Meter):
+    """Admits so many documents; remembers what it was asked."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.asked: list[tuple[ComplexityClass, int]] = []
+
+    def admits(self, kind: ComplexityClass, size: int) -> bool:
+        self.asked.append((kind, size))
+        return len(self.asked) <= self.most
+
+
+def by_size(raw: bytes) -> ComplexityClass:
+    return "simple" if len(raw) < 500 else "complex"
+
+
+def test_a_meter_ends_the_batch_and_the_next_goes_on_behind_it(collection: Any) -> None:
+    numbered(collection, 100)
+    reader = BatchReader(collection, ALL, None, None, by_size)
+    found: list[int] = []
+    sizes: list[int] = []
+    while documents := reader.read(BatchBudget(50, MANY), meter=Upto(7)):
+        sizes.append(len(documents))
+        found += [bson.decode(raw)["_id"] for raw in documents]
+        reader.move(documents)
+    assert found == list(range(100))
+    assert sizes == [7] * 14 + [2]
+
+
+def test_a_meter_that_admits_nothing_lets_one_document_through(collection: Any) -> None:
+    numbered(collection, 3)
+    reader = BatchReader(collection, ALL, None, None, by_size)
+    sizes: list[int] = []
+    while documents := reader.read(BatchBudget(50, MANY), meter=Upto(0)):
+        sizes.append(len(documents))
+        reader.move(documents)
+    assert sizes == [1, 1, 1]
+
+
+def test_a_meter_is_told_class_and_size_and_the_classes_are_counted(collection: Any) -> None:
+    documents = [bson.encode({"_id": number, "x": "x" * (number % 2 * 1000)}) for number in range(6)]
+    fill(collection, documents)
+    reader = BatchReader(collection, ALL, None, None, by_size)
+    meter = Upto(5)
+    assert reader.read(BatchBudget(50, MANY), meter=meter) == documents[:5]
+    assert meter.asked == [(by_size(raw), len(raw)) for raw in documents]
+    small, large = len(documents[0]), len(documents[1])
+    assert reader.classes == {"simple": (3, 3 * small), "complex": (2, 2 * large)}
+    reader.read(BatchBudget(50, MANY))
+    assert reader.classes == {}
+
+
+def test_the_budget_ends_a_batch_under_a_meter_too(collection: Any) -> None:
+    numbered(collection, 30, size=1000)
+    reader = BatchReader(collection, ALL, None, None, by_size)
+    assert len(reader.read(BatchBudget(4, MANY), meter=Upto(100))) == 4
+    assert len(reader.read(BatchBudget(100, 5000), meter=Upto(100))) == 4
+    assert reader.classes["complex"][0] == 4
+
+
+def test_nobody_is_asked_for_a_class_without_a_meter(collection: Any) -> None:
+    numbered(collection, 3)
+
+    def never(raw: bytes) -> ComplexityClass:
+        raise AssertionError
+
+    assert len(BatchReader(collection, ALL, None, None, never).read(BatchBudget(9, MANY))) == 3
+
+
+def test_where_nobody_can_tell_documents_are_taken_for_complex(collection: Any) -> None:
+    numbered(collection, 3)
+    meter = Upto(9)
+    BatchReader(collection, ALL, None, None).read(BatchBudget(9, MANY), meter=meter)
+    assert {kind for kind, _ in meter.asked} == {"complex"}
+
+
+def test_after_a_batch_that_a_meter_ended_no_more_is_read_than_is_needed_and_the_next_is_full(
+    collection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbered(collection, 2000)
+    reader = BatchReader(collection, ALL, None, None, by_size)
+    reader.move(reader.read(BatchBudget(1000, MANY), meter=Upto(40)))
+    asked: list[int] = []
+    query = type(collection).find_raw_batches
+
+    def noting(self: Any, *arguments: Any, **named: Any) -> Any:
+        asked.append(-named["limit"])
+        return query(self, *arguments, **named)
+
+    monkeypatch.setattr(type(collection), "find_raw_batches", noting)
+    assert len(reader.read(BatchBudget(1000, MANY), meter=Upto(40))) == 40
+    assert asked == [51]
+    documents = reader.read(BatchBudget(120, MANY), meter=Upto(1000))
+    assert [bson.decode(raw)["_id"] for raw in documents] == list(range(40, 160))
+    assert asked == [51, 51, 51, 18]
+    reader.move(documents)
+    asked.clear()
+    assert len(reader.read(BatchBudget(120, MANY), meter=Upto(1000))) == 120
+    assert asked == [120]

@@ -150,6 +150,24 @@ class ThrottleSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassLimits:
+    """The most that a document of a class has: fields (keys at every level), depth (keys in the longest path), elements
+    (of all arrays together)."""
+
+    fields: int
+    depth: int
+    elements: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What makes a document simple, what medium; all else is complex."""
+
+    simple: ClassLimits
+    medium: ClassLimits
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """How a run behaves. Holds no masking rules.
 
@@ -174,6 +192,7 @@ class Profile:
     undo: Undo
     check_sample: int
     prescan: int
+    complexity: Limits
     strict: bool
     origin: Origin
 

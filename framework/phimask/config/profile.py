@@ -14,7 +14,7 @@ from phimask.config.data import data_dir, shipped_schema, shown
 from phimask.config.environment import substitute
 from phimask.config.extends import lineage
 from phimask.config.merge import COMPONENT_KEYS, merge_profiles, nested
-from phimask.config.model import Breaker, Canary, Origin, Profile, Retry, WriteSettings
+from phimask.config.model import Breaker, Canary, ClassLimits, Limits, Origin, Profile, Retry, WriteSettings
 from phimask.config.nodes import Node, at, below, mapping, plain
 from phimask.config.schema_check import checked
 from phimask.config.throttle import throttle_settings
@@ -142,6 +142,7 @@ def _profile(name: str, tree: Node, components: ComponentCatalog, faults: list[F
         undo=undo,
         check_sample=values["check"]["sample"],
         prescan=values["prescan"]["documents"],
+        complexity=Limits(**{name: ClassLimits(**most) for name, most in values["complexity"].items()}),
         strict=values["strict"],
         origin=tree.origin,
     )
@@ -173,6 +174,15 @@ def _refuse_contradictions(tree: Node, faults: list[Fault]) -> None:
             ("breaker", "slow_batch"),
             "the canary allows longer batches ({}) than the breaker does ({})",
             "make it that or less: beyond it the breaker opens first",
+        ),
+        *(
+            (
+                ("complexity", "simple", what),
+                ("complexity", "medium", what),
+                "a simple document may have more than a medium one ({} against {})",
+                "make it the smaller one of the two",
+            )
+            for what in ("fields", "depth", "elements")
         ),
     ):
         first, second = at(tree, low), at(tree, high)

@@ -18,7 +18,7 @@ from phimask.masking.fingerprints import Fingerprint
 from phimask.masking.unmapped import Unmapped
 from phimask.observing.tally import Tally
 from phimask.planning.conditions import Conditions
-from phimask.plugins.values import DocumentId, DocumentPair
+from phimask.plugins.values import ComplexityClass, DocumentId, DocumentPair
 from phimask.store.raw import identity
 from phimask.store.reading import whole_documents
 from phimask.store.writing import server_digest, why_not_replaced
@@ -53,7 +53,7 @@ class Batch:
 
     `sampled` holds some documents whole, as they were read; `without` the rules that do not apply to a document, where
     some rule has a condition. `session` holds the transaction that read them. `number` is the journal's, once it has
-    one; `closed` once it is counted; `refused` what the server would not take.
+    one; `closed` once it is counted; `refused` what the server would not take. `classes`: see BatchCost.
     """
 
     identities: list[DocumentId]
@@ -72,6 +72,7 @@ class Batch:
     number: int | None = None
     closed: bool = False
     refused: dict[DocumentId, str] = field(default_factory=dict)
+    classes: Mapping[ComplexityClass, tuple[int, int]] = field(default_factory=dict)
 
     def tally(self) -> Tally:
         """What the counts grow by if everything is written."""

@@ -37,6 +37,7 @@ from phimask.masking.fingerprints import FINGERPRINT_DOMAIN, Fingerprint
 from phimask.masking.keys import MaskingKey
 from phimask.masking.unmapped import Unmapped
 from phimask.planning.binding import bind, facts
+from phimask.planning.classifier import Classifier
 from phimask.planning.conditions import Conditions
 from phimask.planning.preflight import Namespace, gone
 from phimask.plugins.events import BreakerTripped, Event, Paused
@@ -63,7 +64,8 @@ class MaskingJob:
 
     `guard`: batches are transactions; `journal`: they are announced; `vault`: originals are kept. `salt` stands in for
     a masking key in fingerprints where there is none. `limit`: at most so many documents in all, by the one worker of
-    such a job. `registry`: what this process has loaded already.
+    such a job. `classifier` tells documents' classes where a meter asks. `registry`: what this process has
+    loaded already.
     """
 
     run: str
@@ -82,6 +84,7 @@ class MaskingJob:
     salt: bytes
     partitions: int | None
     limit: int | None = None
+    classifier: Classifier | None = None
     registry: Registry | None = field(default=None, compare=False, repr=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -227,6 +230,7 @@ class MaskingJob:
             control=control,
             emit=tell,
             remaining=self.limit,
+            classify=None if self.classifier is None else self.classifier.classify,
         )
         quarantine = Quarantine(ledger, self.run, self.namespace)
 

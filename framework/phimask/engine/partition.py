@@ -27,7 +27,7 @@ from phimask.engine.takeover import POISON
 from phimask.errors import Interrupted, SafeStop
 from phimask.plugins.events import BatchFinished, Event, PartitionFinished, PartitionStarted, Paused
 from phimask.plugins.interfaces import BatchSizer, Control, MemoryGovernor
-from phimask.plugins.values import BatchBudget, BatchCost
+from phimask.plugins.values import BatchBudget, BatchCost, ComplexityClass
 from phimask.store.raw import identity
 from phimask.store.reading import BatchReader
 from phimask.store.retry import classify, error_name, retrying, terminal_error
@@ -64,6 +64,7 @@ class Means:
     control: Control
     emit: Callable[[Event], None]
     remaining: int | None
+    classify: Callable[[bytes], ComplexityClass] | None = None
 
 
 class PartitionLoop:
@@ -85,7 +86,7 @@ class PartitionLoop:
         means.emit(
             PartitionStarted(means.namespace, partition.number, partition.documents, worker=means.worker)
         )
-        reader = BatchReader(means.source, partition, means.query, means.projection)
+        reader = BatchReader(means.source, partition, means.query, means.projection, means.classify)
         self._leave_out_poison(journal, reader)
         died_here = lease.crashes >= _CAREFUL_CRASHES or lease.struck is not None
         self._careful = _CAREFUL_DOCUMENTS if died_here else 0
@@ -142,17 +143,19 @@ class PartitionLoop:
         start = time.perf_counter()
         session: ClientSession | None = means.committer.begin()
         try:
-            documents = reader.read(budget, session)
+            documents = reader.read(budget, session, means.sizer.meter())
             if documents:
                 if self._careful:
                     self._careful -= 1
                     journal.suspect(identity(documents[0]))
-                return means.committer.preparer.prepare(
+                batch = means.committer.preparer.prepare(
                     documents,
                     whole=means.projection is None,
                     seconds=time.perf_counter() - start,
                     session=session,
                 )
+                batch.classes = reader.classes
+                return batch
         except BaseException:
             if session is not None:
                 session.end_session()
@@ -214,7 +217,7 @@ class PartitionLoop:
         now = time.perf_counter()
         elapsed, self._last_finish = now - self._last_finish, now
         tally = done.tally
-        cost = BatchCost(tally.read, tally.bytes, done.seconds)
+        cost = BatchCost(tally.read, tally.bytes, done.seconds, batch.classes)
         reading = means.governor.read()
         means.sizer.record(cost)
         means.emit(
@@ -232,6 +235,7 @@ class PartitionLoop:
                 masked=tuple(one[0] for one in tally.rules),
                 redacted_on_error=tuple(one[1] for one in tally.rules),
                 kept=tuple(one[2] for one in tally.rules),
+                classes={kind: documents for kind, (documents, _) in cost.classes.items()},
                 ceiling_bytes=reading.ceiling_bytes,
                 worker=means.worker,
             )

@@ -25,7 +25,7 @@ from phimask.plugins.events import (
     WorkerEnded,
     WorkerStarted,
 )
-from phimask.plugins.values import Finding, Phase
+from phimask.plugins.values import ComplexityClass, Finding, Phase
 
 Status = Literal["completed", "stopped", "failed"]
 
@@ -194,7 +194,7 @@ class ReportBuilder:
         self._collections[namespace] = one
         self._current = one
 
-    def complexity(self, namespace: str, classes: Mapping[str, int]) -> None:
+    def complexity(self, namespace: str, classes: Mapping[ComplexityClass, int]) -> None:
         """Documents by class (simple, medium, complex) in the sample taken before; batches may add theirs."""
         self._collections[namespace].complexity.update(classes)
 

@@ -16,16 +16,20 @@ from phimask.masking.columns import BoundRule
 from phimask.masking.core import MaskingCore
 from phimask.masking.keys import MaskingKey
 from phimask.planning.binding import bind, core, facts
+from phimask.planning.classifier import Classifier, Seen, learn, zero_bytes
+from phimask.planning.complexity import shape
 from phimask.planning.conditions import Conditions
 from phimask.planning.preflight import Namespace, Preflight, examine
 from phimask.planning.prescan import Prescan, prescan
 from phimask.plugins.interfaces import Partitioner
 from phimask.plugins.registry import Registry
 from phimask.plugins.values import CollectionFacts, Partition, RuleFacts, Wildcard
-from phimask.store.reading import first_documents, sampled_documents
+from phimask.store.reading import first_documents, projected_documents, sampled_documents
 from phimask.store.retry import error_name, terminal_error
 from phimask.store.source import CollectionSource
 
+_AT_A_TIME: Final = 200
+"""Sampled documents that are read once more with one query."""
 _UNDIVIDED: Final = "single"
 """The partitioner under a limit: workers that mask at the same time could not know which of them comes to it."""
 
@@ -43,7 +47,8 @@ class CollectionPlan:
     """One collection's part of the plan. `documents` is an estimate under the scope.
 
     `ceiling_bytes` is the memory governor's; `sample_seconds_per_document` what reading and masking one sampled
-    document took. `unmatched` names the collection file's own rules that match nothing in the sample.
+    document took. `classifier` tells documents' classes from what the run reads of them; None: nothing was sampled.
+    `unmatched` names the collection file's own rules that match nothing in the sample.
     """
 
     file: CollectionFile
@@ -60,9 +65,15 @@ class CollectionPlan:
     indexed: CollectionSource | None = None
     ceiling_bytes: int = 0
     sample_seconds_per_document: float = 0.0
+    classifier: Classifier | None = None
     unmatched: list[str] = field(default_factory=list)
     hazards: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def reads(self) -> Mapping[str, int] | None:
+        """The projection under which the run reads documents; None: whole, as for a target."""
+        return self.scan.projection if self.target is None else None
 
     @property
     def namespace(self) -> str:
@@ -112,6 +123,7 @@ def plan_collection(
     plan.ceiling_bytes = governor.read().ceiling_bytes
     if sampled is None:
         plan.scan = _scan(collection, profile, registry, plan, detect=detect)
+        plan.classifier = _classifier(collection, profile, plan)
     else:
         plan.scan.classes, plan.scan.projection = sampled.classes, sampled.projection
     plan.documents, plan.bytes = _extent(indexed, plan)
@@ -156,7 +168,7 @@ def _scan(
 ) -> Prescan:
     # Their dictionaries take memory, which a run does not get back: so a run looks only if it is to be strict.
     detectors = registry.usual_detectors() if detect else ()
-    arguments = (plan.rules, plan.file.subject, detectors)
+    arguments = (plan.rules, plan.file.subject, detectors, profile.complexity)
     for read in (sampled_documents, first_documents):
         timed = _Timed(
             None if any(rule.masker.writes for rule in plan.rules) else core(plan.file, plan.rules)
@@ -172,6 +184,23 @@ def _scan(
             plan.sample_seconds_per_document = timed.seconds_per_document
             return found
     raise AssertionError
+
+
+def _classifier(collection: Any, profile: Profile, plan: CollectionPlan) -> Classifier:
+    """From the sample as the run will read it: under a projection, each document is asked for once more."""
+    seen, projection = plan.scan.seen, plan.reads
+    if projection is None:
+        return learn(list(seen.values()), profile.complexity, whole=True)
+    identities, as_read = list(seen), list[Seen]()
+    try:
+        for start in range(0, len(identities), _AT_A_TIME):
+            some = projected_documents(collection, identities[start : start + _AT_A_TIME], projection)
+            as_read += [
+                Seen(len(raw), zero_bytes(raw), shape(raw), seen[found].actual) for found, raw in some.items()
+            ]
+    except PyMongoError as error:
+        raise terminal_error(error, f"sampling {plan.namespace}") from None
+    return learn(as_read, profile.complexity, whole=False)
 
 
 class _Timed:

@@ -9,13 +9,18 @@ from typing import Any, Final
 
 import bson
 
+from phimask.config.model import Limits
 from phimask.masking.automaton import NO_RULE, State, automaton_of, nameable
 from phimask.masking.bson_types import LOSSLESS, PYTHON_ALIASES
 from phimask.masking.columns import BoundRule
 from phimask.masking.encoded_walk import EncodedWalk
 from phimask.masking.siblings import without_indices
+from phimask.planning.classifier import Seen, zero_bytes
 from phimask.planning.complexity import CLASSES, shape
 from phimask.plugins.interfaces import Detector
+from phimask.plugins.values import ComplexityClass, DocumentId
+from phimask.rawbson import MalformedBsonError
+from phimask.store.raw import identity
 
 _PRUNING_PAYS_FROM: Final = 8192
 """Bytes a document that nobody needs: below, an exclusion costs the server more than it saves the client."""
@@ -26,14 +31,16 @@ _DETECTED_TEXTS: Final = 20
 @dataclass(slots=True)
 class Prescan:
     """What the sample showed. `matched` counts values per rule; `detected` names, for paths without a rule, the
-    labels that detectors gave to their values; sizes are BSON bytes."""
+    labels that detectors gave to their values; sizes are BSON bytes. `seen` holds what tells each document's class
+    from its bytes, by `_id` since a sample may hold a document twice."""
 
     documents: int = 0
     unreadable: int = 0
     bytes: int = 0
     largest: int = 0
     matched: list[int] = field(default_factory=list)
-    classes: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(CLASSES, 0)))
+    classes: Counter[ComplexityClass] = field(default_factory=lambda: Counter(dict.fromkeys(CLASSES, 0)))
+    seen: dict[DocumentId, Seen] = field(default_factory=dict, repr=False)
     detected: dict[str, set[str]] = field(default_factory=dict)
     id_types: Counter[str] = field(default_factory=Counter)
     projection: Mapping[str, int] | None = None
@@ -49,15 +56,21 @@ def prescan(
     rules: Sequence[BoundRule],
     subject: tuple[str, ...] | None,
     detectors: Sequence[Detector],
+    limits: Limits,
 ) -> Prescan:
     """Look at raw documents one by one; none is kept."""
-    return _Scan(rules, subject, detectors).over(documents)
+    return _Scan(rules, subject, detectors, limits).over(documents)
 
 
 class _Scan:
     def __init__(
-        self, rules: Sequence[BoundRule], subject: tuple[str, ...] | None, detectors: Sequence[Detector]
+        self,
+        rules: Sequence[BoundRule],
+        subject: tuple[str, ...] | None,
+        detectors: Sequence[Detector],
+        limits: Limits,
     ) -> None:
+        self._limits = limits
         self._rules = rules
         self._root = automaton_of(rules)
         conditional = [rule.index for rule in rules if rule.when is not None]
@@ -78,12 +91,12 @@ class _Scan:
             found.documents += 1
             found.bytes += len(raw)
             found.largest = max(found.largest, len(raw))
+            self._note_class(raw)
             try:
                 document = bson.decode(raw, LOSSLESS)
             except Exception:  # noqa: BLE001  (PyMongo raises several, and their messages hold values)
                 found.unreadable += 1
                 continue
-            found.classes[shape(document).complexity()] += 1
             found.id_types[PYTHON_ALIASES.get(type(document.get("_id")), "other")] += 1
             self._document(document, self._root, "")
             for root in self._otherwise:
@@ -91,6 +104,15 @@ class _Scan:
                     self._note_otherwise(document, root)
         found.projection = self._projection()
         return found
+
+    def _note_class(self, raw: bytes) -> None:
+        try:
+            found, identified = shape(raw), identity(raw)
+        except MalformedBsonError:
+            return
+        kind = found.complexity(self._limits)
+        self._found.classes[kind] += 1
+        self._found.seen[identified] = Seen(len(raw), zero_bytes(raw), found, kind)
 
     def _document(self, document: dict[str, Any], state: State, prefix: str, *, named: bool = True) -> None:
         """`named`: a projection can name this document, and nothing else by the same path."""

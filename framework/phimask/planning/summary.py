@@ -57,8 +57,8 @@ def _documents(profile: Profile) -> int:
 
 
 def _reads(plan: CollectionPlan) -> str:
-    projection = plan.scan.projection
-    if plan.target is not None or projection is None:
+    projection = plan.reads
+    if projection is None:
         return "whole documents"
     names = sorted(name for name in projection if name != "_id")
     if 0 in projection.values():

@@ -21,6 +21,7 @@ from phimask.plugins.values import (
     Changes,
     CollectionFacts,
     Column,
+    ComplexityClass,
     Detection,
     DocumentId,
     DocumentPair,
@@ -169,6 +170,18 @@ class Partitioner(Component):
         """The ranges in order, numbered from 0; the first begins at `source.after`, the last ends with `last_id()`."""
 
 
+class Meter(abc.ABC):
+    """Ends one batch where counts and bytes alone would not."""
+
+    @abc.abstractmethod
+    def admits(self, kind: ComplexityClass, size: int) -> bool:
+        """Whether the next document, of that class and so many BSON bytes, still belongs to the batch.
+
+        Asked once a document, in order; false ends the batch before it. A batch's first document is taken whatever
+        the answer, and counts.
+        """
+
+
 class BatchSizer(Component):
     """Decides how much the next batch may hold. One instance serves one partition after the other."""
 
@@ -179,6 +192,10 @@ class BatchSizer(Component):
     @abc.abstractmethod
     def record(self, cost: BatchCost) -> None:
         """What the last batch took."""
+
+    def meter(self) -> Meter | None:
+        """A fresh one for the next batch; None: the budget alone ends it, and no document's class is told."""
+        return None
 
     def shrink(self, factor: float) -> None:
         """Memory is under pressure: cut what comes next by `factor` (0 to 1), at once."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
@@ -88,13 +88,24 @@ class BatchBudget(NamedTuple):
     bytes: int
 
 
+ComplexityClass = Literal["simple", "medium", "complex"]
+"""How complex a document is, by the limits that the profile's `complexity` sets."""
+
+
 @dataclass(frozen=True, slots=True)
 class BatchCost:
-    """What a batch took: documents, BSON bytes as read, seconds of work (read, mask, write, check)."""
+    """What a batch took: documents, BSON bytes as read, seconds of work (read, mask, write, check).
+
+    `classes`: documents and bytes as read by class, where a meter was asked; else empty. `peak_bytes`: resident bytes
+    at the highest while the batch was in hand; `resident_bytes`: before it began; 0: not known.
+    """
 
     documents: int
     bytes: int
     seconds: float
+    classes: Mapping[ComplexityClass, tuple[int, int]] = field(default_factory=dict)
+    peak_bytes: int = 0
+    resident_bytes: int = 0
 
 
 Pressure = Literal["ok", "high", "critical"]

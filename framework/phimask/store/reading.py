@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from pymongo.client_session import ClientSession
 
-from phimask.plugins.values import BatchBudget, DocumentId, Partition
+from phimask.plugins.interfaces import Meter
+from phimask.plugins.values import BatchBudget, ComplexityClass, DocumentId, Partition
 from phimask.store.raw import by_ids, identity, split, within
 from phimask.store.source import ID_ORDER
 
@@ -19,11 +20,62 @@ _AHEAD: Final = 1.25
 _NOWHERE: Final = "(no field of this name)"
 
 
+class _Batch:
+    """A batch being filled, until one of its bounds is reached."""
+
+    def __init__(
+        self, budget: BatchBudget, meter: Meter | None, classify: Callable[[bytes], ComplexityClass]
+    ) -> None:
+        self._budget = budget
+        self._meter = meter
+        self._classify = classify
+        self.documents: list[bytes] = []
+        self.size = 0
+        self.classes: dict[ComplexityClass, tuple[int, int]] = {}
+        self.metered = False
+
+    @property
+    def room(self) -> int:
+        """Documents that the budget allows besides."""
+        return self._budget.documents - len(self.documents)
+
+    def take(self, raw: bytes) -> bool:
+        """Take the next document in, the first one always; false: it belongs to the next batch."""
+        size = len(raw)
+        if self.documents and self.size + size > self._budget.bytes:
+            return False
+        if self._meter is not None:
+            kind = self._classify(raw)
+            if not self._meter.admits(kind, size) and self.documents:
+                self.metered = True
+                return False
+            documents, total = self.classes.get(kind, (0, 0))
+            self.classes[kind] = documents + 1, total + size
+        self.documents.append(raw)
+        self.size += size
+        return True
+
+    def take_all(self, replies: Iterable[bytes]) -> int | None:
+        """Take in what a query answers: how many documents, or None where one belongs to the next batch."""
+        before = len(self.documents)
+        for reply in replies:
+            for raw in split(reply):
+                if not self.take(raw):
+                    return None
+        return len(self.documents) - before
+
+
+def _unknown(raw: bytes) -> ComplexityClass:  # noqa: ARG001  (where nobody can tell, batches are to be small)
+    return "complex"
+
+
 class BatchReader:
     """Reads one partition, batch after batch. `position` is the last `_id` read.
 
     A query's reply is at most 16 MiB (MongoDB's reply limit) and holds one document at least; what lies
     beyond the budget is left for the next query. There is no cursor between batches, so nothing expires.
+    `classify` tells a document's class from its bytes; after a read with a meter, `classes` has the documents and
+    bytes of each class.
     """
 
     def __init__(
@@ -32,21 +84,49 @@ class BatchReader:
         partition: Partition,
         query: Mapping[str, Any] | None,
         projection: Mapping[str, Any] | None,
+        classify: Callable[[bytes], ComplexityClass] | None = None,
     ) -> None:
         self._collection = collection
         self._partition = partition
         self._query = query
         self._projection = _to_the_end(projection)
+        self._classify = classify or _unknown
         self._bytes_per_document = 0.0
+        self._metered: int | None = None
+        self.classes: Mapping[ComplexityClass, tuple[int, int]] = {}
         self.position = partition.after
 
-    def read(self, budget: BatchBudget, session: ClientSession | None = None) -> list[bytes]:
-        """The next documents; an empty list at the partition's end. Does not move `position`."""
+    def read(
+        self, budget: BatchBudget, session: ClientSession | None = None, meter: Meter | None = None
+    ) -> list[bytes]:
+        """The next documents; an empty list at the partition's end. Does not move `position`.
+
+        `meter` is a fresh one: it may end the batch before the budget does.
+        """
+        batch = _Batch(budget, meter, self._classify)
+        position = self.position
         wanted = budget.documents
         if self._bytes_per_document:
             wanted = min(wanted, int(budget.bytes / self._bytes_per_document * _AHEAD) + 1)
-        cursor = self._collection.find_raw_batches(
-            within(self.position, self._partition.upto, self._query),
+        # Where a meter ended the last batch, as much more would be read in vain; what then lacks is asked for after.
+        at_once = wanted
+        if meter is not None and self._metered is not None:
+            at_once = min(wanted, int(self._metered * _AHEAD) + 1)
+        while (found := batch.take_all(self._replies(position, at_once, session))) == at_once < wanted:
+            wanted -= found
+            at_once = min(at_once, wanted)
+            position = identity(batch.documents[-1])
+        if batch.documents:
+            self._bytes_per_document = batch.size / len(batch.documents)
+            self._metered = len(batch.documents) if batch.metered else None
+        self.classes = batch.classes
+        return batch.documents
+
+    def _replies(
+        self, position: DocumentId | None, wanted: int, session: ClientSession | None
+    ) -> Iterator[bytes]:
+        replies: Iterator[bytes] = self._collection.find_raw_batches(
+            within(position, self._partition.upto, self._query),
             self._projection,
             sort=ID_ORDER,
             hint=ID_ORDER,
@@ -54,18 +134,7 @@ class BatchReader:
             batch_size=wanted,  # or the server would answer with 101 documents, its default for a first reply
             session=session,
         )
-        found: list[bytes] = []
-        size = 0
-        for reply in cursor:
-            for raw in split(reply):
-                size += len(raw)
-                if found and size > budget.bytes:
-                    size -= len(raw)
-                    break
-                found.append(raw)
-        if found:
-            self._bytes_per_document = size / len(found)
-        return found
+        return replies
 
     def move(self, documents: Sequence[bytes]) -> None:
         """Go on behind these documents."""

@@ -13,13 +13,15 @@ import psutil
 
 from phimask.errors import MaskingError
 from phimask.plugins import events
-from phimask.plugins.interfaces import BatchSizer, Control, Executor, MemoryGovernor
-from phimask.plugins.values import BatchBudget, BatchCost, MemoryReading, Pressure
+from phimask.plugins.interfaces import BatchSizer, Control, Executor, MemoryGovernor, Meter
+from phimask.plugins.values import BatchBudget, BatchCost, ComplexityClass, MemoryReading, Pressure
 from phimask.testing.making import check_class, make, require
 
 _BYTES_A_SECOND: Final = 4_000_000
 _OF_ONE_DOCUMENT: Final = (200, 7_000, 40_000, 900_000, 15_000_000)
 _LEAST_BELIEVABLE: Final = 2**20
+_METERED: Final = 50
+"""Documents that a meter is asked about."""
 
 _NAMESPACE: Final = "ehr.patients"
 _REASON: Final = "replica lag"
@@ -32,7 +34,8 @@ _PATIENCE: Final = 60.0
 
 def check_batch_sizer(cls: type[BatchSizer], options: Mapping[str, Any] | None = None) -> None:
     """Check that a batch sizer's budgets stay positive and under its own ceilings (the options `documents` and
-    `bytes`, if it has them) whatever batches cost, that pressure cuts the next one, and that it recovers.
+    `bytes`, if it has them) whatever batches cost, that pressure cuts the next one, and that it recovers; of one
+    that gives meters, that each is a fresh one.
 
     A sizer that leaves `shrink` as it is inherited counts as fixed.
     """
@@ -44,7 +47,10 @@ def check_batch_sizer(cls: type[BatchSizer], options: Mapping[str, Any] | None =
         size = _OF_ONE_DOCUMENT[turn // 20 % len(_OF_ONE_DOCUMENT)]
         documents = max(1, min(budget.documents, budget.bytes // size))
         seconds = chance.choice((0.0, 1e-6, 0.1, documents * size / _BYTES_A_SECOND, 900.0))
-        sizer.record(BatchCost(documents, documents * size, seconds))
+        _meter(cls, sizer, size)
+        kind = chance.choice(get_args(ComplexityClass))
+        classes = {kind: (documents, documents * size)}
+        sizer.record(BatchCost(documents, documents * size, seconds, classes, 2 * documents * size, size))
     sizer.record(BatchCost(0, 0, 0.0))
     _budget(cls, sizer)
     if cls.shrink is not BatchSizer.shrink:
@@ -76,6 +82,33 @@ def _budget(cls: type[BatchSizer], sizer: BatchSizer) -> BatchBudget:
         "budget() differs when asked twice; let record() and shrink() alone move it",
     )
     return budget
+
+
+def _meter(cls: type[BatchSizer], sizer: BatchSizer, size: int) -> None:
+    """Ask a meter of each sort of document until it admits no more, or long enough; the next one has to be fresh."""
+    answers: list[list[bool]] = []
+    for _ in range(2):
+        meter = sizer.meter()
+        if meter is None:
+            return
+        require(
+            isinstance(meter, Meter),
+            cls,
+            f"meter() gives a {type(meter).__name__}; give a phimask.Meter, or None",
+        )
+        answers.append([])
+        for number in range(_METERED):
+            admits = meter.admits(get_args(ComplexityClass)[number % 3], size)
+            require(type(admits) is bool, cls, f"a meter answers with {admits!r}; answer true or false")
+            answers[-1].append(admits)
+            if not admits:
+                break
+    require(
+        answers[0] == answers[1],
+        cls,
+        f"after {len(answers[0])} documents of one batch the next one's meter ends it after {len(answers[1])}; let "
+        "meter() give a fresh one each time",
+    )
 
 
 def _check_shrinking(cls: type[BatchSizer], options: Mapping[str, Any] | None) -> None:

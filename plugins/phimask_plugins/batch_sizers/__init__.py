@@ -1,6 +1,7 @@
 """The built-in batch sizers."""
 
 from phimask_plugins.batch_sizers.adaptive import AdaptiveBatchSizer
+from phimask_plugins.batch_sizers.classed import ClassedBatchSizer
 from phimask_plugins.batch_sizers.fixed import FixedBatchSizer
 
-ALL = (AdaptiveBatchSizer, FixedBatchSizer)
+ALL = (AdaptiveBatchSizer, ClassedBatchSizer, FixedBatchSizer)
