@@ -15,6 +15,7 @@ from pymongo.errors import DuplicateKeyError
 
 from phimask.errors import PreflightError, UsageError
 from phimask.ledger.opening import Ledger
+from phimask.plugins.values import ComplexityClass
 
 State = Literal[
     "running", "paused", "stopped", "failed", "completed", "rolling_back", "rolled_back", "finalized"
@@ -47,7 +48,7 @@ class Pin:
     file: str
     rules: str
     projection: str | None
-    classes: Mapping[str, int] = field(default_factory=dict)
+    classes: Mapping[ComplexityClass, int] = field(default_factory=dict)
     top: bytes | None = field(default=None, repr=False)
 
     @property
