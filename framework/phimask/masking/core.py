@@ -15,6 +15,7 @@ from phimask.masking.columns import (
     Gathered,
     MaskedColumn,
     OnError,
+    Place,
     mask_column,
     subject_bytes,
 )
@@ -68,6 +69,11 @@ Outcome: TypeAlias = Masked | Unchanged | NeedsWhole | Quarantined
 
 _MOST_AUTOMATA: Final = 256
 """Sets of rules that do not apply, each with its automaton: more than these are made anew."""
+
+_SET: Final = slice(4 + len(b"\x03$set\0"), -1)
+"""Where the fields of an update that only sets stand in its bytes, as a document."""
+
+_NOWHERE: Final = frozenset({type(None), type(REMOVE)})
 
 UNCHANGED: Final = Unchanged()
 NEEDS_WHOLE: Final = NeedsWhole()
@@ -253,17 +259,18 @@ class _Batch:
         self._kept = [0] * len(rules)
         originals, covered = tells if mode == "update" else (False, False)
         self._originals: list[dict[str, Any]] | None = [{} for _ in documents] if originals else None
-        self._covered: list[dict[str, Any]] | None = [{} for _ in documents] if covered else None
+        # Most documents' updates say all that is covered; these are the others, and what is covered in them.
+        self._covered: dict[int, dict[str, Any]] | None = {} if covered else None
 
     def distribute(
         self, gathered: Sequence[Gathered], kept: Sequence[int], fields: Sequence[EncodedField]
     ) -> None:
         """Mask the decoded columns and hand each result to its document. `fields` are those that were opened."""
+        columns: list[tuple[Gathered, MaskedColumn]] = []
         for rule, column, result in self._masked_columns(gathered, kept, fields, frozenset(self.spliced)):
             if self._covered is not None:
-                for place, value in zip(column.places, result.values, strict=True):
-                    if value is not None and value is not REMOVE and type(place[0]) is not EncodedField:
-                        self._covered[place[2]][place[1]] = value
+                columns.append((column, result))
+                self._note_apart(column, result, fields)
             if rule.masker.removes:
                 self._remove(column, result)
                 continue
@@ -282,6 +289,22 @@ class _Batch:
                 if self._originals is not None or self._covered is not None:
                     # What was written in it before cannot always be told from what stands there afterwards.
                     self._opened.add(one.number)
+        if self._covered:
+            for column, result in columns:
+                for place, value in zip(column.places, result.values, strict=True):
+                    if place[2] in self._covered and _stands(place, value):
+                        self._covered[place[2]][place[1]] = value
+
+    def _note_apart(self, column: Gathered, result: MaskedColumn, fields: Sequence[EncodedField]) -> None:
+        """Documents whose update will say something else than what stands there afterwards."""
+        if fields or not _NOWHERE.isdisjoint(map(type, result.values)):
+            for place, value in zip(column.places, result.values, strict=True):
+                if not _stands(place, value):
+                    self._note_unlike(place[2])
+
+    def _note_unlike(self, number: int) -> None:
+        if self._covered is not None:
+            self._covered.setdefault(number, {})
 
     def _keep_originals(self, column: Gathered) -> None:
         if self._originals is not None:
@@ -299,6 +322,8 @@ class _Batch:
                 self._changed.add(number)
                 if self._originals is not None and type(target) is not EncodedField:
                     self._originals[number][key] = original
+            else:
+                self._note_unlike(number)
 
     def _remove(self, column: Gathered, result: MaskedColumn) -> None:
         self._keep_originals(column)
@@ -398,8 +423,15 @@ class _Batch:
             self._redacted,
             self._kept,
             [] if self._originals is None else [self._before(number) for number in range(len(self.outcomes))],
-            [] if self._covered is None else [_raw(fields) for fields in self._covered],
+            [] if self._covered is None else [self._after(number) for number in range(len(self.outcomes))],
         )
+
+    def _after(self, number: int) -> bytes:
+        """What stands afterwards at the paths that rules cover; the update itself, where it says all of that."""
+        outcome = self.outcomes[number]
+        if self._covered is not None and number not in self._covered and isinstance(outcome, Masked):
+            return outcome.bson[_SET]
+        return _raw((self._covered or {}).get(number, {}))
 
     def _before(self, number: int) -> bytes | None:
         """What puts an updated document's values back. A field that was taken out would come back at the end."""
@@ -414,6 +446,11 @@ class _Batch:
         update: dict[str, Any] = {"$set": sets} if sets else {}
         update["$unset"] = {path: "" for path, value in fields.items() if value is REMOVE}
         return update
+
+
+def _stands(place: Place, value: Any) -> bool:
+    """Whether a masked value will stand at a path that can be told."""
+    return value is not None and value is not REMOVE and type(place[0]) is not EncodedField
 
 
 def _edit(spot: Spot, value: Any, *, failed: bool) -> Edit:
