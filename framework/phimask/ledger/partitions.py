@@ -18,7 +18,7 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from phimask.errors import SafeStop
-from phimask.ledger.identities import packed, unpacked
+from phimask.ledger.identities import joined, packed, parted, unpacked
 from phimask.ledger.opening import Ledger
 from phimask.observing.tally import Tally, total
 from phimask.plugins.values import DocumentId, Partition
@@ -60,7 +60,7 @@ class Intent:
             "batch": self.batch,
             "upto": packed(self.upto),
             "tally": self.tally.document(),
-            "identities": [packed(one) for one in self.identities],
+            "identities": joined(self.identities),
             "before": b"".join(self.before),
             "after": b"".join(self.after),
             "whole": self.whole,
@@ -72,7 +72,7 @@ class Intent:
         """From what the ledger keeps."""
         upto = unpacked(kept["upto"])
         assert upto is not None  # noqa: S101  (for the type checker)
-        identities = [one for kept_id in kept["identities"] if (one := unpacked(kept_id)) is not None]
+        identities = parted(kept["identities"])
         return cls(
             kept["batch"],
             upto,
