@@ -100,3 +100,12 @@ def test_a_run_that_ended_is_claimed_by_nobody(runs: Runs, state: Any) -> None:
     with pytest.raises(UsageError):
         runs.claim("one")
     assert found(runs).state == state
+
+
+def test_a_collection_is_cut_once_that_was_said_of_it(runs: Runs) -> None:
+    runs.begin(RUN)
+    assert not runs.is_cut("one", "a.b")
+    runs.all_cut("one", "a.b")
+    assert runs.is_cut("one", "a.b")
+    assert not runs.is_cut("one", "a.c")
+    assert not runs.is_cut("two", "a.b")

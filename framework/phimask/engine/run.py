@@ -253,8 +253,7 @@ class Run:
 
     def _cut(self, plan: CollectionPlan, record: RunRecord, partitions: Partitions) -> Cutting | None:
         """Have partitions entered, those that an earlier coordinator did not come to; None: all are there."""
-        found = self._runs.find(record.id)
-        if found is not None and plan.namespace in found.cut:
+        if self._runs.is_cut(record.id, plan.namespace):
             return None
         last = partitions.last()
         ranges: Iterator[Partition] = plan.partitions()

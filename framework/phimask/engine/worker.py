@@ -88,11 +88,10 @@ class Worker:
 
     def _all_done(self) -> bool:
         """Nothing is open or held by anybody, and nothing more will be cut."""
-        run = self._runs.find(self._run)
+        if not self._runs.is_cut(self._run, self._means.namespace):
+            return False
         states = self._partitions.states()
-        return (
-            run is not None and self._means.namespace in run.cut and not (states["open"] or states["leased"])
-        )
+        return not (states["open"] or states["leased"])
 
 
 class _Alive:

@@ -286,6 +286,10 @@ class Runs:
         """All partitions of a collection are entered."""
         self._kept.update_one({"_id": run}, {"$addToSet": {"cut": namespace}})
 
+    def is_cut(self, run: str, namespace: str) -> bool:
+        """Whether `all_cut` was said of it."""
+        return self._kept.find_one({"_id": run, "cut": namespace}, {"_id": 1}) is not None
+
     def keep_report(self, run: str, report: Mapping[str, Any]) -> None:
         """The report of what was done last, for `phimask report RUN`."""
         self._kept.update_one({"_id": run}, {"$set": {"report": dict(report)}})
