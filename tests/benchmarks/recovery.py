@@ -100,6 +100,7 @@ def main() -> None:
             encoding="utf-8",
         )
         environment = {**os.environ, "PHIMASK_URI": server.uri, "PHIMASK_KEY": MaskingKey.generate().text()}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode beside it
         with MongoClient[dict[str, Any]](server.uri) as client:
             collection = client["ehr"]["container"]
             load_samples(collection, chosen.docs, seed=1)
