@@ -140,6 +140,16 @@ def test_explain_names_the_rule_that_wins_with_its_line(deployed: Path, phimask:
     assert phimask("explain", "**.NPI", "-c", "people").code == 2
 
 
+def test_explain_takes_the_collection_that_a_project_has(deployed: Path, phimask: Callable[..., Any]) -> None:
+    write("rules:\n  - {path: Name, masker: redact}\n")
+    project = Path("phimask.yaml")
+    project.write_text("version: 1\nuri: mongodb://127.0.0.1\ndatabase: ehr\ncollections: [people]\n")
+    assert "wins" in phimask("explain", "Name").err
+    project.write_text(project.read_text().replace("[people]", "[people, visits]"))
+    answer = phimask("explain", "Name")
+    assert (answer.code, "people, visits" in answer.err) == (2, True)
+
+
 def test_rules_of_one_domain_link_and_others_do_not(
     deployed: Path, people: Any, phimask: Callable[..., Any]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 import bson
@@ -283,5 +284,6 @@ def test_repr_shows_no_key_and_no_value(cls, options):
     masker = make(cls, options)
     mask(masker, *taken(masker, ["Ada Lovelace", "1815-12-10"]))
     shown = repr(masker) + repr(list(vars(masker).values()) if cls is Fake else "")
+    shown = re.sub("0x[0-9a-f]+", "", shown)  # addresses in memory
     assert "Ada" not in shown
     assert "1815" not in shown

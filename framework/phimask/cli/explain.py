@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from phimask.cli.look import load_collection_by_name
+from phimask.cli.look import load_collection_by_name, only_collection
 from phimask.cli.options import as_json_option
 from phimask.cli.show import answer, say
 from phimask.config.model import Rule
@@ -18,10 +18,13 @@ from phimask.masking.automaton import NO_RULE, State, automaton, covers
 @click.command("explain")
 @click.argument("path")
 @click.option(
-    "--collection", "-c", required=True, metavar="NAME|FILE", help="The collection file or rule pack."
+    "--collection",
+    "-c",
+    metavar="NAME|FILE",
+    help="The collection file or rule pack; the project's only collection, where it has but one.",
 )
 @as_json_option
-def explain_command(path: str, collection: str, as_json: bool) -> None:
+def explain_command(path: str, collection: str | None, as_json: bool) -> None:
     """Say which rules cover the values at PATH, which one wins (the last), and which fields on the way are decoded."""
     try:
         keys = [segment for segment in parse_path(path) if isinstance(segment, str)]
@@ -29,7 +32,7 @@ def explain_command(path: str, collection: str, as_json: bool) -> None:
             raise UsageError(f"{path}: a value's path has no wildcards; name one path, such as Patient.Name")
     except PathSyntaxError as error:
         raise UsageError(f"{path}: {error.wrong}; {error.right}") from None
-    file = load_collection_by_name(collection)
+    file = load_collection_by_name(collection or only_collection())
     covering = [
         rule
         for rule in file.rules

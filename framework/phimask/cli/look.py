@@ -20,6 +20,7 @@ from phimask.config.model import CollectionFile, Profile
 from phimask.config.profile import load_profile
 from phimask.config.project import PROJECT_FILE, URI_VARIABLE, load_project
 from phimask.config.units import parse_duration, parse_size
+from phimask.errors import UsageError
 from phimask.plugins.loading import disabled_plugins, load_registry
 from phimask.plugins.registry import Registry
 
@@ -155,6 +156,18 @@ def collections_validate(name: str, as_json: bool) -> None:
 
 def _collection(name: str, directory: Path, registry: Registry) -> CollectionFile:
     return load_collection(name, directory=directory, pack=True, environ=os.environ, components=registry)
+
+
+def only_collection() -> str:
+    """The name of the project's collection file, where it has one alone."""
+    names: tuple[str, ...] = ()
+    if Path(PROJECT_FILE).exists():
+        project = load_project(directory=Path(), environ={URI_VARIABLE: "mongodb://unused", **os.environ})
+        names = project.collections
+    if len(names) == 1:
+        return names[0]
+    known = f" ({', '.join(names)})" if names else ""
+    raise UsageError(f"which collection file is meant{known}? Name it with --collection")
 
 
 def load_collection_by_name(name: str) -> CollectionFile:
