@@ -12,7 +12,7 @@ from bson.datetime_ms import DatetimeMS
 from phimask import FAILED, Column, Masker
 from phimask_plugins.maskers.cache import Memo
 from phimask_plugins.maskers.date_pattern import DatePattern
-from phimask_plugins.maskers.date_text import Change, rewrite
+from phimask_plugins.maskers.date_text import Change, moved, rewrite
 from phimask_plugins.maskers.keyed import KeyedHash
 from phimask_plugins.maskers.scalars import INT64_MAX, INT64_MIN
 
@@ -130,6 +130,7 @@ class DateShift(Masker):
                 "allow more"
             )
         self._patterns = tuple(map(DatePattern, options.get("formats", ())))
+        self._plain = self._whole_days and not self._patterns
         scope = options.get("scope", "subject")
         self.needs_subject = scope != "collection"
         self.per_document = scope == "document"
@@ -169,10 +170,17 @@ class DateShift(Masker):
             except OverflowError:
                 return _in_bounds((value - _EPOCH + shift) // _MILLISECOND)
         if kind is str:
-            return self._text(value, lambda day: day + shift)
+            return (self._plain and self._moved(value, shift)) or self._text(value, lambda day: day + shift)
         if kind is DatetimeMS:
             return _in_bounds(int(value) + shift // _MILLISECOND)
         return FAILED
+
+    @staticmethod
+    def _moved(text: str, shift: datetime.timedelta) -> str | None:
+        try:
+            return moved(text, shift)
+        except OverflowError:
+            return None
 
     def _within_season(self, value: Any, shifts: Any) -> Any:
         kind = type(value)

@@ -16,6 +16,14 @@ _OFFSET: Final = r"Z|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9]"
 _TIME_AND_OFFSET: Final = re.compile(rf"({_TIME})((?:{_OFFSET})?)")
 _COMPACT: Final = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
 _AMERICAN: Final = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
+_MINUTES: Final = frozenset(f"{hour:02}:{minute:02}" for hour in range(24) for minute in range(60))
+_SECONDS: Final = frozenset(f":{second:02}" for second in range(60))
+_USUAL_ENDS: Final = frozenset(("", "Z", ".000Z", "+00:00"))
+_AMERICAN_DAYS: Final = {
+    f"{month:02}/{day:02}/": f"-{month:02}-{day:02}" for month in range(1, 13) for day in range(1, 32)
+}
+_IN_AMERICAN: Final = {iso: american for american, iso in _AMERICAN_DAYS.items()}
+_from_iso: Final = datetime.date.fromisoformat
 _DIGIT: Final = re.compile(r"[0-9]")
 _LONGEST: Final = 40
 _DAY_LENGTH: Final = len("YYYY-MM-DD")
@@ -47,6 +55,29 @@ def rewrite(text: str, change: Change, *, midnight: bool = False, clock: bool = 
         changed = change(day)
         width = 1 if len(match[1]) == 1 or len(match[2]) == 1 else 2
         return f"{changed.month:0{width}}/{changed.day:0{width}}/{changed.year:04}"
+    return None
+
+
+def moved(text: str, shift: datetime.timedelta) -> str | None:
+    """What `rewrite` makes of a text by adding whole days, where its form is one of the usual, or None.
+
+    Written out and with tables for numbers, since most dates in strings go this way, and a call costs as much as a
+    date does. Raises OverflowError for years that no date has.
+    """
+    try:
+        if text[4:8:3] == "--":
+            if len(text) == _DAY_LENGTH or (
+                text[11:16] in _MINUTES
+                and text[16:19] in _SECONDS
+                and text[19:] in _USUAL_ENDS
+                and text[10] in "T "
+            ):
+                return (_from_iso(text[:_DAY_LENGTH]) + shift).isoformat() + text[_DAY_LENGTH:]
+        elif (days := _AMERICAN_DAYS.get(text[:6])) and len(text) == _DAY_LENGTH:
+            iso = (_from_iso(text[6:] + days) + shift).isoformat()
+            return _IN_AMERICAN[iso[4:]] + iso[:4]
+    except ValueError:
+        pass
     return None
 
 
