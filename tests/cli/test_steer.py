@@ -108,7 +108,7 @@ def test_a_run_has_a_longest_duration(counters: Counters, phimask: Callable[...,
 
 
 def test_watching_ends_with_the_run(counters: Counters) -> None:
-    process = counters.begun("--yes", pace=0.005)
+    process = counters.begun("--yes", pace=0.02)
     watching = counters.start("status", "--watch", "--json")
     out, err = watching.communicate(timeout=120)
     assert watching.returncode == 0, err

@@ -40,7 +40,7 @@ DOCUMENTS = "documents"
 PREFIX = "ledger"
 PROJECTION: Mapping[str, Any] = {"Count": 1}
 BATCH = 3
-_BLOCKED = 5.0
+_BLOCKED = 60.0
 
 
 class Killed(BaseException):

@@ -20,7 +20,7 @@ UUID = "0f9f4a53-2c3e-4f5b-9b1e-5f6a7b8c9d0e"
 
 uuids = st.uuids().map(str)
 oids = st.lists(st.integers(0, 2**40), min_size=2, max_size=5).map(
-    lambda arcs: ".".join(map(str, (1, *arcs)))
+    lambda arcs: ".".join(map(str, (1, *arcs)))[:64].rstrip(".")
 )
 plain = st.from_regex(r"[A-Za-z0-9\-]{1,64}", fullmatch=True).filter(lambda one: one not in RESOURCE_TYPES)
 ids = st.one_of(uuids, oids, plain)
