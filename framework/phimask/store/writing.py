@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,6 +20,8 @@ from phimask.store.retry import classify
 
 _TIMESTAMP: Final = 0x11
 _EMPTY_TIMESTAMP: Final = b"\0" * 8
+_LIKE_EMPTY_TIMESTAMP: Final = re.compile(rb"\x11[^\0]*\0\0{8}")
+"""A field that holds one, or bytes that look like it: most documents are ruled out without being taken apart."""
 _DUPLICATE_KEY: Final = 11000
 _NOT_RESTORABLE: Final = (
     "holds an empty timestamp, which the server fills in, under a key that no update names"
@@ -164,7 +167,7 @@ def _restore_timestamps(collection: Any, stored: Mapping[DocumentId, bytes], wri
 
 def empty_timestamps(raw: bytes) -> list[Element]:
     """The top-level fields that hold Timestamp(0, 0), `_id` aside."""
-    if _EMPTY_TIMESTAMP not in raw:
+    if _EMPTY_TIMESTAMP not in raw or _LIKE_EMPTY_TIMESTAMP.search(raw) is None:
         return []
     return [
         element
