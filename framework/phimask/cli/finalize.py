@@ -11,7 +11,9 @@ from pymongo.errors import PyMongoError
 from phimask.cli.options import as_json_option, database_option, uri_option
 from phimask.cli.show import answer, say
 from phimask.cli.undoing import Undoable, confirm, open_undoable, profile_option, settings_option
-from phimask.errors import UsageError, VaultError
+from phimask.engine.indexes import bring_back
+from phimask.errors import StoreError, UsageError, VaultError
+from phimask.ledger.indexes import KeptIndexes
 from phimask.ledger.partitions import Partitions
 from phimask.ledger.rollbacks import Rollbacks
 from phimask.ledger.runs import ENDED, Runs
@@ -69,6 +71,7 @@ def _finalize(undoable: Undoable, *, yes: bool, vault_gone: bool) -> dict[str, A
         raise UsageError(
             f"run {record.id} was taken up by somebody else just now; see `phimask status {record.id}`"
         )
+    _bring_indexes_back(undoable)
     destroyed, segments = False, 0
     if kept:
         storage = open_storage(undoable.vault(), record.id)
@@ -84,6 +87,18 @@ def _finalize(undoable: Undoable, *, yes: bool, vault_gone: bool) -> dict[str, A
     said = "the key to its originals is destroyed" if kept else "it had no vault to destroy"
     say(f"run {record.id} is final: {said}")
     return {"run_id": record.id, "state": "finalized", "key_destroyed": destroyed, "parts_removed": segments}
+
+
+def _bring_indexes_back(undoable: Undoable) -> None:
+    """Those that the run dropped and nobody built again; what cannot be built keeps nobody from being done with it."""
+    kept = KeptIndexes(undoable.ledger, undoable.record.id)
+    try:
+        built = bring_back(undoable.client, kept, warn=say)
+    except StoreError as error:
+        say(str(error))
+        return
+    for namespace, names in built.items():
+        say(f"{namespace}: built again: {', '.join(names)}")
 
 
 def _refuse_elsewhere(undoable: Undoable) -> None:

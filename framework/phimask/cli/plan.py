@@ -64,6 +64,8 @@ def _show(console: PersonConsole, plan: Mapping[str, Any]) -> None:
     console.print(f"\n{plan['namespace']}, {where}", style="bold", highlight=False)
     if plan["sampled"] or not plan["hazards"]:
         _show_extent(plan)
+        if plan["indexes"] and plan["indexes"]["total"]:
+            _show_indexes(plan["indexes"])
         _show_rules(console, plan["rules"])
     _list("warning", plan["warnings"])
     _list("hazard", plan["hazards"])
@@ -81,6 +83,24 @@ def _show_extent(plan: Mapping[str, Any]) -> None:
         f"  duration    {_duration(predicted['seconds_low'])} to {_duration(predicted['seconds_high'])}\n"
         f"  memory      up to {predicted['memory_bytes'] / 1e6:,.0f} MB of {plan['ceiling_bytes'] / 1e6:,.0f} MB"
     )
+
+
+def _show_indexes(indexes: Mapping[str, Any]) -> None:
+    say(
+        f"  indexes     {indexes['total']} beside that on _id, {indexes['on_masked_paths']} of them on masked paths: "
+        f"about {indexes['microseconds_per_document']:,.0f} µs of the server's CPU a document, "
+        f"{_duration(indexes['seconds'])} in all"
+    )
+    removable = indexes["removable"]
+    if not removable:
+        return
+    if indexes["rebuilt"]:
+        say(f"              dropped meanwhile, and built again: {', '.join(removable)}")
+    else:
+        say(
+            f"              write.indexes=rebuild would drop {', '.join(removable)} meanwhile and spare "
+            f"{_duration(indexes['seconds_saved_by_rebuilding'])}, less what building takes"
+        )
 
 
 def _show_rules(console: PersonConsole, rules: Sequence[Mapping[str, Any]]) -> None:

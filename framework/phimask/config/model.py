@@ -94,15 +94,17 @@ class Retry:
 
 
 Guard = Literal["auto", "changed", "none"]
+IndexSetting = Literal["keep", "rebuild"]
 
 
 @dataclass(frozen=True, slots=True)
 class WriteSettings:
     """How batches are written in place. guard: against others who write meanwhile; journal: whether each batch is
-    announced in the ledger."""
+    announced in the ledger; indexes: what becomes of those on masked paths meanwhile."""
 
     guard: Guard
     journal: bool
+    indexes: IndexSetting
 
 
 @dataclass(frozen=True, slots=True)

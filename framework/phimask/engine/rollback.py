@@ -16,8 +16,10 @@ from pymongo.errors import PyMongoError
 
 from phimask.config.model import Retry
 from phimask.engine.control import StopSignal
+from phimask.engine.indexes import bring_back
 from phimask.engine.restoring import COLLIDES, Restored, Restorer
-from phimask.errors import Interrupted, PreflightError, VaultError
+from phimask.errors import Interrupted, PreflightError, StoreError, VaultError
+from phimask.ledger.indexes import KeptIndexes
 from phimask.ledger.opening import Ledger
 from phimask.ledger.rollbacks import Place, Progress, Rollbacks
 from phimask.ledger.runs import RunRecord, Runs
@@ -113,10 +115,11 @@ class Rollback:
                 }
                 self._collection(pin.namespace, places)
                 collections.append(self._entry(pin.namespace))
+            self._bring_indexes_back()
         except PyMongoError as error:
             self._kept.leave()
             raise terminal_error(error, "rolling back") from None
-        except Interrupted:
+        except (Interrupted, StoreError):
             self._kept.leave()
             raise
         report = {
@@ -133,6 +136,13 @@ class Rollback:
         self._kept.end(report)
         runs.mark(self._record.id, "rolled_back")
         return report
+
+    def _bring_indexes_back(self) -> None:
+        """Those that the run dropped and did not come to build again."""
+        tell = self._means.tell
+        built = bring_back(self._means.client, KeptIndexes(self._means.ledger, self._record.id), warn=tell)
+        for namespace, names in built.items():
+            tell(f"{namespace}: built again: {', '.join(names)}")
 
     def _collection(self, namespace: str, places: Mapping[Place, Sequence[Copy]]) -> None:
         database, _, name = namespace.partition(".")

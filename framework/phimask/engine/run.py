@@ -5,11 +5,14 @@ Whatever ends it, what is in flight is settled, observers are told, and there is
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from loguru import logger
 from pymongo.errors import PyMongoError
 
 import phimask
@@ -19,10 +22,12 @@ from phimask.engine.checking import Checked, Checks
 from phimask.engine.control import StopSignal
 from phimask.engine.coordinator import Coordinator
 from phimask.engine.cutting import Cutting
+from phimask.engine.indexes import bring_back, take_away
 from phimask.engine.job import MaskingJob, Where
 from phimask.engine.throttle import Throttle
 from phimask.engine.verification import count_in_place, verify_copy
 from phimask.errors import FindingsError, Interrupted, PhimaskError, SafeStop, StoreError
+from phimask.ledger.indexes import KeptIndexes
 from phimask.ledger.opening import Ledger
 from phimask.ledger.partitions import Partitions
 from phimask.ledger.quarantine import Quarantine
@@ -206,15 +211,56 @@ class Run:
         quarantine = Quarantine(self._ledger, record.id, plan.namespace)
         results: list[Checked] = []
         try:
+            self._take_indexes_away(plan, record, partitions)
             self._work(position, plan, record, partitions)
             lost = any_gone([plan])
             if lost is not None:
                 raise StoreError(lost)
             if not self._stop.stopping:
+                self._bring_indexes_back(plan, record)
                 results = self._after(plan, validators, partitions.tally(), quarantine)
         finally:
+            self._mind_indexes(plan, record)
             found = self._conclude(plan, validators, results, partitions.tally(), quarantine)
         return found
+
+    def _take_indexes_away(self, plan: CollectionPlan, record: RunRecord, partitions: Partitions) -> None:
+        if plan.target is not None or self._profile.write.indexes != "rebuild":
+            return
+        found = self._runs.find(record.id)
+        states = partitions.states()
+        if found is not None and plan.namespace in found.cut and not (states["open"] or states["leased"]):
+            return  # an earlier coordinator came as far as to build them again
+        kept = KeptIndexes(self._ledger, record.id)
+        names = take_away(plan.source, plan.rules, plan.preflight.uuid, kept)
+        if names:
+            logger.info("indexes of {} that are dropped meanwhile: {}", plan.namespace, ", ".join(names))
+
+    def _bring_indexes_back(self, plan: CollectionPlan, record: RunRecord) -> None:
+        kept = KeptIndexes(self._ledger, record.id)
+        start = time.perf_counter()
+        built = bring_back(
+            plan.source.client, kept, plan.namespace, warn=lambda message: self._tell(Warned(message))
+        )
+        for names in built.values():
+            self._report.indexes_rebuilt(plan.namespace, names, time.perf_counter() - start)
+
+    def _mind_indexes(self, plan: CollectionPlan, record: RunRecord) -> None:
+        """Of a run that ends early: what was dropped waits for whoever goes on with it, if anybody can."""
+        with contextlib.suppress(PyMongoError):
+            kept = KeptIndexes(self._ledger, record.id)
+            if not record.journal:
+                with contextlib.suppress(StoreError):
+                    self._bring_indexes_back(plan, record)
+            missing = [one.name for one in kept.waiting(plan.namespace)]
+            if missing:
+                self._report.indexes_missing(plan.namespace, missing)
+                self._tell(
+                    Warned(
+                        f"{plan.namespace}: indexes that were dropped are not there again yet: {', '.join(missing)}; "
+                        f"`phimask resume {record.id}`, `phimask rollback` and `phimask finalize` build them"
+                    )
+                )
 
     def _work(self, position: int, plan: CollectionPlan, record: RunRecord, partitions: Partitions) -> None:
         self._free_the_dead(record, partitions)

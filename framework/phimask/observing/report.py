@@ -98,6 +98,7 @@ class _Collection:
     verification: dict[tuple[str, str], _Verification] = field(default_factory=dict)
     quarantined_ids: list[str] = field(default_factory=list)
     unmapped: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    indexes: dict[str, Any] | None = None
 
     def entry(self) -> dict[str, Any]:
         done = self.documents
@@ -125,6 +126,7 @@ class _Collection:
                 {"path": path, "type": bson_type, "values": count}
                 for (path, bson_type), count in sorted(self.unmapped.items())
             ],
+            "indexes": self.indexes,
         }
 
 
@@ -193,6 +195,18 @@ class ReportBuilder:
         one.ceiling = ceiling_bytes
         self._collections[namespace] = one
         self._current = one
+
+    def indexes_rebuilt(self, namespace: str, names: Sequence[str], seconds: float) -> None:
+        """Indexes that were dropped are there again; building them took so long."""
+        self._collections[namespace].indexes = {
+            "rebuilt": list(names),
+            "missing": [],
+            "seconds": round(seconds, 3),
+        }
+
+    def indexes_missing(self, namespace: str, names: Sequence[str]) -> None:
+        """Indexes that were dropped are not there again."""
+        self._collections[namespace].indexes = {"rebuilt": [], "missing": list(names), "seconds": None}
 
     def complexity(self, namespace: str, classes: Mapping[ComplexityClass, int]) -> None:
         """Documents by class (simple, medium, complex) in the sample taken before; batches may add theirs."""

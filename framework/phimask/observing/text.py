@@ -181,6 +181,12 @@ def _facts(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if one["throttled"]:
         waited = ", ".join(f"{reason} {_seconds(seconds)}" for reason, seconds in one["throttled"].items())
         yield "waited for", waited
+    indexes = one.get("indexes")
+    if indexes and indexes["rebuilt"]:
+        told = f"dropped meanwhile, built again in {_seconds(indexes['seconds'])}: {', '.join(indexes['rebuilt'])}"
+        yield "indexes", told
+    elif indexes and indexes["missing"]:
+        yield "indexes", f"dropped, and not there again: {', '.join(indexes['missing'])}"
 
 
 def _next_steps(report: Mapping[str, Any]) -> Iterator[str]:

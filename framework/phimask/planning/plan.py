@@ -19,7 +19,8 @@ from phimask.planning.binding import bind, core, facts
 from phimask.planning.classifier import Classifier, Seen, learn, zero_bytes
 from phimask.planning.complexity import shape
 from phimask.planning.conditions import Conditions
-from phimask.planning.preflight import Namespace, Preflight, examine
+from phimask.planning.indexes import IndexCost, index_cost
+from phimask.planning.preflight import Namespace, Preflight, examine, need_to_rebuild_indexes
 from phimask.planning.prescan import Prescan, prescan
 from phimask.plugins.interfaces import Partitioner
 from phimask.plugins.registry import Registry
@@ -48,7 +49,8 @@ class CollectionPlan:
 
     `ceiling_bytes` is the memory governor's; `sample_seconds_per_document` what reading and masking one sampled
     document took. `classifier` tells documents' classes from what the run reads of them; None: nothing was sampled.
-    `unmatched` names the collection file's own rules that match nothing in the sample.
+    `index_cost` is of a collection that is masked in place. `unmatched` names the collection file's own rules that match
+    nothing in the sample.
     """
 
     file: CollectionFile
@@ -66,6 +68,7 @@ class CollectionPlan:
     ceiling_bytes: int = 0
     sample_seconds_per_document: float = 0.0
     classifier: Classifier | None = None
+    index_cost: IndexCost | None = None
     unmatched: list[str] = field(default_factory=list)
     hazards: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -107,9 +110,10 @@ def plan_collection(
     rules = bind(file, registry, keys)
     judged = facts(bind(file, registry, keys))
     preflight = examine(source, target, rules)
+    cost = _index_cost(source, rules, preflight, profile) if target is None else None
     plan = CollectionPlan(
         file, source, target, scope, rules, judged, preflight, Prescan(matched=[0] * len(rules)), 0, 0,
-        hazards=list(preflight.hazards), warnings=list(preflight.warnings),
+        index_cost=cost, hazards=list(preflight.hazards), warnings=list(preflight.warnings),
     )  # fmt: skip
     if preflight.hazards:
         return plan
@@ -141,6 +145,17 @@ def plan_collection(
     plan.partitioner, plan.indexed = partitioner, indexed
     _judge(plan, profile, registry)
     return plan
+
+
+def _index_cost(
+    source: Namespace, rules: Sequence[BoundRule], preflight: Preflight, profile: Profile
+) -> IndexCost:
+    try:
+        if profile.write.indexes == "rebuild":
+            need_to_rebuild_indexes(source, preflight)
+        return index_cost(source, preflight.indexes, rules)
+    except PyMongoError as error:
+        raise terminal_error(error, f"looking at the indexes of {source}") from None
 
 
 def _try(query: Mapping[str, Any], source: Namespace) -> None:

@@ -182,6 +182,11 @@ def _check_privileges(source: Namespace, target: Namespace | None, found: Prefli
         _need(target, {"find", "insert", "update", "listCollections"}, found)
 
 
+def need_to_rebuild_indexes(source: Namespace, found: Preflight) -> None:
+    """A hazard where the user may not drop indexes and build them again. Raises PyMongo's errors."""
+    _need(source, {"dropIndex", "createIndex"}, found)
+
+
 def _need(namespace: Namespace, actions: set[str], found: Preflight) -> None:
     status = namespace.client.admin.command("connectionStatus", showPrivileges=True)["authInfo"]
     if not status["authenticatedUsers"]:
@@ -244,6 +249,13 @@ def _check_indexes(source: Namespace, rules: Sequence[BoundRule], found: Preflig
             )
     if touched:
         found.warnings.append(f"{source}: {touched} index(es) are on masked paths; each costs on every write")
+
+
+def on_masked_paths(index: Mapping[str, Any], rules: Sequence[BoundRule]) -> bool:
+    """Whether a masked document may have to change place in the index."""
+    root = automaton_of(rules)
+    paths = {path for path, _ in _indexed(index)} | {*_filtering(index.get("partialFilterExpression"))}
+    return any(_masking(root, path, rules) for path in paths)
 
 
 def _indexed(index: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -47,8 +47,29 @@ def summarize(plan: CollectionPlan, profile: Profile) -> dict[str, Any]:
             + _IN_FLIGHT * _DECODED * min(batch, int(scan.mean_bytes * _documents(profile)) or batch),
         },
         "ceiling_bytes": plan.ceiling_bytes,
+        "indexes": _indexes(plan, profile),
         "warnings": plan.warnings,
         "hazards": plan.hazards + plan.unmatched,
+    }
+
+
+def _indexes(plan: CollectionPlan, profile: Profile) -> dict[str, Any] | None:
+    """What a collection's secondary indexes cost the server while it is masked in place."""
+    cost = plan.index_cost
+    if cost is None:
+        return None
+    rebuilt = profile.write.indexes == "rebuild"
+    each = cost.microseconds_without if rebuilt else cost.microseconds
+    return {
+        "total": cost.total,
+        "on_masked_paths": cost.masked,
+        "removable": list(cost.removable),
+        "rebuilt": rebuilt,
+        "microseconds_per_document": round(each, 1),
+        "seconds": round(each * plan.documents / 1e6, 1),
+        "seconds_saved_by_rebuilding": round(
+            (cost.microseconds - cost.microseconds_without) * plan.documents / 1e6, 1
+        ),
     }
 
 
