@@ -49,8 +49,8 @@ class CollectionPlan:
 
     `ceiling_bytes` is the memory governor's; `sample_seconds_per_document` what reading and masking one sampled
     document took. `classifier` tells documents' classes from what the run reads of them; None: nothing was sampled.
-    `index_cost` is of a collection that is masked in place. `unmatched` names the collection file's own rules that match
-    nothing in the sample.
+    `index_cost` is of a collection that is masked in place. `unmatched` names the collection file's own rules that
+    match nothing in the sample.
     """
 
     file: CollectionFile
