@@ -10,7 +10,7 @@ import bson
 from phimask import Masker
 from phimask.config.paths import parse_path
 from phimask.masking.columns import BoundRule, OnError
-from phimask.masking.core import Masked, MaskedBatch, MaskingCore
+from phimask.masking.core import SLICE_BYTES, Masked, MaskedBatch, MaskingCore
 from phimask.masking.encoded import DecodeOnly
 
 RuleText = tuple[str, "Masker | None", str]
@@ -50,6 +50,7 @@ def masked(rules: Sequence[BoundRule], value: Any, field: str = "P") -> Any:
 
 
 def _changed(rules: Sequence[BoundRule], raw: bytes, *, whole: bool, field: str) -> Any:
+    whole = whole or len(raw) > SLICE_BYTES  # large documents get no update
     result = MaskingCore(rules, None, "redact").mask([raw], "whole" if whole else "update")
     (outcome,) = result.outcomes
     before = bson.decode(raw)

@@ -19,7 +19,7 @@ from masking_trials import AsText, Keep, NextDay, Nullify, Remove, Stub, Success
 from phimask import Column, Masker, MaskingError
 from phimask.masking.automaton import automaton_of
 from phimask.masking.columns import OnError
-from phimask.masking.core import Masked, MaskingCore, Quarantined, Unchanged
+from phimask.masking.core import Masked, MaskingCore, NeedsWhole, Quarantined, Unchanged
 from phimask.masking.encoded_walk import EncodedWalk
 from phimask.masking.unmapped import Unmapped
 
@@ -457,8 +457,9 @@ def test_a_field_that_grows_too_large_is_quarantined() -> None:
         def mask(self, column: Column) -> Sequence[Any]:
             return ["long" * 5_000_000] * len(column.values)
 
-    outcome = batch(bound(JSON, ("P.a", Long({}), "")), {"P": '{"a":"x"}'}).outcomes[0]
-    assert isinstance(outcome, Quarantined)
+    rules = bound(JSON, ("P.a", Long({}), ""))
+    assert batch(rules, {"P": '{"a":"x"}'}).outcomes == [NeedsWhole()]
+    assert isinstance(batch(rules, {"P": '{"a":"x"}'}, whole=True).outcomes[0], Quarantined)
 
 
 _TEXTS: st.SearchStrategy[Any] = st.recursive(

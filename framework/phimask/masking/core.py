@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import add
 from typing import Any, Final, Literal, TypeAlias
 
 import bson
@@ -21,6 +22,7 @@ from phimask.masking.columns import (
 )
 from phimask.masking.decoded import DecodedWalk, NeedsSplice
 from phimask.masking.encoded import EncodedField, held
+from phimask.masking.pieces import Around, TooLarge, mask_in_pieces
 from phimask.masking.siblings import Siblings, in_turn
 from phimask.masking.splice import (
     Edit,
@@ -32,6 +34,7 @@ from phimask.masking.splice import (
     redacted_bytes,
     update_document,
 )
+from phimask.masking.unmapped import Unmapped
 from phimask.plugins.values import REMOVE
 from phimask.rawbson import Element, MalformedBsonError, elements, wrap
 
@@ -75,8 +78,16 @@ _SET: Final = slice(4 + len(b"\x03$set\0"), -1)
 
 _NOWHERE: Final = frozenset({type(None), type(REMOVE)})
 
+SLICE_BYTES: Final = 2 * 1024 * 1024
+"""A batch is masked in slices of so many bytes, since a value takes many times its bytes while it is masked. A larger
+document is masked in pieces."""
+
+_LENGTHS: Final = 64 * 1024
+"""What the pieces of a document may have more than it, since each has a length of its own."""
+
 UNCHANGED: Final = Unchanged()
 NEEDS_WHOLE: Final = NeedsWhole()
+TOO_LARGE: Final = Quarantined("masking makes the document larger than 16 MiB")
 
 
 @dataclass(slots=True)
@@ -96,12 +107,32 @@ class MaskedBatch:
     originals: list[bytes | None] = field(default_factory=list, repr=False)
     covered: list[bytes] = field(default_factory=list, repr=False)
 
+    def add(self, more: MaskedBatch) -> None:
+        """The documents that follow."""
+        self.outcomes += more.outcomes
+        self.originals += more.originals
+        self.covered += more.covered
+        self.count(more)
+
+    def count(self, more: MaskedBatch) -> None:
+        """What was done to further values."""
+        for mine, others in (
+            (self.masked, more.masked),
+            (self.redacted_on_error, more.redacted_on_error),
+            (self.kept, more.kept),
+        ):
+            mine[:] = map(add, mine, others)
+
+
+class _LeftOut(Exception):
+    """A piece of a document cannot be masked, for this reason: the document is to be quarantined."""
+
 
 class MaskingCore:
     """Masks batches by one collection's rules. Not safe for threads: one for each worker.
 
     With `originals` or `covered`, batches of updates tell these too, and documents that need the exact walk are left
-    to be masked whole.
+    to be masked whole. `slice_bytes`: see SLICE_BYTES.
     """
 
     def __init__(
@@ -112,8 +143,14 @@ class MaskingCore:
         *,
         originals: bool = False,
         covered: bool = False,
+        slice_bytes: int = SLICE_BYTES,
     ) -> None:
         self._rules = tuple(rules)
+        self._slice_bytes = slice_bytes
+        # What a masker hears of its value's document has to be all of it.
+        self._cuts = not any(
+            rule.masker.needs_siblings and not isinstance(rule.masker, Unmapped) for rule in rules
+        )
         self._subject = subject
         self._per_document = any(rule.masker.per_document for rule in rules)
         self._on_error: OnError = on_error
@@ -144,8 +181,78 @@ class MaskingCore:
         names; mode `whole` needs whole documents and answers with such. Raises MaskingError if `on_error` is
         halt and a value fails.
         """
-        batch = _Batch(self._rules, self._on_error, mode, documents, self._tells)
         roots = [self._root(rules) for rules in without] or [self._root(frozenset())] * len(documents)
+        done = self._nothing()
+        start = size = 0
+        for at, raw in enumerate(documents):
+            large = self._cuts and len(raw) > self._slice_bytes
+            if start < at and (large or size + len(raw) > self._slice_bytes):
+                done.add(self._mask(documents[start:at], mode, roots[start:at]))
+                start, size = at, 0
+            size += len(raw)
+            if large:
+                done.add(self._large(raw, mode, roots[at]))
+                start, size = at + 1, 0
+        if start < len(documents):
+            done.add(self._mask(documents[start:], mode, roots[start:]))
+        return done
+
+    def _nothing(self) -> MaskedBatch:
+        counts = [0] * len(self._rules)
+        return MaskedBatch([], counts, counts[:], counts[:])
+
+    def _large(self, raw: bytes, mode: Mode, root: State) -> MaskedBatch:
+        """A document that is masked in pieces, and whole: thousands of paths would keep the server busy for longer."""
+        done = self._nothing()
+        if mode == "update":
+            originals, covered = self._tells
+            done.outcomes.append(NEEDS_WHOLE)
+            done.originals += [None] * originals
+            done.covered += [b""] * covered
+            return done
+        changed = False
+
+        def piece(part: bytes, around: Around) -> bytes:
+            nonlocal changed
+            masked = self._mask([part], "whole", [around.state], (subjects, around))
+            done.count(masked)
+            (outcome,) = masked.outcomes
+            if isinstance(outcome, Quarantined):
+                raise _LeftOut(outcome.reason)
+            if isinstance(outcome, Masked):
+                changed = True
+                return outcome.bson
+            return part
+
+        outcome: Outcome
+        try:
+            subjects = self._raw_subjects(raw)
+            whole = mask_in_pieces(
+                raw, self._rules, root, piece, size=self._slice_bytes // 2, most=MAX_DOCUMENT_BYTES + _LENGTHS
+            )
+            outcome = Masked(whole) if changed else UNCHANGED
+            if len(whole) > MAX_DOCUMENT_BYTES:
+                outcome = TOO_LARGE
+        except TooLarge:
+            outcome = TOO_LARGE
+        except _LeftOut as error:
+            outcome = Quarantined(str(error))
+        except (MalformedBsonError, RecursionError) as error:
+            outcome = Quarantined(_why_not_walked(error))
+        if isinstance(outcome, Quarantined):
+            done = self._nothing()
+        done.outcomes.append(outcome)
+        return done
+
+    def _mask(
+        self,
+        documents: Sequence[bytes],
+        mode: Mode,
+        roots: Sequence[State],
+        piece: tuple[tuple[bytes, bytes], Around] | None = None,
+    ) -> MaskedBatch:
+        """Documents together; or a piece of one, with the document's subjects, and where it lies."""
+        batch = _Batch(self._rules, self._on_error, mode, documents, self._tells)
         decoded = self._decoded
         decoded.reset(paths=mode == "update")
         document: dict[str, Any] = {}
@@ -161,7 +268,10 @@ class MaskingCore:
             kept = decoded.kept[:]
             target = batch.targets[number] = {} if mode == "update" else document
             try:
-                decoded.gather(number, document, self._subjects_of(document), target, roots[number])
+                if piece is None:
+                    decoded.gather(number, document, self._subjects_of(document), target, roots[number])
+                else:
+                    decoded.gather_piece(document, *piece)
             except (NeedsSplice, RecursionError):
                 decoded.kept[:] = kept
                 batch.spliced.append(number)
@@ -171,7 +281,7 @@ class MaskingCore:
             for number in batch.spliced:
                 batch.outcomes[number] = NEEDS_WHOLE
         elif batch.spliced:
-            self._splice(batch, roots)
+            self._splice(batch, roots, piece)
         return batch.result()
 
     def _subjects_of(self, document: dict[str, Any]) -> tuple[bytes, bytes]:
@@ -185,7 +295,12 @@ class MaskingCore:
         own = _without_subject(bson.encode({"": document.get("_id")}))
         return (own if found is None else found), own
 
-    def _splice(self, batch: _Batch, roots: Sequence[State]) -> None:
+    def _splice(
+        self,
+        batch: _Batch,
+        roots: Sequence[State],
+        piece: tuple[tuple[bytes, bytes], Around] | None,
+    ) -> None:
         gathered = [Gathered() for _ in self._rules]
         kept = [0] * len(self._rules)
         for number in batch.spliced:
@@ -196,11 +311,12 @@ class MaskingCore:
                 len(self._raw.fields),
             )
             try:
-                if self._raw.gather(number, raw, self._raw_subjects(raw), gathered, kept, roots[number]):
+                if piece is not None:
+                    self._raw.gather_piece(raw, *piece, gathered, kept)
+                elif self._raw.gather(number, raw, self._raw_subjects(raw), gathered, kept, roots[number]):
                     batch.note_repeats(number)
             except (MalformedBsonError, RecursionError) as error:
-                too_deep = isinstance(error, RecursionError)
-                batch.outcomes[number] = Quarantined("nested too deep" if too_deep else "malformed BSON")
+                batch.outcomes[number] = Quarantined(_why_not_walked(error))
                 kept[:] = counts
                 del self._raw.fields[fields:]
                 for column, mark in zip(gathered, marks, strict=True):
@@ -414,7 +530,7 @@ class _Batch:
                 self.outcomes[number] = _encoded(self.targets[number])
         for number, outcome in enumerate(self.outcomes):
             if isinstance(outcome, Masked) and len(outcome.bson) > MAX_DOCUMENT_BYTES:
-                self.outcomes[number] = Quarantined("masking makes the document larger than 16 MiB")
+                self.outcomes[number] = TOO_LARGE if self._mode == "whole" else NEEDS_WHOLE
         for number, reason in self._quarantine.items():
             self.outcomes[number] = Quarantined(reason)
         return MaskedBatch(
@@ -451,6 +567,10 @@ class _Batch:
 def _stands(place: Place, value: Any) -> bool:
     """Whether a masked value will stand at a path that can be told."""
     return value is not None and value is not REMOVE and type(place[0]) is not EncodedField
+
+
+def _why_not_walked(error: Exception) -> str:
+    return "nested too deep" if isinstance(error, RecursionError) else "malformed BSON"
 
 
 def _edit(spot: Spot, value: Any, *, failed: bool) -> Edit:

@@ -16,6 +16,7 @@ from phimask.masking.bson_types import PYTHON_ALIASES
 from phimask.masking.columns import BoundRule, Gathered
 from phimask.masking.encoded import EncodedField, Undecodable
 from phimask.masking.encoded_walk import EncodedWalk, add
+from phimask.masking.pieces import Around
 
 _RAW_ONLY: Final = frozenset({DBRef, Code})
 """Classes that stand for several BSON types: a sub-document or dbPointer, JavaScript with a scope or without."""
@@ -137,6 +138,22 @@ class DecodedWalk:
         self._subjects = subjects
         self._fields = fields
         self._document(document, self._node(root), "")
+
+    def gather_piece(self, items: dict[str, Any], subjects: tuple[bytes, bytes], around: Around) -> None:
+        """As `gather`, the elements of a piece; those of an array have their indices as keys."""
+        if around.path is None and self._named:
+            raise NeedsSplice
+        self._number = 0
+        self._subjects = subjects
+        node, prefix = self._node(around.state), around.path or ""
+        if not around.in_array:
+            self._document(items, node, prefix)
+            return
+        for key, element in items.items():
+            if type(element) is dict and not node.unit_document:
+                self._document(element, node, f"{prefix}{key}." if self._dotted else "")
+            elif element is not None:
+                self._value(items, key, element, node, prefix)
 
     def _document(self, document: dict[str, Any], node: _Node, prefix: str) -> None:
         if node.unexpanded is not None:

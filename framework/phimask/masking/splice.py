@@ -19,6 +19,7 @@ from phimask.masking.bson_types import ALIASES, LOSSLESS, REDACTED_TEXT
 from phimask.masking.columns import BoundRule, Gathered, Unreadable
 from phimask.masking.encoded import EncodedField, Undecodable
 from phimask.masking.encoded_walk import EncodedWalk, add
+from phimask.masking.pieces import Around
 from phimask.plugins.values import REMOVE
 from phimask.rawbson import ARRAY, BINARY, DOCUMENT, LENGTH, NULL, SYMBOL, UNDEFINED, Element, elements, wrap
 
@@ -76,6 +77,26 @@ class RawWalk:
         self._kept = kept
         return self._document(0, root, (), "")
 
+    def gather_piece(
+        self,
+        raw: bytes,
+        subjects: tuple[bytes, bytes],
+        around: Around,
+        gathered: Sequence[Gathered],
+        kept: list[int],
+    ) -> None:
+        """As `gather`, the elements of a piece of a document or array."""
+        self._raw = raw
+        self._number = 0
+        self._subjects = subjects
+        self._gathered = gathered
+        self._kept = kept
+        if around.in_array:
+            path = None if around.path is None else around.path[:-1]
+            self._array(0, around.state, (), path, around.first)
+        else:
+            self._document(0, around.state, (), around.path)
+
     def _document(self, start: int, state: State, around: tuple[int, ...], prefix: str | None) -> bool:
         """Answers whether it has a key twice."""
         children = list(elements(self._raw, start))
@@ -93,9 +114,11 @@ class RawWalk:
             self._value(child, below, inside, path, in_array=False)
         return repeats
 
-    def _array(self, start: int, state: State, around: tuple[int, ...], prefix: str | None) -> None:
+    def _array(
+        self, start: int, state: State, around: tuple[int, ...], prefix: str | None, first: int = 0
+    ) -> None:
         inside = (*around, start)
-        for index, child in enumerate(elements(self._raw, start)):
+        for index, child in enumerate(elements(self._raw, start), first):
             in_order = child.key == str(index).encode()
             path = f"{prefix}.{index}" if prefix is not None and in_order else None
             self._value(child, state, inside, path, in_array=True)
