@@ -74,7 +74,7 @@ def transaction_limit(client: MongoClient[dict[str, Any]], collection: Any) -> C
 def rate(run: dict[str, Any]) -> float:
     """Documents a second while batches were worked on."""
     rows = run["batches"]
-    began = min(ended - seconds for _, _, seconds, ended in rows)
+    began = min(row[3] - row[2] for row in rows)
     return float(sum(row[0] for row in rows) / (max(row[3] for row in rows) - began))
 
 

@@ -22,7 +22,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ import json, os, time
 from phimask import Observer, events, hookimpl
 
 class Batches(Observer):
-    """Writes documents, bytes, seconds and the time of each batch, a JSON line each."""
+    """Writes a JSON line for each batch: documents, bytes, seconds, time, worker, partition, documents by class."""
     name = "batches"
     def __init__(self, options):
         super().__init__(options)
@@ -60,6 +60,7 @@ class Batches(Observer):
     def notify(self, event):
         if isinstance(event, events.BatchFinished):
             row = [event.documents, event.bytes, event.seconds, time.time()]
+            row += [event.worker, event.partition, dict(event.classes)]
             print(json.dumps(row), file=self._file, flush=True)
     def close(self):
         self._file.close()
@@ -199,13 +200,13 @@ def phimask(uri: str, folder: Path, profile: str, collection: str, *settings: st
     return {"report": report, "batches": rows, "peak": peak}
 
 
-def set_up(folder: Path) -> None:
+def set_up(folder: Path, collections: Sequence[str] = ("mixed", "complex")) -> None:
     """The project that phimask runs in: the same paths and work as the simpler ways."""
     lines = ["version: 1", "collection: mixed", "subject: PatientId", "rules:"]
     lines += [f"  - {{path: {path}, masker: {{name: hash, options: {{length: 16}}}}}}" for path in TEXTS]
     lines += [f"  - {{path: {path}, masker: date_shift}}" for path in DATES]
     (folder / "collections").mkdir()
-    for name in ("mixed", "complex"):
+    for name in collections:
         text = "\n".join(lines).replace("collection: mixed", f"collection: {name}")
         (folder / "collections" / f"{name}.yaml").write_text(text + "\n")
     (folder / "observer.py").write_text(OBSERVER)

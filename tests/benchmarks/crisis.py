@@ -1,0 +1,313 @@
+"""The crisis that batches by count make of uneven documents, beside what phimask makes of the same collections.
+
+    uv run python tests/benchmarks/crisis.py [--docs 12000] [--profiles emergency,parallel,advanced] [--only runs]
+    uv run --with matplotlib python tests/benchmarks/crisis.py --plot docs/images/crisis.svg
+
+Each collection holds the same kinds of documents in another order, such that hard ones come in runs. The usual script
+(whole documents, decoded, masked, replaced, 3,500 at a time) and each profile mask it in turn, on one mongod. A
+batch's seconds are the longest over the shortest, once a process has done its first batches and without the last of
+each partition, which its end cuts short; MB/s are those of batches of which nine tenths of the documents are of one class,
+the quickest class over the slowest.
+
+Batches aim at `--target` seconds in place of the profiles' own, so that a collection of some minutes has as many
+batches as one of hours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import bson
+import psutil
+from pymongo import MongoClient, ReplaceOne
+from pymongo.write_concern import WriteConcern
+from throughput import USUAL_BATCH, changes, phimask, put, set_up
+
+from phimask.store.embedded import EmbeddedMongod, find_mongod
+from phimask.store.sample import sample_document
+
+Document = dict[str, Any]
+CLASSES = ("simple", "medium", "complex")
+WARM_UP = 3
+"""Batches of each process that nothing is known for yet."""
+
+
+class Batch(NamedTuple):
+    """One batch: when it ended and how long it took, in seconds; its place; documents, bytes, documents by class."""
+
+    ended: float
+    seconds: float
+    worker: str
+    partition: int
+    documents: int
+    bytes: int
+    classes: Mapping[str, int]
+
+
+def _of(kind: str, number: int) -> Document:
+    return sample_document(number, seed=1, mix={kind: 1.0})
+
+
+def ascending(docs: int) -> Iterator[Document]:
+    """Simple ones first, then medium, then complex: an import that went from small clinics to a hospital."""
+    for number in range(docs):
+        yield _of(CLASSES[0 if number < docs * 0.6 else 1 if number < docs * 0.9 else 2], number)
+
+
+def runs(docs: int) -> Iterator[Document]:
+    """Runs of a hundred complex ones, with nine hundred simple ones between."""
+    for number in range(docs):
+        yield _of("complex" if number % 1000 >= 900 else "simple", number)
+
+
+def block(docs: int) -> Iterator[Document]:
+    """One block of complex ones in the midst of medium ones."""
+    for number in range(docs):
+        yield _of("complex" if 0.45 < number / docs < 0.55 else "medium", number)
+
+
+def giants(docs: int) -> Iterator[Document]:
+    """Simple ones, and after each thousand of them ten of about a megabyte."""
+    for number in range(docs):
+        document = _of("complex" if number % 1000 >= 990 else "simple", number)
+        if number % 1000 >= 990:
+            document["Visits"] = document["Visits"] * max(1, 1_000_000 // len(bson.encode(document)))
+        yield document
+
+
+def misleading(docs: int) -> Iterator[Document]:
+    """Few fields with long texts, then the same bytes in many small fields: their size says nothing."""
+    chance = random.Random(1)
+    for number in range(docs):
+        document = _of("simple", number)
+        if number % 2000 < 1000:
+            document["Visits"] = [{"Note": "The patient slept well. " * chance.randrange(300, 900)}]
+        else:
+            document["Visits"] = _of("complex", number)["Visits"]
+        yield document
+
+
+SKEWS: Mapping[str, Callable[[int], Iterator[Document]]] = {
+    one.__name__: one for one in (ascending, runs, block, giants, misleading)
+}
+
+
+def usual_script(uri: str, name: str) -> None:
+    """In a process of its own: a line for each batch."""
+    client: MongoClient[Document] = MongoClient(uri)
+    with client:
+        collection = client.get_database("bench", write_concern=WriteConcern("majority"))[name]
+        batch: list[Any] = []
+        size, start = 0, time.perf_counter()
+
+        def write() -> None:
+            nonlocal batch, size, start
+            collection.bulk_write(batch, ordered=False)
+            now = time.perf_counter()
+            print(json.dumps([time.time(), now - start, len(batch), size]), flush=True)
+            batch, size, start = [], 0, now
+
+        for document in collection.find({}):
+            size += len(bson.encode(document))
+            for path, value in changes(document).items():
+                put(document, path, value)
+            batch.append(ReplaceOne({"_id": document["_id"]}, document))
+            if len(batch) == USUAL_BATCH:
+                write()
+        if batch:
+            write()
+
+
+class Result(NamedTuple):
+    """What one way made of one collection."""
+
+    rate: float
+    slowest: float | None
+    evenness: float | None
+    classes: float | None
+    peak: float
+    errors: tuple[float | None, float | None]
+    batches: Sequence[Batch]
+
+
+def run_usual(uri: str, name: str) -> Result:
+    """The usual script's batches and peak memory, as seen from outside."""
+    command = [sys.executable, __file__, "--usual", uri, name]
+    with tempfile.TemporaryFile("w+") as out:
+        process = subprocess.Popen(command, stdout=out)
+        watched, peak = psutil.Process(process.pid), 0
+        while process.poll() is None:
+            try:
+                peak = max(peak, watched.memory_info().rss)
+            except psutil.Error:
+                break
+            time.sleep(0.05)
+        if process.wait():
+            raise SystemExit("the usual script failed")
+        out.seek(0)
+        rows = [json.loads(line) for line in out]
+    batches = [Batch(ended, seconds, "", 0, docs, size, {}) for ended, seconds, docs, size in rows]
+    full = [one for one in batches if one.documents == USUAL_BATCH]
+    rate = sum(one.documents for one in batches) / sum(one.seconds for one in batches)
+    return Result(rate, _slowest(batches), _evenness(full), None, peak, (None, None), batches)
+
+
+def run_phimask(uri: str, folder: Path, profile: str, name: str, target: float) -> Result:
+    """A run of phimask as a user has it."""
+    done = phimask(
+        uri,
+        folder,
+        profile,
+        name,
+        f"batch_sizer.options.target={target}s",
+        f"batch_sizer.options.longest={2 * target}s",
+    )
+    report = done["report"]
+    batches = [
+        Batch(ended, seconds, worker, partition, documents, size, classes)
+        for documents, size, seconds, ended, worker, partition, classes in done["batches"]
+    ]
+    collection = report["collections"][0]
+    errors = (
+        collection["batches"]["seconds"].get("predicted_p50_error_percent"),
+        collection["memory"].get("predicted_p50_error_percent"),
+    )
+    steady = list(_steady(batches))
+    began = min(one.ended - one.seconds for one in batches)
+    rate = sum(one.documents for one in batches) / (max(one.ended for one in batches) - began)
+    return Result(
+        rate, _slowest(batches), _evenness(steady), _by_class(steady), done["peak"], errors, batches
+    )
+
+
+def _steady(batches: Sequence[Batch]) -> Iterator[Batch]:
+    """Without the first batches of each process, and without the last of each partition."""
+    begun: dict[str, int] = defaultdict(int)
+    last = {one.partition: number for number, one in enumerate(batches)}
+    for number, one in enumerate(batches):
+        begun[one.worker] += 1
+        if begun[one.worker] > WARM_UP and last[one.partition] != number:
+            yield one
+
+
+def _slowest(batches: Sequence[Batch]) -> float | None:
+    return max((one.seconds for one in batches), default=None)
+
+
+def _evenness(batches: Sequence[Batch]) -> float | None:
+    seconds = [one.seconds for one in batches]
+    return max(seconds) / min(seconds) if len(seconds) > 1 else None
+
+
+def _by_class(batches: Sequence[Batch]) -> float | None:
+    rates: dict[str, list[float]] = defaultdict(list)
+    for one in batches:
+        kind, most = max(one.classes.items(), key=lambda item: item[1], default=("", 0))
+        if most >= 0.9 * one.documents:
+            rates[kind].append(one.bytes / one.seconds)
+    medians = [statistics.median(found) for found in rates.values()]
+    return max(medians) / min(medians) if len(medians) > 1 else None
+
+
+def main() -> None:
+    """Load each collection, let the ways take turns, print the table, draw the plot."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--usual", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--docs", type=int, default=12_000)
+    parser.add_argument("--target", type=float, default=0.5)
+    parser.add_argument("--profiles", default="emergency,parallel,advanced")
+    parser.add_argument("--only", default=",".join(SKEWS))
+    parser.add_argument("--plot", type=Path)
+    given = parser.parse_args()
+    if given.usual:
+        usual_script(*given.usual)
+        return
+    found: dict[str, dict[str, Result]] = {}
+    with tempfile.TemporaryDirectory() as name, EmbeddedMongod(find_mongod(os.environ)) as mongod:
+        folder = Path(name)
+        set_up(folder, given.only.split(","))
+        client: MongoClient[Document] = MongoClient(mongod.uri)
+        print(f"{'collection':<12}{'way':<14}{'docs/s':>8}{'slowest':>9}{'max/min':>9}{'MB/s':>7}{'peak RSS':>10}"
+              f"{'time off':>10}{'memory off':>12}")  # fmt: skip
+        with client:
+            for skew in given.only.split(","):
+                collection = client["bench"][skew]
+                _load(collection, SKEWS[skew](given.docs))
+                ways: dict[str, Result] = {"usual script": run_usual(mongod.uri, skew)}
+                for profile in given.profiles.split(","):
+                    ways[profile] = run_phimask(mongod.uri, folder, profile, skew, given.target)
+                collection.drop()
+                found[skew] = ways
+                for way, result in ways.items():
+                    _show(skew, way, result)
+    if given.plot:
+        draw(found, given.plot)
+
+
+def _load(collection: Any, documents: Iterator[Document]) -> None:
+    batch: list[Document] = []
+    for document in documents:
+        batch.append(document)
+        if len(batch) == 500:
+            collection.insert_many(batch)
+            batch = []
+    if batch:
+        collection.insert_many(batch)
+
+
+def _show(skew: str, way: str, one: Result) -> None:
+    def number(value: float | None, form: str) -> str:
+        return "" if value is None else format(value, form)
+
+    print(
+        f"{skew:<12}{way:<14}{one.rate:>8,.0f}{number(one.slowest, '.2f') + ' s':>9}{number(one.evenness, '.2f'):>9}"
+        f"{number(one.classes, '.2f'):>7}{one.peak / 1e6:>7,.0f} MB{number(one.errors[0], '.1f'):>8} %"
+        f"{number(one.errors[1], '.1f'):>10} %",
+        flush=True,
+    )
+
+
+def draw(found: Mapping[str, Mapping[str, Result]], path: Path) -> None:
+    """Each batch's seconds over the time of the run, a row a collection and a column a way."""
+    import matplotlib  # noqa: PLC0415  (only for the plot, and no dependency)
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "phimask"
+    from matplotlib import pyplot  # noqa: PLC0415
+
+    ways = list(next(iter(found.values())))
+    figure, axes = pyplot.subplots(
+        len(found), len(ways), figsize=(2.6 * len(ways), 1.5 * len(found)), sharey="row", squeeze=False
+    )
+    for row, (skew, results) in zip(axes, found.items(), strict=True):
+        for axis, way in zip(row, ways, strict=True):
+            batches = results[way].batches
+            began = min(one.ended - one.seconds for one in batches)
+            axis.scatter([one.ended - began for one in batches], [one.seconds for one in batches], s=5)
+            axis.set_ylim(bottom=0)
+            axis.tick_params(labelsize=6)
+            if row is axes[0]:
+                axis.set_title(way, fontsize=8)
+        row[0].set_ylabel(f"{skew}\nseconds a batch", fontsize=6)
+    for axis in axes[-1]:
+        axis.set_xlabel("seconds into the run", fontsize=6)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    main()
