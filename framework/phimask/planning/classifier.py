@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
-import numpy as np
-
 from phimask.config.model import Limits
 from phimask.planning.complexity import CLASSES, Shape, shape
 from phimask.plugins.values import ComplexityClass
@@ -109,7 +107,7 @@ class Classifier:
     def classify(self, raw: bytes) -> ComplexityClass:
         """The class of the whole document, as far as what was read of it tells. Malformed bytes are complex."""
         size = len(raw)
-        zeros = size - int(np.count_nonzero(np.frombuffer(raw, np.uint8)))
+        zeros = zero_bytes(raw)
         found = _believed(self._cheap, (size, zeros))
         if found is not None:
             return found
@@ -122,6 +120,8 @@ class Classifier:
 
 def zero_bytes(raw: bytes) -> int:
     """How many bytes of a document are zero."""
+    import numpy as np  # noqa: PLC0415  (a quarter of a second of each start, and most runs never ask)
+
     return len(raw) - int(np.count_nonzero(np.frombuffer(raw, np.uint8)))
 
 
