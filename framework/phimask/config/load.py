@@ -88,12 +88,13 @@ def load_configuration(
     if faults or chosen is None:
         raise ConfigError(in_order(faults))
     project = replace(project, profile=name, collections=names)
+    decisive = [_decisive(file, components) for file in files]
     return Configuration(
         project=project,
         profile=replace(chosen, undo=beside_the_project(chosen.undo, project.directory)),
         collections=tuple(files),
-        digest=_digest(project, chosen, files, components),
-        rule_digests=tuple(_sha256(_decisive(file, components)) for file in files),
+        digest=_digest(project, chosen, decisive, components),
+        rule_digests=tuple(map(_sha256, decisive)),
         settings=tuple(settings),
     )
 
@@ -104,7 +105,10 @@ def _said(project: Project, *steps: str | int) -> Origin:
 
 
 def _digest(
-    project: Project, profile: Profile, collections: Sequence[CollectionFile], components: ComponentCatalog
+    project: Project,
+    profile: Profile,
+    collections: Sequence[Mapping[str, Any]],
+    components: ComponentCatalog,
 ) -> str:
     """SHA-256 over canonical JSON of what decides the outcome: where, how and what; not who watches."""
 
@@ -127,7 +131,7 @@ def _digest(
             "prescan": profile.prescan,
             "strict": profile.strict,
         },
-        "collections": [_decisive(file, components) for file in collections],
+        "collections": list(collections),
     }
     return _sha256(decisive)
 

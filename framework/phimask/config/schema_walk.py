@@ -33,7 +33,14 @@ def prepared(node: Node, schema: Schema, faults: list[Fault]) -> Node:
 
 def secret_paths(node: Node, schema: Schema) -> set[Path]:
     """The paths of all values that a subschema with `secret: true` applies to."""
-    return set(_secrets(node, [schema], schema, ()))
+    return set(_secrets(node, [schema], schema, ())) if _marks_secrets(schema) else set()
+
+
+def _marks_secrets(schema: Any) -> bool:
+    """Whether any part of the schema does; most do not, and are asked for each rule of a pack."""
+    if isinstance(schema, Mapping):
+        return "secret" in schema or any(map(_marks_secrets, schema.values()))
+    return isinstance(schema, list | tuple) and any(map(_marks_secrets, schema))
 
 
 def properties_at(schema: Schema, path: Iterable[str | int]) -> dict[str, Schema]:

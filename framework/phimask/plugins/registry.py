@@ -83,6 +83,7 @@ class Registry:
         self.unknown_disabled = tuple(sorted(unknown_disabled))
         self.check_pending()
         self._classes: dict[str, Mapping[str, Registration]] = {}
+        self._schemas: dict[tuple[str, str], Mapping[str, Any]] = {}
         if not checked:
             for kind in KINDS:
                 self.classes(kind)
@@ -103,7 +104,13 @@ class Registry:
         return tuple(self.classes(kind))
 
     def options_schema(self, kind: str, name: str) -> Mapping[str, Any]:
-        """The JSON Schema of a component's options, plain dicts and lists; PluginError if there is none."""
+        """The JSON Schema of a component's options, plain dicts and lists, not to be changed; PluginError if there is
+        none."""
+        if (kind, name) not in self._schemas:
+            self._schemas[kind, name] = self._options_schema(kind, name)
+        return self._schemas[kind, name]
+
+    def _options_schema(self, kind: str, name: str) -> Mapping[str, Any]:
         cls = self._registration(kind, name).cls
         schema = cast("dict[str, Any]", plain(cls.options_schema))
         if issubclass(cls, Masker) and cls.needs_key:
