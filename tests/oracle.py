@@ -99,13 +99,16 @@ def parse(raw: bytes) -> list[Node]:
     assert length == len(raw), "the length is wrong"
     assert raw[-1] == 0, "the end is missing"
     nodes: list[Node] = []
-    rest = raw[4:-1]
-    while rest:
-        bson_type = rest[0]
-        key, _, rest = rest[1:].partition(b"\0")
-        size = _size(bson_type, rest)
-        assert size <= len(rest), "a value is cut off"
-        value, rest = rest[:size], rest[size:]
+    at = 4
+    while at < length - 1:
+        bson_type = raw[at]
+        end = raw.index(b"\0", at + 1)
+        key = raw[at + 1 : end]
+        # But for a regular expression, four bytes tell how long a value is.
+        size = _size(bson_type, raw[end + 1 : -1 if bson_type == 0x0B else end + 5])
+        at = end + 1 + size
+        assert at < length, "a value is cut off"
+        value = raw[end + 1 : at]
         nodes.append((bson_type, key, parse(value) if bson_type in (0x03, 0x04) else value))
     return nodes
 
@@ -182,7 +185,8 @@ def winner(rules: Sequence[OracleRule], keys: Sequence[bytes]) -> int | None:
 def _document(nodes: Sequence[Node], rules: Sequence[OracleRule], keys: tuple[bytes, ...]) -> list[Node]:
     masked: list[Node] = []
     for bson_type, key, value in nodes:
-        result = _value(bson_type, value, rules, (*keys, key))
+        inner = (*keys, key)
+        result = _value(bson_type, value, rules, inner, winner(rules, inner))
         if result is not None:
             masked.append((result[0], key, result[1]))
     return masked
@@ -190,17 +194,21 @@ def _document(nodes: Sequence[Node], rules: Sequence[OracleRule], keys: tuple[by
 
 def _array(nodes: Sequence[Node], rules: Sequence[OracleRule], keys: tuple[bytes, ...]) -> list[Node]:
     masked: list[Node] = []
+    place = winner(rules, keys)
     for bson_type, index, value in nodes:
-        result = _value(bson_type, value, rules, keys)
+        result = _value(bson_type, value, rules, keys, place)
         masked.append((0x0A, index, b"") if result is None else (result[0], index, result[1]))
     return masked
 
 
 def _value(
-    bson_type: int, value: bytes | list[Node], rules: Sequence[OracleRule], keys: tuple[bytes, ...]
+    bson_type: int,
+    value: bytes | list[Node],
+    rules: Sequence[OracleRule],
+    keys: tuple[bytes, ...],
+    place: int | None,
 ) -> tuple[int, bytes | list[Node]] | None:
-    """What becomes of a value; None: it is removed."""
-    place = winner(rules, keys)
+    """What becomes of a value, whose rule is the one at `place`; None: it is removed."""
     if not isinstance(value, bytes) and not _taken_whole(bson_type, rules, keys, place):
         inside = _document if bson_type == 0x03 else _array
         return bson_type, inside(value, rules, keys)

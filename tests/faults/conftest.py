@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import random
 import uuid
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,54 +26,69 @@ OUTCOMES = pytest.StashKey[dict[str, list[Outcome]]]()
 
 
 SAMPLE = {
-    ("test_worker_killed_at_each_step", "changed"): 3,
-    ("test_reply_lost", "none"): 3,
-    ("test_others_write_meanwhile", None): 1,
-    ("test_poisoned_document", "crash"): 1,
+    "test_worker_killed_at_each_step": ["changed"],
+    "test_worker_at_any_command": ["killed-none", "held past its lease-changed"],
+    "test_fail_point": ["closeConnection-changed"],
+    "test_reply_lost": ["changed", "none"],
+    "test_ledger_out_of_reach": ["changed"],
+    "test_elections": [""],
+    "test_others_write_meanwhile": [""],
+    "test_identities_of_every_type": ["accents and case ignored"],
+    "test_shape": ["large", "broken"],
+    "test_changed_before_a_resume": ["version"],
+    "test_collection_changed_while_running": ["recreate-inline"],
 }
-"""What is tried where nobody says how often, and how often: the rest takes half an hour, and is for `--trials`."""
+"""What is tried where nobody says how often, with which parameters: all of it takes many minutes."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """`strikes(n)`: one run of this test is so many trials."""
+    config.addinivalue_line("markers", "strikes(number): how many trials one run of a test in tests/faults is")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Without `--trials`, a sample of the faults is tried."""
     if config.getoption("--trials") is not None:
         return
-    left = dict(SAMPLE)
     for item in items:
-        if not isinstance(item, pytest.Function) or item.path.parent != Path(__file__).parent:
-            continue
-        if "seed" not in item.fixturenames:
-            continue
-        others = [value for name, value in item.callspec.params.items() if name != "seed"]
-        row = (item.originalname, others[0] if others else None)
-        if left.get(row, 0):
-            left[row] -= 1
-        else:
-            item.add_marker("soak")
+        if isinstance(item, pytest.Function) and "seed" in item.fixturenames:
+            parameters = "-".join(
+                str(value) for name, value in sorted(item.callspec.params.items()) if name != "seed"
+            )
+            if parameters not in SAMPLE.get(item.originalname, []):
+                item.add_marker("soak")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that asks for `seed` is run once a trial; the seed stands in its name."""
     if "seed" in metafunc.fixturenames:
         first = metafunc.config.getoption("--seed")
-        trials = metafunc.config.getoption("--trials") or 3
-        metafunc.parametrize("seed", range(first, first + trials), ids="seed-{}".format)
+        trials = metafunc.config.getoption("--trials") or 1
+        several = metafunc.definition.get_closest_marker("strikes")
+        runs = math.ceil(trials / several.args[0]) if several else trials
+        metafunc.parametrize("seed", range(first, first + runs), ids="seed-{}".format)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """The table of faults: trials, and documents that came out as none must."""
+    """The table of faults: trials, and documents that came out as none must; below it what the trials were."""
     outcomes = config.stash.get(OUTCOMES, {})
     if not outcomes:
         return
     width = max(map(len, outcomes))
     terminalreporter.section("faults")
-    terminalreporter.line(f"{'fault':{width}} trials documents " + " ".join(f"{name:>8}" for name in COUNTED))
+    terminalreporter.line(
+        f"{'fault':{width}}   runs trials documents " + " ".join(f"{name:>8}" for name in COUNTED)
+    )
     for fault, tried in outcomes.items():
         sums = {name: sum(one.faults.get(name, 0) for one in tried) for name in COUNTED}
+        struck = sum((one.struck for one in tried), Counter[str]())
         terminalreporter.line(
-            f"{fault:{width}} {len(tried):6} {sum(one.documents for one in tried):9} "
+            f"{fault:{width}} {len(tried):6} {struck.total():6} {sum(one.documents for one in tried):9} "
             + " ".join(f"{sums[name]:8}" for name in COUNTED)
         )
+        if len(struck) > 1:
+            told = ", ".join(f"{name} {count}" for name, count in sorted(struck.items()))
+            terminalreporter.line(f"  {told}")
 
 
 @pytest.fixture
@@ -80,22 +97,30 @@ def chance(seed: int) -> random.Random:
     return random.Random(seed)
 
 
-@contextlib.contextmanager
-def _trial(
-    request: pytest.FixtureRequest, folder: Path, client: Client, uri: str, database: str, proxy: Proxy | None
-) -> Iterator[Trial]:
-    project = Project(folder / "project", uri, database)
-    table = request.config.stash.setdefault(OUTCOMES, {})
+Note = Callable[[Outcome], None]
+
+
+@pytest.fixture
+def note(request: pytest.FixtureRequest) -> Note:
+    """Enters an outcome into the table, under the test's name."""
     fault = request.node.originalname.removeprefix("test_").replace("_", " ")
     parameters = [str(value) for name, value in request.node.callspec.params.items() if name != "seed"]
-    name = ": ".join([fault, *parameters])
+    row = request.config.stash.setdefault(OUTCOMES, {}).setdefault(": ".join([fault, *parameters]), [])
+    return row.append
+
+
+@contextlib.contextmanager
+def _trial(
+    folder: Path, client: Client, uri: str, database: str, proxy: Proxy | None, note: Note
+) -> Iterator[Trial]:
+    project = Project(folder / "project", uri, database)
     databases = [client[project.ledger], client[project.vault]]
     try:
-        yield Trial(
-            project, proxy or Proxy(0), client[database]["people"], databases,
-            note=lambda outcome: table.setdefault(name, []).append(outcome),
-        )  # fmt: skip
+        yield Trial(project, proxy or Proxy(0), client[database]["people"], databases, note=note)
     finally:
+        # A thread cannot be killed; whatever still runs in one is told to stop.
+        databases[0]["masking_coordination.runs"].update_many({}, {"$set": {"command": "stop"}})
+        project.hurry()
         project.end()
         # A transaction that a killed worker left open would hold the collection for a minute.
         client.admin.command("killAllSessions", [])
@@ -105,22 +130,31 @@ def _trial(
 
 @pytest.fixture
 def trial(
-    request: pytest.FixtureRequest, tmp_path: Path, client: Client, database: Database[dict[str, Any]]
+    tmp_path: Path, client: Client, database: Database[dict[str, Any]], note: Note
 ) -> Iterator[Trial]:
     """A trial on the single server, behind a proxy; its outcome goes into the table under the test's name."""
     assert client.address is not None
     with (
         Proxy(client.address[1]) as proxy,
-        _trial(request, tmp_path, client, proxy.uri, database.name, proxy) as trial,
+        _trial(tmp_path, client, proxy.uri, database.name, proxy, note) as trial,
     ):
         yield trial
 
 
 @pytest.fixture
-def set_trial(request: pytest.FixtureRequest, tmp_path: Path, replica_set: ReplicaSet) -> Iterator[Trial]:
+def inside(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> Trial:
+    """A trial in this process and by one thread of it, whose driver looks at once whether a server is back."""
+    monkeypatch.setattr("pymongo.common.MIN_HEARTBEAT_INTERVAL", 0.02)
+    trial.project.inside = True
+    trial.project.settings["executor"] = "inline"
+    return trial
+
+
+@pytest.fixture
+def set_trial(tmp_path: Path, replica_set: ReplicaSet, note: Note) -> Iterator[Trial]:
     """A trial on the replica set, without a proxy."""
     with MongoClient[dict[str, Any]](replica_set.uri) as client:
         name = f"test_{uuid.uuid4().hex[:16]}"
-        with _trial(request, tmp_path, client, replica_set.uri, name, None) as trial:
+        with _trial(tmp_path, client, replica_set.uri, name, None, note) as trial:
             yield trial
             replica_set.mend()

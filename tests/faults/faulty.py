@@ -17,8 +17,8 @@ from bson.datetime_ms import DatetimeMS
 
 from phimask import FAILED, Column, Masker, hookimpl
 
-PACE = float(os.environ.get("FAULTS_PACE", "0"))
-"""Seconds a document, so that a run takes long enough to be disturbed."""
+PACE = "FAULTS_PACE"
+"""The variable that says how many seconds a document takes, so that a run takes long enough to be disturbed."""
 COUNTS = os.environ.get("FAULTS_COUNTS", "")
 """A folder in which each process counts the documents that it masks."""
 SKEW = float(os.environ.get("FAULTS_SKEW", "0"))
@@ -42,7 +42,8 @@ class AddOne(Masker):
         if COUNTS:
             with Path(COUNTS, str(os.getpid())).open("a", encoding="utf-8") as file:
                 file.write(f"{len(column.values)}\n")
-        time.sleep(PACE * len(column.values))
+        if not Path(COUNTS, "hurry").exists():
+            time.sleep(float(os.environ.get(PACE, "0")) * len(column.values))
         return [value + 1 for value in column.values]
 
 

@@ -9,25 +9,40 @@ from __future__ import annotations
 import datetime
 import hashlib
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import bson
+from bson import Decimal128, Int64, ObjectId, Timestamp
+from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 
-from oracle import Mask, Segments, expected, for_types, on_text, plus_a_day
+from oracle import Mask, Segments, expected, for_types, on_text, plus_a_day, redacted
+from phimask import Wildcard
 from phimask.store.raw import split
 
 CANARY = "Zqx7Vireo"
 """Begins every value that is to be masked, and stands in nothing else."""
 _FIRST = datetime.datetime(1930, 1, 1, tzinfo=datetime.timezone.utc)
-_INT32 = 0x10
+_STRING, _INT32 = 0x02, 0x10
+_WHATEVER: CodecOptions[Any] = CodecOptions(RawBSONDocument, unicode_decode_error_handler="replace")
+"""For documents that hold what is no UTF-8, wherever but in their `_id`s."""
 
 
 def stamped(text: bytes) -> bytes:
     """What the masker `stamp` makes of a string."""
     return b"masked " + hashlib.sha256(text).hexdigest()[:16].encode()
+
+
+def _stamped_or_redacted(bson_type: int, value: bytes) -> object:
+    """What is no UTF-8 no masker is given."""
+    try:
+        value[4:-1].decode()
+    except UnicodeDecodeError:
+        return redacted(bson_type, value)
+    return on_text(stamped)(bson_type, value)
 
 
 def one_more(bson_type: int, value: bytes) -> tuple[int, bytes]:
@@ -36,11 +51,13 @@ def one_more(bson_type: int, value: bytes) -> tuple[int, bytes]:
 
 
 RULES: Sequence[tuple[Segments, Mask]] = [
-    (("Name",), on_text(stamped)),
+    (("Name",), for_types([_STRING], _stamped_or_redacted)),
     (("Count",), for_types([_INT32], one_more)),
     (("Born",), plus_a_day),
     (("Visits", "Date"), plus_a_day),
     (("Visits", "Note"), on_text(stamped)),
+    (("Deep", Wildcard.ANY_DEPTH, "Note"), on_text(stamped)),
+    (("Numbers",), for_types([_INT32], one_more)),
 ]
 COLLECTION_FILE = """\
 version: 1
@@ -51,6 +68,8 @@ rules:
   - {path: Born, masker: day_later}
   - {path: Visits.Date, masker: day_later}
   - {path: Visits.Note, masker: stamp}
+  - {path: "Deep.**.Note", masker: stamp}
+  - {path: Numbers, masker: add_one}
 """
 
 
@@ -79,6 +98,29 @@ def person(chance: random.Random, identity: Any, name: str = "") -> dict[str, An
     return document
 
 
+def identities(chance: random.Random, count: int) -> list[Any]:
+    """`_id`s of each type that has an order, in no particular one; none equal to another by MongoDB's order."""
+    found: list[Any] = [None, True, False]
+    for number in range(count):
+        one = chance.randrange(10**6) * 10_000 + number
+        found += [
+            one,
+            Int64(2**40 + one),
+            one + 0.25,
+            Decimal128(f"{one}.5"),
+            f"text {one}",
+            ObjectId(),
+            datetime.datetime(2000, 1, 1, tzinfo=datetime.timezone.utc) + datetime.timedelta(seconds=one % 10**8),
+            one.to_bytes(6, "big"),
+            Timestamp(one % 2**31, number),
+            {"ward": one, "deep": {"number": number}},
+        ][: count - len(found)]
+        if len(found) >= count:
+            break
+    chance.shuffle(found)
+    return found
+
+
 def fill(collection: Any, chance: random.Random, count: int) -> None:
     """So many people, with numbers from 0 for `_id`s."""
     collection.insert_many(person(chance, number) for number in range(count))
@@ -93,7 +135,7 @@ def frozen(collection: Any) -> dict[bytes, bytes]:
     found = {}
     for reply in collection.find_raw_batches({}):
         for raw in split(reply):
-            found[bson.encode({"": RawBSONDocument(raw)["_id"]})] = raw
+            found[bson.encode({"": RawBSONDocument(raw, _WHATEVER)["_id"]})] = raw
     return found
 
 
@@ -113,7 +155,7 @@ class Outcome:
     """What became of a collection: how many documents of each kind that there must be none of.
 
     `leaked` lists where a canary was found. `wrong`: neither masked once, nor twice, nor unmasked; `strange`: not
-    there before.
+    there before. `struck`: what was done to the run, and how often.
     """
 
     documents: int = 0
@@ -123,6 +165,7 @@ class Outcome:
     wrong: int = 0
     strange: int = 0
     leaked: list[str] = field(default_factory=list)
+    struck: Counter[str] = field(default_factory=Counter)
 
     @property
     def faults(self) -> dict[str, int]:
@@ -136,9 +179,10 @@ def compare(before: Frozen, after: Frozen, left_out: Sequence[Any] = ()) -> Outc
     """Judge a collection by its copy; the documents with these `_id`s must be as they were."""
     kept = {bson.encode({"": one}) for one in left_out}
     outcome = Outcome(documents=len(before), strange=len(after.keys() - before.keys()))
+    wanted: dict[bytes, bytes] = {}
     for identity, raw in before.items():
         now = after.get(identity)
-        once = raw if identity in kept else masked(raw)
+        once = wanted[identity] = raw if identity in kept else masked(raw)
         if now is None:
             outcome.lost += 1
         elif now != once:
@@ -149,6 +193,5 @@ def compare(before: Frozen, after: Frozen, left_out: Sequence[Any] = ()) -> Outc
             else:
                 outcome.wrong += 1
     if not outcome.faults:
-        wanted = {one: raw if one in kept else masked(raw) for one, raw in before.items()}
         assert digest(after) == digest(wanted)
     return outcome

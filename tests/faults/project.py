@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
-import subprocess
-import sys
-import time
 import uuid
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import people
 import psutil
+from commands import Command, Inside, Outside
 
 from phimask.masking.keys import MaskingKey
-from replica_set import wait_until
 
 MARK = "FAULTS_PROJECT"
 """The environment variable by which a project's processes are known, whoever their parent is by now."""
-_LONGEST = 180.0
+HURRY = "hurry"
+"""A file of this name among the counts ends the slowness of maskers."""
 PROFILE = """\
 version: 1
 extends: parallel
 description: small batches, quick retries, workers of their own
 partitioner: {name: paginate, options: {documents: 60}}
 batch_sizer: {name: fixed, options: {documents: 20}}
-executor: {name: local, options: {workers: 2, backoff: 50ms, restarts: 100}}
+executor: {name: local, options: {workers: 2, backoff: 10ms, restarts: 1000, period: 1s, stagger: 0ms}}
 observers: [log]
 breaker: {failures: 3, slow_batch: 1m, cool_down: 200ms, trips: 20}
 retry: {attempts: 8, initial: 10ms, longest: 500ms}
@@ -42,8 +37,10 @@ class Project:
     """A folder with `phimask.yaml`, a profile, one collection file and the plugin file `faulty.py`.
 
     `uri` leads to the collection `people` of `database`; the ledger lies in a database beside it. `end` ends
-    whatever still runs.
+    whatever still runs. `inside`: commands are run by this process, unless they are to be processes of their own.
     """
+
+    inside = False
 
     def __init__(self, folder: Path, uri: str, database: str, **settings: str) -> None:
         self.folder = folder
@@ -78,23 +75,41 @@ class Project:
 
     def start(self, *arguments: str, pace: float = 0.0, **environment: str) -> Command:
         """Start `phimask` with these arguments; `pace` is the seconds that masking a document takes at least."""
-        command = Command(self, len(self._commands), arguments, {"FAULTS_PACE": str(pace), **environment})
+        everything = {**self.environment, "FAULTS_PACE": str(pace), **environment}
+        how = Inside if self.inside else Outside
+        command = how(self.folder, len(self._commands), arguments, everything)
         self._commands.append(command)
         return command
 
     def run(self, *, pace: float = 0.0, **environment: str) -> Command:
         """Start masking, asking nothing, with the settings of this project."""
+        (self.folder / "counts" / HURRY).unlink(missing_ok=True)
         return self.start("run", "--yes", "--json", *self.set, pace=pace, **environment)
+
+    def hurry(self) -> None:
+        """What was to be disturbed is: masking takes as long as it takes from now on, in all processes."""
+        (self.folder / "counts" / HURRY).touch()
+
+    def kill_everything(self) -> None:
+        """Kill all processes at once: none sees another die."""
+        everything = self.processes()
+        for process in everything:
+            with contextlib.suppress(psutil.Error):
+                process.suspend()
+        for process in everything:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(everything, 10)
 
     @property
     def set(self) -> list[str]:
         """The settings of this project, as flags."""
-        return [f"--set={key.replace('__', '.')}={value}" for key, value in self.settings.items()]
+        return ["--log-dir=logs", *(f"--set={key.replace('__', '.')}={value}" for key, value in self.settings.items())]
 
     def masked_by_workers(self) -> int:
         """How many documents workers have masked, those counted whose work was lost and done again."""
         coordinators = {str(command.coordinator.pid) for command in self._commands}
-        counts = (path for path in (self.folder / "counts").iterdir() if path.name not in coordinators)
+        counts = (path for path in (self.folder / "counts").glob("[0-9]*") if path.name not in coordinators)
         return sum(int(line) for path in counts for line in path.read_text(encoding="utf-8").split())
 
     def processes(self) -> list[psutil.Process]:
@@ -102,7 +117,9 @@ class Project:
         mine = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
-                if process.environ().get(MARK) == self.environment[MARK]:
+                marked = process.environ().get(MARK) == self.environment[MARK]
+                # Python starts a tracker for a process once and for all, so that for this one it is not the trial's.
+                if marked and not _own(process):
                     mine.append(process)
         return mine
 
@@ -115,117 +132,9 @@ class Project:
             command.wait(10)
 
 
-class Command:
-    """One command line that was started: its coordinator and its workers."""
-
-    def __init__(
-        self, project: Project, number: int, arguments: tuple[str, ...], environment: Mapping[str, str]
-    ) -> None:
-        self._project = project
-        self._out = project.folder / f"{number}.out.txt"
-        self._err = project.folder / f"{number}.err.txt"
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("PHIMASK_")}
-        with self._out.open("wb") as out, self._err.open("wb") as err:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "phimask", *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                cwd=project.folder,
-                env={**kept, "PYTHONIOENCODING": "utf-8", **project.environment, **environment},
-                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-            )
-        self.coordinator = psutil.Process(self._process.pid)
-
-    @property
-    def out(self) -> str:
-        """What it said to programs so far."""
-        return self._out.read_text(encoding="utf-8")
-
-    @property
-    def err(self) -> str:
-        """What it said to people so far."""
-        return self._err.read_text(encoding="utf-8", errors="replace")
-
-    @property
-    def report(self) -> Any:
-        """The report it gave."""
-        return json.loads(self.out)
-
-    @property
-    def code(self) -> int | None:
-        """Its exit code, None while it runs."""
-        return self._process.poll()
-
-    def wait(self, seconds: float = _LONGEST) -> int:
-        """Until it ends; answers with its exit code."""
-        try:
-            return self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"phimask does not end in {seconds:.0f} s:\n{self.err[-4000:]}") from None
-
-    def until(self, what: Callable[[], bool], told: str, seconds: float = 60.0) -> None:
-        """Wait for something while it runs."""
-
-        def so() -> bool:
-            assert self.code is None, (
-                f"phimask ended with {self.code} before this: {told}\n{self.err[-4000:]}"
-            )
-            return what()
-
-        wait_until(so, f"{told}\n{self.err[-4000:]}", seconds)
-
-    def workers(self) -> list[psutil.Process]:
-        """The processes it started to mask, whatever else Python starts beside them."""
-        with contextlib.suppress(psutil.NoSuchProcess):
-            return [child for child in self.coordinator.children(recursive=True) if _is_worker(child)]
-        return []
-
-    def owner(self, port: int) -> psutil.Process | None:
-        """The worker whose end of a connection this port is; None where it is not a worker's."""
-        for worker in self.workers():
-            with contextlib.suppress(psutil.Error):
-                if any(one.laddr and one.laddr.port == port for one in _connections(worker)):
-                    return worker
-        return None
-
-    def kill_coordinator(self) -> None:
-        """Kill the process that was started; its workers find out by themselves."""
-        self._process.kill()
-        self._process.wait()
-
-    def kill_everything(self) -> None:
-        """Kill all processes at once: none sees another die."""
-        everything = self._project.processes()
-        for process in everything:
-            with contextlib.suppress(psutil.Error):
-                process.suspend()
-        for process in everything:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-        self._process.wait()
-        psutil.wait_procs(everything, 10)
 
 
-def kill(process: psutil.Process) -> None:
-    """Kill one process and wait until it is gone; a zombie, whose parent has not looked, is gone."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process.kill()
-    until = time.monotonic() + 10
-    while time.monotonic() < until and psutil.pid_exists(process.pid):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if process.status() == psutil.STATUS_ZOMBIE:
-                return
-        time.sleep(0.005)
-
-
-def _connections(process: psutil.Process) -> list[Any]:
-    look = getattr(process, "net_connections", None) or process.connections
-    return list(look(kind="tcp"))
-
-
-def _is_worker(process: psutil.Process) -> bool:
-    with contextlib.suppress(psutil.Error):
-        line = " ".join(process.cmdline())
-        return "resource_tracker" not in line and "lifeline" not in line
-    return False
+def _own(process: psutil.Process) -> bool:
+    if process.pid == os.getpid():
+        return True
+    return process.ppid() == os.getpid() and "resource_tracker" in " ".join(process.cmdline())

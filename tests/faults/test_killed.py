@@ -7,12 +7,13 @@ import time
 from typing import NamedTuple
 
 import pytest
-from project import Command, kill
+from commands import Command, Outside, kill
+from people import identities, person
 from proxy import Moment, Trap
 from trials import Trial
 
-DOCUMENTS = 1800
-BATCH = 20
+DOCUMENTS = 1500
+BATCH = 10
 PACE = 0.01
 PARTITIONS = "masking_coordination.partitions"
 GUARDS = pytest.mark.parametrize("guard", ["changed", "none"])
@@ -56,21 +57,24 @@ def set_trap(trial: Trial, run: Command, step: Step, number: int) -> Trap:
     return trial.proxy.trap(step.command, step.collection, number, at=step.at, act=act, holding=step.holding)
 
 
+@pytest.mark.strikes(len(STEPS) + 1)
 @GUARDS
 def test_worker_killed_at_each_step(guard: str, trial: Trial, chance: random.Random) -> None:
-    """All steps in one run, in any order; some batches are closed in between, since who dies is not to blame."""
+    """In any order; some batches are closed in between, since who dies is not to blame."""
     uri = trial.proxy.uri.replace("/?", f"/{trial.project.vault}?")
     trial.project.environment["FAULTS_VAULT"] = uri
-    trial.project.settings["write__guard"] = guard
+    begin(trial, guard)
     trial.fill(chance, DOCUMENTS)
-    steps = list({**STEPS, "written": WRITTEN[guard]}.values())
+    steps = list({**STEPS, "bulk": WRITTEN[guard]}.items())
     chance.shuffle(steps)
     run = trial.project.run(pace=PACE)
-    for step in steps:
+    for name, step in steps:
         before = trial.masked()
         run.until(lambda: trial.masked() >= before + 4 * BATCH, "batches are closed")  # noqa: B023
         trap = set_trap(trial, run, step, 1 if step in RARE else chance.randint(1, 3))
         run.until(trap.sprung.is_set, str(trap))
+        trial.strike(name)
+    trial.project.hurry()
     run.wait()
     trial.judge(run)
     assert run.report["restarts"] == len(steps)
@@ -78,30 +82,36 @@ def test_worker_killed_at_each_step(guard: str, trial: Trial, chance: random.Ran
     assert trial.project.masked_by_workers() <= DOCUMENTS + len(steps) * 2 * BATCH
 
 
-@GUARDS
-def test_coordinator_killed(guard: str, trial: Trial, chance: random.Random) -> None:
-    trial.project.settings["write__guard"] = guard
-    trial.fill(chance, DOCUMENTS)
-    run = trial.project.run(pace=PACE)
-    run.until(lambda: trial.masked() > 0, "something is masked")
-    time.sleep(chance.random() / 2)
-    run.kill_coordinator()
-    trial.judge(trial.resume())
+def begin(trial: Trial, guard: str) -> None:
+    """Small batches, so that there are many of them."""
+    trial.project.settings.update(
+        write__guard=guard,
+        batch_sizer=f"{{name: fixed, options: {{documents: {BATCH}}}}}",
+        partitioner=f"{{name: paginate, options: {{documents: {3 * BATCH}}}}}",
+    )
 
 
+@pytest.mark.strikes(4)
 @GUARDS
-def test_everything_killed(guard: str, trial: Trial, chance: random.Random) -> None:
-    """Twice, the resumed run too."""
-    trial.project.settings["write__guard"] = guard
-    trial.fill(chance, DOCUMENTS)
+@pytest.mark.parametrize("who", ["coordinator", "everything"])
+def test_killed(who: str, guard: str, trial: Trial, chance: random.Random) -> None:
+    """Again and again, the resumed run too. Of a coordinator that was killed there are workers left for a while."""
+    begin(trial, guard)
+    trial.people.insert_many(person(chance, one) for one in identities(chance, DOCUMENTS))
+    trial.freeze()
     run = trial.project.run(pace=PACE)
-    run.until(lambda: trial.masked() > 0, "something is masked")
-    time.sleep(chance.random() / 2)
-    run.kill_everything()
-    assert trial.project.processes() == []
-    seen = trial.masked()
-    run = trial.project.start("resume", "--json", *trial.project.set, pace=PACE)
-    run.until(lambda: trial.masked() > seen, "something more is masked")
-    time.sleep(chance.random() / 2)
-    run.kill_everything()
-    trial.judge(trial.resume())
+    for _ in range(4):
+        seen = trial.masked()
+        run.until(lambda: trial.masked() > seen, "something more is masked")  # noqa: B023
+        time.sleep(chance.random() / 2)
+        assert isinstance(run, Outside)
+        if who == "coordinator":
+            run.kill()
+        else:
+            trial.project.kill_everything()
+            assert trial.project.processes() == []
+        trial.strike(who)
+        run = trial.project.start("resume", "--json", *trial.project.set, pace=PACE)
+    trial.project.hurry()
+    run.wait()
+    trial.judge(run)

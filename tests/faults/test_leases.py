@@ -8,6 +8,7 @@ write meanwhile.
 from __future__ import annotations
 
 import datetime
+import random
 import uuid
 from itertools import pairwise
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import bson
 import pytest
 from fail_points import Fault, failing
+from conftest import Note
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -25,6 +27,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from people import Outcome
 from pymongo import DeleteOne, UpdateOne
 from pymongo.errors import OperationFailure
 from stepping import DOCUMENTS, PREFIX, RUN, SteppedWorker
@@ -112,6 +115,10 @@ class Leases(RuleBasedStateMachine):
         """The lease is over by the server's clock, whether or not its holder lives."""
         self._expire({"_id.number": number})
 
+    def expire_all(self) -> None:
+        """All leases are over, whether or not their holders live."""
+        self._expire({})
+
     def _expire(self, which: dict[str, Any]) -> None:
         self.ledger.partitions.update_many({"state": "leased", **which}, {"$set": {"renewed": LONG_AGO}})
 
@@ -146,7 +153,7 @@ class Leases(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             if self.expected:
-                self._finish()
+                self.finish()
         finally:
             for worker in self.all:
                 if not worker.over:
@@ -156,9 +163,9 @@ class Leases(RuleBasedStateMachine):
                 worker.client.close()
             self.client.drop_database(self.database)
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
         """Somebody takes up what is left, and then those who were overtaken go on."""
-        self._expire({})
+        self.expire_all()
         last = self.start_one()
         last.step(10_000)
         assert last.over
@@ -168,6 +175,7 @@ class Leases(RuleBasedStateMachine):
         for zombie in self.workers:
             zombie.step(10_000)
             assert zombie.over
+        self.workers.clear()
         assert {one.pop("_id"): one for one in self.documents.find()} == once
         assert self.partitions.states() == {"open": 0, "leased": 0, "done": len(CUTS) - 1}
         tally = self.partitions.tally()
@@ -183,7 +191,7 @@ def test_whatever_order_commands_come_in(
     run_state_machine_as_test(
         lambda: Leases(mongo_uri, client, guard=guard),
         settings=settings(
-            max_examples=max(10, request.config.getoption("--trials") or 3),
+            max_examples=request.config.getoption("--trials") or 4,
             stateful_step_count=40,
             deadline=None,
             database=None,
@@ -193,6 +201,33 @@ def test_whatever_order_commands_come_in(
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+@pytest.mark.strikes(6)
+@pytest.mark.parametrize("guard", ["changed", "none"])
+@pytest.mark.parametrize("fate", ["killed", "held past its lease"])
+def test_worker_at_any_command(
+    fate: str, guard: str, chance: random.Random, note: Note, mongo_uri: str, client: Client
+) -> None:
+    """Before a command is sent, or when it is answered and the worker does not know it; the next one takes over."""
+    machine = Leases(mongo_uri, client, guard=guard == "changed")
+    machine.fill()
+    outcome = Outcome(documents=CUTS[-1], wrong=1)
+    try:
+        for _ in range(6):
+            worker = machine.start_one()
+            worker.step(chance.randint(1, 45))
+            if fate == "killed":
+                machine.workers.remove(worker)
+                worker.kill()
+            machine.expire_all()
+            machine.none_is_masked_twice()
+            outcome.struck[fate] += 1
+        machine.finish()
+        outcome.wrong = 0
+    finally:
+        note(outcome)
+        machine.teardown()
 
 
 @pytest.mark.parametrize("guard", [True, False], ids=["transactions", "fingerprints"])

@@ -10,8 +10,8 @@ import bson
 from people import Outcome, frozen, masked, person
 from trials import Trial
 
-DOCUMENTS = 900
-PACE = 0.005
+DOCUMENTS = 300
+PACE = 0.002
 
 
 class Application:
@@ -70,17 +70,17 @@ class Application:
             self.own.add(number)
 
 
-def test_others_write_meanwhile(trial: Trial, chance: random.Random) -> None:
-    trial.project.settings.update(write__guard="changed")
-    trial.fill(chance, DOCUMENTS)
-    run = trial.project.run(pace=PACE)
-    with Application(trial, chance) as application:
+def test_others_write_meanwhile(inside: Trial, chance: random.Random) -> None:
+    inside.project.settings.update(write__guard="changed")
+    inside.fill(chance, DOCUMENTS)
+    run = inside.project.run(pace=PACE)
+    with Application(inside, chance) as application:
         run.wait()
     assert application.error is None
     # Inserts behind the run are found by the count afterwards: 3 says so.
     assert run.code in (0, 3), run.err
-    now = {bson.decode(raw)["_id"]: raw for raw in frozen(trial.people).values()}
-    outcome = Outcome(documents=len(trial.before), strange=len(now.keys() & application.deleted))
+    now = {bson.decode(raw)["_id"]: raw for raw in frozen(inside.people).values()}
+    outcome = Outcome(documents=len(inside.before), strange=len(now.keys() & application.deleted))
     for one, document in application.current.items():
         raw = bson.encode(document)
         if one not in now:
@@ -89,6 +89,6 @@ def test_others_write_meanwhile(trial: Trial, chance: random.Random) -> None:
             outcome.unmasked += now[one] == raw
             outcome.double += now[one] == masked(masked(raw))
             outcome.wrong += now[one] not in (raw, masked(masked(raw)))
-    trial.conclude(outcome)
+    inside.conclude(outcome)
     assert application.deleted
     assert application.own

@@ -1,71 +1,92 @@
-"""What a run is bound to: a collection that becomes another, rules and keys that become others before a resume."""
+"""What a run is bound to: a collection that becomes another, rules, key and version that become others before a resume."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Any
 
 import people
 import pytest
-from people import compare, frozen
+from people import Outcome, compare, frozen
+from test_documents import stop
 from trials import Trial
 
 from phimask.masking.keys import MaskingKey
 
-DOCUMENTS = 600
-PACE = 0.01
-CHANGES: dict[str, tuple[Callable[[Trial], Any], str]] = {
-    "rules": (
-        lambda trial: trial.project.write(
-            "collections/people.yaml",
-            people.COLLECTION_FILE.replace("Count, masker: add_one", "Count, masker: keep"),
-        ),
-        "rules",
-    ),
-    "key": (
-        lambda trial: trial.project.environment.update(PHIMASK_KEY=MaskingKey.generate().text()),
-        "key",
-    ),
+DOCUMENTS = 300
+PACE = 0.002
+NEWER = "99.1"
+
+
+def changed_rules(trial: Trial, patch: pytest.MonkeyPatch) -> None:
+    rules = people.COLLECTION_FILE.replace("Count, masker: add_one", "Count, masker: keep")
+    trial.project.write("collections/people.yaml", rules)
+
+
+def changed_key(trial: Trial, patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(trial.project.environment, "PHIMASK_KEY", MaskingKey.generate().text())
+
+
+def changed_version(trial: Trial, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("phimask.__version__", NEWER)
+
+
+CHANGES: dict[str, tuple[Callable[[Trial, pytest.MonkeyPatch], None], str]] = {
+    "rules": (changed_rules, "the rules of "),
+    "key": (changed_key, "it began under the key "),
+    "version": (changed_version, f"began it, and this is {NEWER}"),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_changed_before_a_resume(change: str, trial: Trial, chance: random.Random) -> None:
+def test_changed_before_a_resume(change: str, inside: Trial, chance: random.Random) -> None:
     """Refused, with what changed; as it was, it goes on."""
     act, told = CHANGES[change]
-    trial.fill(chance, DOCUMENTS)
-    run = trial.project.run(pace=PACE)
-    run.until(lambda: trial.masked() > 0, "something is masked")
-    run.kill_everything()
-    before, key = frozen(trial.people), trial.project.environment["PHIMASK_KEY"]
-    act(trial)
-    refused = trial.resume()
+    inside.fill(chance, DOCUMENTS)
+    run = inside.project.run(pace=PACE)
+    run.until(lambda: inside.masked() > 0, "something is masked")
+    stop(inside)
+    assert run.wait() == 4, run.err
+    before = frozen(inside.people)
+    with pytest.MonkeyPatch.context() as patch:
+        act(inside, patch)
+        refused = inside.resume()
     assert refused.code == 2, refused.err
+    assert "cannot be resumed" in refused.err
     assert told in refused.err
-    assert frozen(trial.people) == before
-    trial.project.environment["PHIMASK_KEY"] = key
-    trial.project.write("collections/people.yaml", people.COLLECTION_FILE)
-    trial.judge(trial.resume())
+    assert frozen(inside.people) == before
+    inside.strike(change)
+    inside.project.write("collections/people.yaml", people.COLLECTION_FILE)
+    inside.project.hurry()
+    inside.judge(inside.resume())
 
 
+@pytest.mark.parametrize("executor", ["inline", "local"])
 @pytest.mark.parametrize("change", ["drop", "rename", "recreate"])
-def test_collection_changed_while_running(change: str, trial: Trial, chance: random.Random) -> None:
+def test_collection_changed_while_running(
+    change: str, executor: str, inside: Trial, chance: random.Random
+) -> None:
     """The run stops, and masks nothing of another collection under the same name."""
-    trial.fill(chance, DOCUMENTS)
-    run = trial.project.run(pace=PACE)
-    run.until(lambda: trial.masked() > 0, "something is masked")
-    moved = trial.people.database["moved"]
+    if executor == "local":
+        del inside.project.settings["executor"]
+    inside.fill(chance, DOCUMENTS)
+    run = inside.project.run(pace=PACE)
+    run.until(lambda: inside.masked() > 0, "something is masked")
+    moved = inside.people.database["moved"]
     if change == "rename":
-        trial.people.rename("moved")
+        inside.people.rename("moved")
     else:
-        trial.people.drop()
+        inside.people.drop()
     if change == "recreate":
-        trial.fill(chance, DOCUMENTS)
+        inside.fill(chance, DOCUMENTS)
     assert run.wait() == 1, run.err
-    if change == "recreate":
-        assert frozen(trial.people) == trial.before
-    else:
-        assert "people" not in trial.people.database.list_collection_names()
+    now = frozen(inside.people)
+    outcome = compare(inside.before, frozen(moved)) if change == "rename" else Outcome(len(inside.before))
     if change == "rename":
-        assert compare(trial.before, frozen(moved)).faults.keys() == {"unmasked"}
+        # What it had masked by then stays masked, and the rest is as it was.
+        assert outcome.unmasked
+        outcome.unmasked = 0
+    outcome.strange = len(now) if change != "recreate" else len(now.keys() ^ inside.before.keys())
+    outcome.wrong += sum(now.get(one) != raw for one, raw in inside.before.items()) * (change == "recreate")
+    inside.strike(change)
+    inside.conclude(outcome, run)

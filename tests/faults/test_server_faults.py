@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import random
 import time
 
@@ -13,6 +12,8 @@ from proxy import Proxy
 from test_killed import BATCH, GUARDS, WRITTEN
 from trials import Trial
 
+from phimask.ledger.opening import Ledger
+from phimask.ledger.runs import Runs
 from replica_set import ReplicaSet, wait_until
 
 DOCUMENTS = 600
@@ -23,94 +24,120 @@ COMMANDS = {
 }
 
 
+@pytest.mark.strikes(5)
 @GUARDS
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
-def test_fail_point(fault: Fault, guard: str, trial: Trial, chance: random.Random) -> None:
+def test_fail_point(fault: Fault, guard: str, inside: Trial, chance: random.Random) -> None:
     """Each of a batch's commands fails a few times in a row, one kind after the other."""
-    trial.project.settings.update(write__guard=guard, executor="inline")
-    trial.fill(chance, DOCUMENTS)
-    run = trial.project.run(pace=PACE)
-    client = trial.people.database.client
+    inside.project.settings.update(write__guard=guard)
+    inside.fill(chance, DOCUMENTS)
+    run = inside.project.run(pace=PACE)
+    client = inside.people.database.client
     commands = [one for one in COMMANDS[guard] if one != "find" or fault.write_concern is None]
-    run.until(lambda: trial.masked() > 0, "something is masked")
+    run.until(lambda: inside.masked() > 0, "something is masked")
     for command in chance.sample(commands, len(commands)):
-        enough = trial.masked() + 2 * BATCH
+        enough = inside.masked() + 2 * BATCH
         with failing(client, [command], fault, times=chance.randint(1, 4)):
-            wait_until(lambda: trial.masked() >= enough or run.code is not None, run.err)  # noqa: B023
+            run.until(lambda: inside.masked() >= enough, f"it goes on in spite of {command}")  # noqa: B023
+        inside.strike(command)
+    inside.project.hurry()
     run.wait()
-    trial.judge(run)
+    inside.judge(run)
     assert any(reason.startswith("retry") for reason in run.report["collections"][0]["throttled"])
 
 
 @GUARDS
-def test_terminal_error(guard: str, trial: Trial, chance: random.Random) -> None:
+def test_terminal_error(guard: str, inside: Trial, chance: random.Random) -> None:
     """An error that does not pass ends the run at once; when it is gone, a resume goes on."""
-    trial.project.settings.update(write__guard=guard, executor="inline")
-    trial.fill(chance, DOCUMENTS)
-    run = trial.project.run(pace=PACE)
-    run.until(lambda: trial.masked() > 0, "something is masked")
-    with failing(trial.people.database.client, ["update"], Fault(13), namespace=trial.people.full_name):
+    inside.project.settings.update(write__guard=guard)
+    inside.fill(chance, DOCUMENTS)
+    run = inside.project.run(pace=PACE)
+    run.until(lambda: inside.masked() > 0, "something is masked")
+    with failing(inside.people.database.client, ["update"], Fault(13), namespace=inside.people.full_name):
         assert run.wait() == 1
     assert "code 13 (Unauthorized)" in run.err
-    trial.judge(trial.resume())
+    inside.project.hurry()
+    inside.judge(inside.resume())
 
 
+@pytest.mark.strikes(4)
 @GUARDS
-def test_reply_lost(guard: str, trial: Trial, chance: random.Random) -> None:
+def test_reply_lost(guard: str, inside: Trial, chance: random.Random) -> None:
     """The server has applied it; its reply, and the server for a while, are gone."""
-    trial.project.settings.update(write__guard=guard, executor="inline")
-    trial.fill(chance, DOCUMENTS)
+    inside.project.settings.update(write__guard=guard)
+    inside.fill(chance, DOCUMENTS)
     step = WRITTEN[guard]
-    run = trial.project.run(pace=PACE)
-    for _ in range(3):
-        trap = trial.proxy.trap(step.command, step.collection, chance.randint(1, 4), at="reply", cut=True)
+    run = inside.project.run(pace=PACE)
+    for _ in range(4):
+        trap = inside.proxy.trap(step.command, step.collection, chance.randint(1, 4), at="reply", cut=True)
         run.until(trap.sprung.is_set, str(trap))
-        with trial.proxy.refusing():
+        with inside.proxy.refusing():
             time.sleep(chance.random() / 4)
+        inside.strike("reply lost")
+    inside.project.hurry()
     run.wait()
-    trial.judge(run)
-    assert trial.project.masked_by_workers() == 0  # all of it is the coordinator's own work
+    inside.judge(run)
 
 
+@pytest.mark.strikes(10)
 @GUARDS
 def test_connections_cut(guard: str, trial: Trial, chance: random.Random) -> None:
     """All connections, again and again, in the middle of whatever is said."""
     trial.project.settings.update(write__guard=guard)
-    trial.fill(chance, DOCUMENTS)
+    trial.fill(chance, 2 * DOCUMENTS)
     run = trial.project.run(pace=PACE)
     run.until(lambda: trial.masked() > 0, "something is masked")
     for _ in range(10):
+        before = trial.masked()
         trial.proxy.cut()
-        time.sleep(0.1 + chance.random() / 2)
+        run.until(lambda: trial.masked() > before, "it goes on")  # noqa: B023
+        trial.strike("cut")
+        time.sleep(chance.random() / 10)
+    trial.project.hurry()
     run.wait()
     trial.judge(run)
 
 
+@pytest.mark.strikes(3)
 @GUARDS
-def test_ledger_out_of_reach(guard: str, trial: Trial, chance: random.Random) -> None:
+def test_ledger_out_of_reach(guard: str, inside: Trial, chance: random.Random) -> None:
     """Nothing is written without an intent; when the ledger is back, the run goes on."""
-    client = trial.people.database.client
+    client = inside.people.database.client
     assert client.address is not None
-    trial.project.settings.update(write__guard=guard, retry__attempts="100")
-    trial.fill(chance, DOCUMENTS)
+    inside.project.settings.update(write__guard=guard, retry__attempts="100")
+    inside.fill(chance, DOCUMENTS)
     with Proxy(client.address[1]) as ledger:
-        trial.project.environment["PHIMASK_LEDGER_URI"] = ledger.uri
-        run = trial.project.run(pace=PACE)
-        run.until(lambda: trial.masked() > 0, "something is masked")
-        with ledger.refusing():
-            time.sleep(0.5)  # what was announced before is written still
-            before = trial.masked()
-            time.sleep(1 + chance.random())
-            assert trial.masked() == before < DOCUMENTS
+        inside.project.environment["PHIMASK_LEDGER_URI"] = ledger.uri
+        run = inside.project.run(pace=PACE)
+        for _ in range(3):
+            seen = inside.masked()
+            run.until(lambda: inside.masked() > seen, "something is masked")  # noqa: B023
+            with ledger.refusing():
+                settled(inside, 4 * BATCH * PACE)  # what was announced before is written still
+                before = inside.masked()
+                time.sleep(0.3 + chance.random() / 4)
+                assert inside.masked() == before < DOCUMENTS
+            inside.strike("out of reach")
+        inside.project.hurry()
         run.wait()
-    trial.judge(run)
+    inside.judge(run)
 
 
+def settled(trial: Trial, seconds: float) -> None:
+    """Until nothing was masked for so long."""
+    last, since = trial.masked(), time.monotonic()
+    while time.monotonic() < since + seconds:
+        if trial.masked() != last:
+            last, since = trial.masked(), time.monotonic()
+        time.sleep(0.01)
+
+
+@pytest.mark.strikes(3)
 def test_elections(set_trial: Trial, replica_set: ReplicaSet, chance: random.Random) -> None:
     """The primary is killed, or steps down, every few seconds."""
     trial = set_trial
     trial.project.settings.update(throttle__replica_lag="null", retry__attempts="12", retry__longest="1s")
-    trial.fill(chance, DOCUMENTS)
+    trial.fill(chance, 2 * DOCUMENTS)
     run = trial.project.run(pace=0.02)
     run.until(lambda: trial.masked() > 0, "something is masked")
     elections = 0
@@ -122,6 +149,9 @@ def test_elections(set_trial: Trial, replica_set: ReplicaSet, chance: random.Ran
         else:
             replica_set.step_down()
         elections += 1
+        trial.strike("killed" if elections % 2 else "stepped down")
+        if elections == 3:
+            trial.project.hurry()
         over = time.monotonic() + 3 + 3 * chance.random()
         while run.code is None and time.monotonic() < over:
             time.sleep(0.05)
@@ -140,11 +170,10 @@ def test_secondary_behind(set_trial: Trial, replica_set: ReplicaSet, chance: ran
     run.until(lambda: trial.masked() > 0, "something is masked")
     with replica_set.delayed_secondary(10):
         reasons: list[str] = []
+        runs = Runs(Ledger(trial.ledger.client, trial.ledger.name, "masking_coordination"))
 
         def held() -> bool:
-            status = trial.project.start("status", "--json")
-            status.wait()
-            reasons[:] = json.loads(status.out)["holding"]
+            reasons[:] = runs.latest()[0].reasons  # as `phimask status` does
             return any("lag" in reason for reason in reasons)
 
         run.until(held, "it says that it stands still for the lag")

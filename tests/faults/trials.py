@@ -1,8 +1,9 @@
-"""One trial of a fault: people masked by the real command line, and judged by a copy that was taken before."""
+"""A run that faults befall: people masked by the real command line, and judged by a copy that was taken before."""
 
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ class Trial:
     people: Any
     databases: list[Database[dict[str, Any]]]
     before: Frozen = field(default_factory=dict)
+    struck: Counter[str] = field(default_factory=Counter)
     note: Callable[[Outcome], None] = lambda _: None
 
     def fill(self, chance: random.Random, count: int) -> None:
@@ -38,6 +40,11 @@ class Trial:
     def ledger(self) -> Database[dict[str, Any]]:
         """Where the ledger is."""
         return self.databases[0]
+
+    def strike(self, name: str) -> None:
+        """A fault befell the run: each counts as a trial. None may have masked a document twice by now."""
+        self.struck[name] += 1
+        assert self.people.count_documents({"Count": {"$gt": 1}}) == 0, name
 
     def masked(self) -> int:
         """How many documents are masked, up to now."""
@@ -62,6 +69,7 @@ class Trial:
 
     def conclude(self, outcome: Outcome, last: Command | None = None) -> None:
         """Look for leaks, enter the outcome into the table, and fail the trial unless it is as it must be."""
+        outcome.struck = self.struck or Counter({"once": 1})
         outcome.leaked = list(in_files(self.project.folder, CANARY))
         for database in self.databases:
             outcome.leaked += in_database(database, CANARY)
