@@ -7,7 +7,7 @@ import math
 import random
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,12 @@ from project import Project
 from proxy import Proxy
 from pymongo import MongoClient
 from pymongo.database import Database
-from trials import Trial
+from trials import Note, Trial
 
 from replica_set import Client, ReplicaSet
 
 COUNTED = ("lost", "double", "unmasked", "wrong", "strange", "leaked")
-OUTCOMES = pytest.StashKey[dict[str, list[Outcome]]]()
-
+OUTCOME = "outcome"
 
 SAMPLE = {
     "test_worker_killed_at_each_step": ["changed"],
@@ -43,7 +42,9 @@ SAMPLE = {
 
 def pytest_configure(config: pytest.Config) -> None:
     """`strikes(n)`: one run of this test is so many trials."""
-    config.addinivalue_line("markers", "strikes(number): how many trials one run of a test in tests/faults is")
+    config.addinivalue_line(
+        "markers", "strikes(number): how many trials one run of a test in tests/faults is"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -69,26 +70,35 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("seed", range(first, first + runs), ids="seed-{}".format)
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: Any) -> None:
     """The table of faults: trials, and documents that came out as none must; below it what the trials were."""
-    outcomes = config.stash.get(OUTCOMES, {})
-    if not outcomes:
+    rows: dict[str, list[Outcome]] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", ()) if _called(report) else ():
+                if name == OUTCOME:
+                    rows.setdefault(value["row"], []).append(Outcome(**value["outcome"]))
+    if not rows:
         return
-    width = max(map(len, outcomes))
+    width = max(map(len, rows))
     terminalreporter.section("faults")
     terminalreporter.line(
         f"{'fault':{width}}   runs trials documents " + " ".join(f"{name:>8}" for name in COUNTED)
     )
-    for fault, tried in outcomes.items():
+    for row, tried in sorted(rows.items()):
         sums = {name: sum(one.faults.get(name, 0) for one in tried) for name in COUNTED}
-        struck = sum((one.struck for one in tried), Counter[str]())
+        struck = sum((Counter(one.struck) for one in tried), Counter[str]())
         terminalreporter.line(
-            f"{fault:{width}} {len(tried):6} {struck.total():6} {sum(one.documents for one in tried):9} "
+            f"{row:{width}} {len(tried):6} {struck.total():6} {sum(one.documents for one in tried):9} "
             + " ".join(f"{sums[name]:8}" for name in COUNTED)
         )
         if len(struck) > 1:
             told = ", ".join(f"{name} {count}" for name, count in sorted(struck.items()))
             terminalreporter.line(f"  {told}")
+
+
+def _called(report: Any) -> bool:
+    return getattr(report, "when", None) == "call"
 
 
 @pytest.fixture
@@ -97,16 +107,18 @@ def chance(seed: int) -> random.Random:
     return random.Random(seed)
 
 
-Note = Callable[[Outcome], None]
-
-
 @pytest.fixture
 def note(request: pytest.FixtureRequest) -> Note:
-    """Enters an outcome into the table, under the test's name."""
+    """Enters an outcome into the table, under the test's name; a report carries it to whichever process shows it."""
     fault = request.node.originalname.removeprefix("test_").replace("_", " ")
     parameters = [str(value) for name, value in request.node.callspec.params.items() if name != "seed"]
-    row = request.config.stash.setdefault(OUTCOMES, {}).setdefault(": ".join([fault, *parameters]), [])
-    return row.append
+    row = ": ".join([fault, *parameters])
+
+    def enter(outcome: Outcome) -> None:
+        plain = {**vars(outcome), "struck": dict(outcome.struck)}  # as it can go to another process
+        request.node.user_properties.append((OUTCOME, {"row": row, "outcome": plain}))
+
+    return enter
 
 
 @contextlib.contextmanager
@@ -129,9 +141,7 @@ def _trial(
 
 
 @pytest.fixture
-def trial(
-    tmp_path: Path, client: Client, database: Database[dict[str, Any]], note: Note
-) -> Iterator[Trial]:
+def trial(tmp_path: Path, client: Client, database: Database[dict[str, Any]], note: Note) -> Iterator[Trial]:
     """A trial on the single server, behind a proxy; its outcome goes into the table under the test's name."""
     assert client.address is not None
     with (

@@ -110,7 +110,8 @@ def identities(chance: random.Random, count: int) -> list[Any]:
             Decimal128(f"{one}.5"),
             f"text {one}",
             ObjectId(),
-            datetime.datetime(2000, 1, 1, tzinfo=datetime.timezone.utc) + datetime.timedelta(seconds=one % 10**8),
+            datetime.datetime(2000, 1, 1, tzinfo=datetime.timezone.utc)
+            + datetime.timedelta(seconds=one % 10**8),
             one.to_bytes(6, "big"),
             Timestamp(one % 2**31, number),
             {"ward": one, "deep": {"number": number}},

@@ -104,7 +104,10 @@ class Project:
     @property
     def set(self) -> list[str]:
         """The settings of this project, as flags."""
-        return ["--log-dir=logs", *(f"--set={key.replace('__', '.')}={value}" for key, value in self.settings.items())]
+        return [
+            "--log-dir=logs",
+            *(f"--set={key.replace('__', '.')}={value}" for key, value in self.settings.items()),
+        ]
 
     def masked_by_workers(self) -> int:
         """How many documents workers have masked, those counted whose work was lost and done again."""
@@ -130,8 +133,6 @@ class Project:
                 process.kill()
         for command in self._commands:
             command.wait(10)
-
-
 
 
 def _own(process: psutil.Process) -> bool:

@@ -47,9 +47,9 @@ def test_worker_held_past_its_lease(guard: str, trial: Trial, chance: random.Ran
             partitions = trial.ledger[PARTITIONS]
             overdue = [one["_id"] for one in partitions.find({"state": "leased", "worker": holder})]
             partitions.update_many({"_id": {"$in": overdue}}, {"$set": {"renewed": LONG_AGO}})
+            done = {"_id": {"$in": overdue}, "state": "done"}
             run.until(
-                lambda: partitions.count_documents({"_id": {"$in": overdue}, "state": "done"})  # noqa: B023
-                == len(overdue),  # noqa: B023
+                lambda: partitions.count_documents(done) == len(overdue),  # noqa: B023
                 "somebody else does its partition",
             )
         finally:

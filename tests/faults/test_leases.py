@@ -16,7 +16,6 @@ from typing import Any
 import bson
 import pytest
 from fail_points import Fault, failing
-from conftest import Note
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -31,6 +30,7 @@ from people import Outcome
 from pymongo import DeleteOne, UpdateOne
 from pymongo.errors import OperationFailure
 from stepping import DOCUMENTS, PREFIX, RUN, SteppedWorker
+from trials import Note
 
 from phimask import Partition
 from phimask.ledger.opening import Ledger

@@ -1,4 +1,4 @@
-"""What a run is bound to: a collection that becomes another, rules, key and version that become others before a resume."""
+"""What a run is bound to: a collection that becomes another, and rules, key and version that do so before a resume."""
 
 from __future__ import annotations
 

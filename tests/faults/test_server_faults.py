@@ -9,15 +9,16 @@ import time
 import pytest
 from fail_points import FAULTS, Fault, failing
 from proxy import Proxy
-from test_killed import BATCH, GUARDS, WRITTEN
+from test_killed import GUARDS, PARTITIONS, WRITTEN
 from trials import Trial
 
 from phimask.ledger.opening import Ledger
 from phimask.ledger.runs import Runs
-from replica_set import ReplicaSet, wait_until
+from replica_set import ReplicaSet
 
 DOCUMENTS = 600
 PACE = 0.002
+BATCH = 20
 COMMANDS = {
     "changed": ["find", "update", "insert", "findAndModify", "commitTransaction"],
     "none": ["find", "update", "findAndModify"],
@@ -44,6 +45,28 @@ def test_fail_point(fault: Fault, guard: str, inside: Trial, chance: random.Rand
     run.wait()
     inside.judge(run)
     assert any(reason.startswith("retry") for reason in run.report["collections"][0]["throttled"])
+
+
+@pytest.mark.parametrize("command", ["insert", "find"])
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_fail_point_while_cutting(fault: Fault, command: str, inside: Trial, chance: random.Random) -> None:
+    """Partitions are cut and entered while others are masked already, and go through it too."""
+    if command == "find" and fault.write_concern is not None:
+        pytest.skip("what is read has no write concern")
+    inside.fill(chance, DOCUMENTS)
+    where = inside.ledger[PARTITIONS] if command == "insert" else inside.people
+    client = inside.people.database.client
+    with contextlib.ExitStack() as stack:
+
+        def fail(_: int) -> None:
+            times = chance.randint(2, 5)
+            stack.enter_context(failing(client, [command], fault, times=times, namespace=where.full_name))
+
+        trap = inside.proxy.trap("insert", PARTITIONS, chance.randint(1, 3), act=fail)
+        run = inside.project.run()
+        run.wait()
+        trap.wait(0)
+    inside.judge(run)
 
 
 @GUARDS

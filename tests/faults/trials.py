@@ -14,6 +14,9 @@ from project import Command, Project
 from proxy import Proxy
 from pymongo.database import Database
 
+Note = Callable[[Outcome], None]
+"""Enters an outcome into the table."""
+
 
 @dataclass
 class Trial:
@@ -25,7 +28,7 @@ class Trial:
     databases: list[Database[dict[str, Any]]]
     before: Frozen = field(default_factory=dict)
     struck: Counter[str] = field(default_factory=Counter)
-    note: Callable[[Outcome], None] = lambda _: None
+    note: Note = lambda _: None
 
     def fill(self, chance: random.Random, count: int) -> None:
         """So many people, and the copy."""

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
+from loguru import logger
 from pymongo.errors import PyMongoError
 
+from phimask.config.model import Retry
 from phimask.engine.control import StopSignal
 from phimask.errors import PhimaskError
 from phimask.ledger.partitions import Partitions
 from phimask.ledger.runs import Runs
 from phimask.plugins.values import Partition
-from phimask.store.retry import terminal_error
+from phimask.store.retry import retrying, terminal_error
+
+_Answer = TypeVar("_Answer")
 
 _PATIENCE_SECONDS = 2.0
 """How long to wait for the number of partitions, which tells how many workers are of use."""
 
 
 class Cutting:
-    """Enters partitions, from number `first` on. An error stops the run and is raised by `settle`."""
+    """Enters partitions, from number `first` on. An error that stays stops the run and is raised by `settle`."""
 
     def __init__(
         self,
@@ -30,6 +35,7 @@ class Cutting:
         stop: StopSignal,
         ranges: Iterable[Partition],
         first: int,
+        retry: Retry,
     ) -> None:
         self._partitions = partitions
         self._runs = runs
@@ -38,6 +44,7 @@ class Cutting:
         self._stop = stop
         self._ranges = ranges
         self._first = first
+        self._retry = retry
         self._error: PhimaskError | None = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._cut, name="phimask-cut", daemon=True)
@@ -50,7 +57,7 @@ class Cutting:
         """How many partitions there are in all, if that is known within a moment."""
         if not self._over.wait(_PATIENCE_SECONDS):
             return None
-        return sum(self._partitions.states().values())
+        return sum(self._persist(self._partitions.states).values())
 
     def settle(self) -> None:
         """Wait for the end. Raises what went wrong."""
@@ -60,10 +67,11 @@ class Cutting:
 
     def _cut(self) -> None:
         try:
-            for _ in self._partitions.add(self._unless_stopped(), self._first):
-                pass
+            for number, one in enumerate(self._unless_stopped(), self._first):
+                # Entered again where the answer was lost, it is the same.
+                self._persist(lambda: list(self._partitions.add([one], number)))  # noqa: B023  (called at once)
             if not self._stop.stopping:
-                self._runs.all_cut(self._run, self._namespace)
+                self._persist(lambda: self._runs.all_cut(self._run, self._namespace))
         except PyMongoError as error:
             self._error = terminal_error(error, f"entering the partitions of {self._namespace}")
         except PhimaskError as error:
@@ -72,6 +80,13 @@ class Cutting:
             self._over.set()
             if self._error is not None:
                 self._stop.stop()
+
+    def _persist(self, ask: Callable[[], _Answer]) -> _Answer:
+        def waited(reason: str, seconds: float) -> None:
+            logger.info("cutting {} waited {:.1f} s, {}", self._namespace, seconds, reason)
+
+        answer: _Answer = retrying(self._retry, waited, lambda: self._stop.stopping)(ask)
+        return answer
 
     def _unless_stopped(self) -> Iterator[Partition]:
         for one in self._ranges:

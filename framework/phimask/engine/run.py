@@ -304,7 +304,7 @@ class Run:
         last = partitions.last()
         ranges: Iterator[Partition] = plan.partitions()
         if last is not None and plan.partitioner is not None and plan.indexed is not None:
-            rest = CollectionSource(plan.source.raw(), after=last[1])
+            rest = CollectionSource(plan.source.raw(), after=last[1], retry=self._profile.retry)
             rest.end_at(plan.indexed.last_id())
             ranges = iter(()) if last[1] == rest.last_id() else plan.partitioner.partitions(rest)
         cutting = Cutting(
@@ -315,6 +315,7 @@ class Run:
             self._stop,
             ranges,
             0 if last is None else last[0] + 1,
+            self._profile.retry,
         )
         cutting.start()
         return cutting

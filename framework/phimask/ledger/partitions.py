@@ -185,8 +185,11 @@ class Partitions:
         try:
             self._kept.insert_one(document)
         except DuplicateKeyError:
-            # Entered before, by an attempt whose answer was lost; or by another who cuts elsewhere.
-            there = self._kept.find_one({"_id": document["_id"]})
+            # Entered before, by an attempt whose answer was lost; or by another who cuts elsewhere. A majority may not
+            # have it yet, so that a read might not find it; a write does, and waits for them.
+            there = self._kept.find_one_and_update(
+                {"_id": document["_id"]}, {"$set": {"split_off": split_off}}
+            )
             if there is None or (unpacked(there["after"]), unpacked(there["end"])) != (after, upto):
                 raise SafeStop(
                     f"partitions of {self._namespace} are being cut by two coordinators of run {self._run}; this one "

@@ -120,7 +120,7 @@ def plan_collection(
     if scope.query is not None:
         _try(scope.query, source)
     collection = source.raw()
-    indexed = CollectionSource(collection)
+    indexed = CollectionSource(collection, retry=profile.retry)
     governor = registry.create(
         "memory_governor", profile.memory_governor.name, profile.memory_governor.options
     )

@@ -8,11 +8,12 @@ from typing import Any, Final, TypeVar
 import bson
 from pymongo.errors import OperationFailure, PyMongoError
 
+from phimask.config.model import Retry
 from phimask.errors import StoreError
 from phimask.plugins.values import DocumentId
 from phimask.store.chunks import Chunks
 from phimask.store.raw import by_id, by_ids, identity, within
-from phimask.store.retry import terminal_error
+from phimask.store.retry import retrying, terminal_error
 
 _Answer = TypeVar("_Answer")
 
@@ -36,11 +37,15 @@ _EMPTY_RANGE: Final = 51175
 class CollectionSource:
     """Implements phimask.Source over a raw collection (see connect.raw_collection), or over what lies beyond `after`.
 
-    The greatest `_id` is asked for once: documents inserted behind it are not the run's.
+    The greatest `_id` is asked for once: documents inserted behind it are not the run's. `retry`: what is asked is
+    asked again while the error is one that passes.
     """
 
-    def __init__(self, collection: Any, after: DocumentId | None = None) -> None:
+    def __init__(
+        self, collection: Any, after: DocumentId | None = None, *, retry: Retry | None = None
+    ) -> None:
         self.after = after
+        self._retry = retry
         self._collection = collection
         self._chunks: dict[str, Chunks] = {}
         self._all, size = self._ask(self._statistics)
@@ -188,7 +193,10 @@ class CollectionSource:
         self, question: Callable[[], _Answer], doing: str = "reading the collection's _id index"
     ) -> _Answer:
         try:
-            return question()
+            if self._retry is None:
+                return question()
+            answer: _Answer = retrying(self._retry, lambda *_: None, lambda: False)(question)
+            return answer
         except StoreError:
             raise
         except PyMongoError as error:
