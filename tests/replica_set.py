@@ -25,7 +25,7 @@ from phimask.store import lifeline
 
 NAME = "faults"
 HOST = "127.0.0.1"
-_WAIT = 60.0
+_WAIT = 180.0
 # Below those that systems give to outgoing connections, so that a dead member's stays free.
 _PORTS = range(20_000, 32_000)
 _SETTINGS = {"electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 250, "heartbeatTimeoutSecs": 2}

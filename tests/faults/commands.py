@@ -20,7 +20,7 @@ from phimask.cli.main import run as phimask
 from phimask.log import close_log
 from replica_set import wait_until
 
-_LONGEST = 180.0
+_LONGEST = 600.0
 
 
 class Command(abc.ABC):
@@ -59,7 +59,7 @@ class Command(abc.ABC):
         assert self.code is not None
         return self.code
 
-    def until(self, what: Callable[[], bool], told: str, seconds: float = 60.0) -> None:
+    def until(self, what: Callable[[], bool], told: str, seconds: float = 300.0) -> None:
         """Wait for something while it runs."""
 
         def so() -> bool:
