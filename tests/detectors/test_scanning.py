@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import sys
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -35,12 +37,16 @@ PIECES = (
 
 
 def both(text: str) -> tuple[list[list[scanning.Found]], list[list[scanning.Found]]]:
-    return tuple([scanner.scan(text).find(rule) for rule in RULES] for scanner in (NATIVE, PURE))  # type: ignore[return-value]
+    return tuple([found(scanner, rule, text) for rule in RULES] for scanner in (NATIVE, PURE))  # type: ignore[return-value]
+
+
+def found(scanner: Scanner, rule: Rule, text: str) -> list[scanning.Found]:
+    return scanner.scan([text]).find([rule]).get(0, [])
 
 
 def test_the_library_is_there_to_be_compared() -> None:
-    assert NATIVE.scan("").native
-    assert not PURE.scan("").native
+    assert NATIVE.scan([""]).native
+    assert not PURE.scan([""]).native
 
 
 @settings(max_examples=400, deadline=None)
@@ -103,9 +109,9 @@ def test_without_the_library_the_expressions_are_searched(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "hyperscan", None)
     monkeypatch.setitem(sys.modules, "ahocorasick_rs", None)
     rule = Rule(r"\bab+\b", (r"\bab",), 1.0)
-    seen = Scanner([rule]).scan("abb xab ab")
-    assert not seen.native
-    assert seen.find(rule) == [(0, 3, 1.0), (8, 10, 1.0)]
+    scan = Scanner([rule]).scan(["abb xab ab", "x", "ab"])
+    assert not scan.native
+    assert scan.find([rule]) == {0: [(0, 3, 1.0), (8, 10, 1.0)], 2: [(0, 2, 1.0)]}
     assert Dictionary(["Ada"]).find("Ada") == [(0, 3)]
     assert not Dictionary(["Ada"]).is_native
 
@@ -116,12 +122,24 @@ def test_a_rule_goes_on_behind_what_it_believed_and_within_what_it_did_not() -> 
 
     rule = Rule(r"\d{4}|\d{2}", (r"\d{2}",), judge)
     for native in (True, False):
-        assert Scanner([rule], native=native).scan("1212x3456").find(rule) == [(1, 3, 0.5), (5, 9, 0.5)]
+        assert found(Scanner([rule], native=native), rule, "1212x3456") == [(1, 3, 0.5), (5, 9, 0.5)]
 
 
 def test_a_group_can_be_the_find() -> None:
     rule = Rule(r"no\. (\d+)", (r"no\. \d",), sure(0.8, 1))
-    assert Scanner([rule]).scan("no. 47").find(rule) == [(4, 6, 0.8)]
+    assert found(Scanner([rule]), rule, "no. 47") == [(4, 6, 0.8)]
+
+
+def test_a_glance_answers_for_the_longest_trigger_that_it_believes() -> None:
+    asked = []
+
+    def glance(expression: re.Pattern[str], text: str, start: int, end: int) -> re.Match[str] | None:
+        asked.append((start, end))
+        return None if end > 3 else expression.match(text, start)
+
+    rule = Rule("ab{2}", ("ab{1,4}",), 1.0, glance=glance)
+    assert found(Scanner([rule]), rule, "abbbb") == [(0, 3, 1.0)]
+    assert asked == [(0, 5), (0, 4), (0, 3)]
 
 
 def test_threads_scan_side_by_side() -> None:
@@ -146,9 +164,9 @@ def test_a_text_is_scanned_once_for_all(monkeypatch: pytest.MonkeyPatch) -> None
     calls = []
     real = Scanner.scan
 
-    def counted(self: Scanner, text: str) -> Scan:
-        calls.append(text)
-        return real(self, text)
+    def counted(self: Scanner, texts: Iterable[str]) -> Scan:
+        calls.extend(texts)
+        return real(self, texts)
 
     monkeypatch.setattr(Scanner, "scan", counted)
     text = "seen by Dr. Okafor on 4/17/2021 for the only time"

@@ -5,21 +5,25 @@ from __future__ import annotations
 import re
 from typing import ClassVar, Final
 
+from phimask_plugins.detectors.alternatives import any_of
 from phimask_plugins.detectors.gazetteer import STATE_CODES, STATES
 from phimask_plugins.detectors.pattern import PatternDetector
 from phimask_plugins.detectors.scanning import Found, Rule, sure
 
-_STATE: Final = "|".join((*STATE_CODES, *STATES))
+_STATE: Final = any_of((*STATE_CODES, *STATES))
 _STATE_END: Final = re.compile(rf"\b(?:{_STATE})\Z")
 _LONGEST_STATE: Final = 16
 _CODES: Final = frozenset(STATE_CODES)
 _LOWER_FRONT: Final = re.compile(r"(?<![\w.-])\d{2,6} (?:[nsew]\.? )?(?:[a-z]{2,20} ){1,3}\Z")
-_SUFFIX: Final = (
-    r"Street|St|Avenue|Ave|Av|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Way|Parkway|Pkwy|"
-    r"Circle|Cir|Terrace|Ter|Crescent|Cres|Close|Grove|Hill|Green|Mews|Gardens|"
-    r"Trail|Trl|Highway|Hwy|Square|Sq|Loop|Pike|Turnpike|Crossing|Alley|Plaza|Row|Walk|Run|Path|Broadway|"
-    r"Expressway|Route|Point|Ridge"
-)
+_SUFFIX: Final = any_of(
+    (
+        "Street", "St", "Avenue", "Ave", "Av", "Road", "Rd", "Boulevard", "Blvd", "Lane", "Ln", "Drive", "Dr",
+        "Court", "Ct", "Place", "Pl", "Way", "Parkway", "Pkwy", "Circle", "Cir", "Terrace", "Ter", "Crescent",
+        "Cres", "Close", "Grove", "Hill", "Green", "Mews", "Gardens", "Trail", "Trl", "Highway", "Hwy", "Square",
+        "Sq", "Loop", "Pike", "Turnpike", "Crossing", "Alley", "Plaza", "Row", "Walk", "Run", "Path", "Broadway",
+        "Expressway", "Route", "Point", "Ridge",
+    )
+)  # fmt: skip
 _UNIT: Final = (
     r"(?:,? {1,2}(?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Room|Rm|Bldg|Building|"
     r"#)\.? ?#?[A-Za-z]?-?\d{0,5}[A-Za-z]?\b)?"

@@ -26,7 +26,12 @@ def any_of(words: Iterable[str]) -> str:
 
 def any_case(words: Iterable[str]) -> str:
     """As `any_of`, for words in lower case: as they are, with a capital, with capitals throughout or for each word."""
-    return any_of(
+    return any_of(cases(words))
+
+
+def cases(words: Iterable[str]) -> frozenset[str]:
+    """What `any_case` matches."""
+    return frozenset(
         form for word in words for form in (word, word[:1].upper() + word[1:], word.upper(), word.title())
     )
 

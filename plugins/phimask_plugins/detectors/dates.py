@@ -70,7 +70,7 @@ def _month_year(match: re.Match[str]) -> Found | None:
 
 def _is_day(one: str, other: str) -> bool:
     first, second = int(one), int(other)
-    return 0 < first <= 31 and 0 < second <= 31 and min(first, second) <= 12
+    return 0 < first <= 31 and 0 < second <= 31 and (first <= 12 or second <= 12)
 
 
 def _numeric(match: re.Match[str]) -> Found | None:

@@ -27,11 +27,11 @@ class EmailDetector(PatternDetector):
         Rule(rf"@(?:(?:{_LABEL}\.){{1,8}}{_TOP_LEVEL}|\[\d{{1,3}}(?:\.\d{{1,3}}){{3}}\])", ("@",), 1.0),
     )
 
-    def found(self, seen: Scan) -> list[Found]:
+    def found(self, scan: Scan, number: int, by_rules: list[Found]) -> list[Found]:
         """The domains that have a local part before them, with it."""
-        text = seen.form.text
+        text = scan.seen[number].form.text
         result: list[Found] = []
-        for at, end, confidence in super().found(seen):
+        for at, end, confidence in by_rules:
             first = max(0, at - _LONGEST_LOCAL)
             start = first + len(text[first:at].rstrip(_LOCAL))
             # What is no letter or digit at the front belongs to the sentence; what is longer is no address.

@@ -8,7 +8,7 @@ from phimask_plugins.detectors import chat, naming
 from phimask_plugins.detectors.alternatives import any_case, any_of, each_with
 from phimask_plugins.detectors.known import in_lower_case, known
 from phimask_plugins.detectors.lists import words
-from phimask_plugins.detectors.naming import FOLLOWED
+from phimask_plugins.detectors.naming import FOLLOWED, NEED_COLON
 from phimask_plugins.detectors.pattern import PatternDetector
 from phimask_plugins.detectors.people import CREDENTIAL, CREDENTIALS, PARTICLE, PARTICLES, WORD, is_term
 from phimask_plugins.detectors.scanning import Found, Rule, Scan
@@ -56,6 +56,7 @@ class NameDetector(PatternDetector):
     name: ClassVar[str] = "name"
     label: ClassVar[str] = "NAME"
     labels: ClassVar[frozenset[str]] = frozenset({label})
+    uses_known: ClassVar[bool] = True
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             rf"\b{_TITLE}\b\.? {{1,2}}(?:(?:{PARTICLE})?(?P<word>{WORD})(?!\w)|[A-Z]\.)",
@@ -71,12 +72,17 @@ class NameDetector(PatternDetector):
             rf"(?<![\w'@.-])(?![A-Za-z'-]{{{_LONGEST + 1}}})(?P<word>{WORD})(?=,? {{1,2}}(?:[A-Z]|{PARTICLE}[A-Z]))",
             (rf"\b[A-Z][A-Za-z'-]{{0,{_LONGEST - 1}}},? {{1,2}}(?:[A-Z]|(?:{PARTICLES})[ -])",),
             naming.pair,
+            glance=naming.at_pair,
         ),
         Rule(
             rf"\b(?P<relation>{any_case(_RELATIONS)})\b(?P<mark>(?::|,| \(| -)?)\s{{0,4}}"
             rf"(?<=[\s(])(?P<word>{WORD})(?!\w)",
-            (rf"\b(?i:{any_of(_RELATIONS)})(?:[:,]\s|\s[A-Z\s(-])",),
+            (
+                rf"\b(?i:{any_of(set(_RELATIONS) - NEED_COLON)})(?:[:,]?\s{{1,4}}| \(\s{{0,4}}| -\s{{1,4}})[A-Z]",
+                rf"\b(?i:{any_of(NEED_COLON)}):\s{{1,4}}[A-Z]",
+            ),
             naming.labelled,
+            glance=naming.at_label,
         ),
         Rule(
             rf"(?<![\w'.-])(?P<initials>[A-Z]\. ?(?:[A-Z]\. ?)?)(?:{PARTICLE})?(?P<word>{WORD})(?!\w)",
@@ -97,6 +103,7 @@ class NameDetector(PatternDetector):
             rf"(?<=[a-z] )(?:by|per|told|paged|saw|asked|notified|than) (?P<word>{WORD})(?!\w)",
             (r"\b(?:by|per|told|paged|saw|asked|notified|than) [A-Z]",),
             naming.by,
+            glance=naming.at_last,
         ),
         Rule(
             rf"(?<![\w'@.-])(?P<word>{WORD})(?='s (?:{_OWNED})\b)",
@@ -111,9 +118,9 @@ class NameDetector(PatternDetector):
         _INFORMAL,
     )
 
-    def found(self, seen: Scan) -> list[Found]:
+    def found(self, scan: Scan, number: int, by_rules: list[Found]) -> list[Found]:
         """By the rules, and first names that stand alone."""
-        result = super().found(seen)
+        seen, result = scan.seen[number], by_rules
         text = seen.form.text
         alone = names().alone
         result += [
@@ -121,7 +128,7 @@ class NameDetector(PatternDetector):
             for start, end in known(seen)
             if text[start:end] in alone and _stands_apart(text, start, end) and not is_term(text, end)
         ]
-        if len(text) <= _MESSAGE or seen.has(_INFORMAL):
+        if len(text) <= _MESSAGE or scan.has(_INFORMAL, number):
             result += [
                 one
                 for start, end in in_lower_case(seen)

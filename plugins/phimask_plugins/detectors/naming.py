@@ -31,7 +31,7 @@ _STRONG: Final = frozenset(
     {"named", "name", "called", "client", "caller", "author", "patient name", "pt name", "name is", "emergency contact",
      "next of kin"}
 )  # fmt: skip
-_NEED_COLON: Final = frozenset({"to", "from", "cc", "attn", "attention", "member", "re", "contact"})
+NEED_COLON: Final = frozenset({"to", "from", "cc", "attn", "attention", "member", "re", "contact"})
 _BEFORE_PAIR: Final = re.compile(
     r"(?:\b(?:for|by|with|per|re|and|from|of|to|pt|patient|called|saw|see|is|on|gave|told|asked|sent|add|"
     r"verified|between)|[:(;/&]|--|[-*])\s{0,2}\Z|(?:\A|\n)\s{0,3}\Z",
@@ -73,6 +73,35 @@ def untitled(match: re.Match[str]) -> Found | None:
     if is_none(word) or not (is_last(word) or is_first(word) or not chat.is_plain(match["word"])):
         return None
     return match.start(), chat.onward(match.string, match.end()), 0.7
+
+
+_RUN: Final = re.compile(r"[A-Za-z]+(?![\w'-])")
+"""A word that the expression for one can only match whole."""
+
+
+def at_pair(expression: re.Pattern[str], text: str, start: int, end: int) -> re.Match[str] | None:
+    """The first of two words, unless it begins no name."""
+    word, _, _ = text[start : end - 1].partition(" ")
+    if word[-1] == ",":
+        if not is_last(word[:-1]):
+            return None
+    elif word in NO_NAME or word in FACILITY:
+        return None
+    return expression.match(text, start)
+
+
+def at_label(expression: re.Pattern[str], text: str, start: int, end: int) -> re.Match[str] | None:
+    """A word that a name follows, unless what begins before `end` is none."""
+    run = _RUN.match(text, end - 1)
+    if run is not None and (run[0] in _TITLES or is_none(run[0])):
+        return None
+    return expression.match(text, start)
+
+
+def at_last(expression: re.Pattern[str], text: str, start: int, end: int) -> re.Match[str] | None:
+    """A word before somebody, unless what begins before `end` is no last name."""
+    run = _RUN.match(text, end - 1)
+    return None if run is not None and not is_last(run[0]) else expression.match(text, start)
 
 
 def pair(match: re.Match[str]) -> Found | None:
@@ -175,7 +204,7 @@ def labelled(match: re.Match[str]) -> Found | None:
     relation, text, start = match["relation"].lower(), match.string, match.start("word")
     word, end = match["word"], match.end("word")
     colon = ":" in match["mark"]
-    if (relation in _NEED_COLON and not colon) or word in _TITLES:
+    if (relation in NEED_COLON and not colon) or word in _TITLES:
         return None
     strong = colon or relation in _STRONG
     if is_none(word) or is_credential(word) or (word.isupper() and not strong):

@@ -21,6 +21,7 @@ _LABELS: Final = re.compile(
 )
 """Read from the end."""
 _LONGEST_HOST: Final = 253
+_LONGEST_LABEL: Final = 63
 _NOT_LAST: Final = ".,;:!?)]}'\""
 _REFUSED_MACS: Final = frozenset({"0" * 12, "F" * 12})
 _NOT_HEX: Final = re.compile(r"[^0-9A-Fa-f]")
@@ -38,6 +39,12 @@ def _url(match: re.Match[str]) -> Found | None:
     if not mark and host.lower().startswith("www.") and "." not in host[4:].rstrip(_NOT_LAST):
         return None
     return match.start(), match.start() + len(address.rstrip(_NOT_LAST)), 0.9 if mark else 0.7
+
+
+def _at_domain(expression: re.Pattern[str], text: str, start: int, _: int) -> re.Match[str] | None:
+    """The last part of a domain, but not where it plainly belongs to an address of e-mail."""
+    at = text.rfind("@", max(0, start - _LONGEST_LABEL), start)
+    return None if at >= 0 and text[at + 1 : start].isalnum() else expression.match(text, start)
 
 
 def _domain(match: re.Match[str]) -> Found | None:
@@ -88,6 +95,7 @@ class UrlDetector(PatternDetector):
             (rf"\.(?:{_TOP_LEVEL})\b",),
             _domain,
             re.IGNORECASE,
+            glance=_at_domain,
         ),
     )
 

@@ -28,7 +28,7 @@ CREDENTIAL: Final = rf"(?:{CREDENTIALS})\b\.?(?!\w)"
 _CREDENTIAL: Final = re.compile(CREDENTIAL)
 _TITLED_AFTER: Final = re.compile(rf"(?:,? {{1,2}}{CREDENTIAL}){{1,3}}")
 _AFTER: Final = re.compile(r"(?:'s)?[ -]([A-Za-z]+)")
-_LAST_PART: Final = re.compile(r"[A-Za-z']+\Z")
+_AFTER_STARTS: Final = (" ", "-", "'s")
 
 
 def capital(word: str) -> str:
@@ -68,7 +68,7 @@ def is_likely(word: str) -> bool:
 
 def is_term(text: str, end: int) -> bool:
     """Whether what follows makes a discoverer of a person, or a place."""
-    after = _AFTER.match(text, end)
+    after = _AFTER.match(text, end) if text.startswith(_AFTER_STARTS, end) else None
     return after is not None and (after[1].lower() in TERMS or after[1] in FACILITY)
 
 
@@ -85,11 +85,11 @@ def given(text: str, end: int) -> re.Match[str] | None:
 def onward(text: str, end: int, most: int = 3) -> int:
     """The end of a name that has begun: further words, and what its bearer has studied."""
     for _ in range(most):
-        one = _MORE.match(text, end)
+        one = _MORE.match(text, end) if text.startswith(" ", end) else None
         if one is None or (one["word"] and (is_none(one["word"]) or is_credential(one["word"]))):
             break
         end = one.end()
-    titles = _TITLED_AFTER.match(text, end)
+    titles = _TITLED_AFTER.match(text, end) if text.startswith((",", " "), end) else None
     return end if titles is None else titles.end()
 
 

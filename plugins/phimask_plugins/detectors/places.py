@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import ClassVar, Final
 
-from phimask_plugins.detectors.alternatives import any_case, any_of, each_with
+from phimask_plugins.detectors.alternatives import any_case, any_of, cases, each_with
 from phimask_plugins.detectors.gazetteer import (
     CITIES,
     HOSPITALS,
@@ -20,8 +20,8 @@ from phimask_plugins.detectors.pattern import PatternDetector, united
 from phimask_plugins.detectors.scanning import Found, Rule, Scan
 from phimask_plugins.detectors.words import FACILITY, NO_NAME, TERMS, is_word, names
 
-_STATE: Final = "|".join((*STATE_CODES, *STATES))
-_FULL_STATE: Final = "|".join(STATES)
+_STATE: Final = any_of((*STATE_CODES, *STATES))
+_FULL_STATE: Final = any_of(STATES)
 _HEAD: Final = (
     r"Hospitals?|Hosp|Clinics?|Medical (?:Center|Centre|Group|Associates|Campus|School|College)|"
     r"Med\.? (?:Center|Ctr)|"
@@ -58,7 +58,11 @@ _LOWER_PLACE: Final = re.compile(r"\b(?:at|to|from|in|@) (?P<place>(?:[a-z.']{2,
 _LOWER_HEADS: Final = (
     r"hospital|clinic|medical center|med center|nursing home|urgent care|health center|hospice"
 )
+_WHERE_CASES: Final = cases(_WHERE)
+_BEFORE_CAPS: Final = r"(?:(?:the|our|my|a|an) )?(?:downtown |nearby |local )?"
 _CAPS: Final = r"[A-Z][A-Za-z'&-]*\.?(?:[ /](?:(?:of|and|the|for|&) )?[A-Z][A-Za-z'&-]*\.?){0,5}"
+_PLACE: Final = re.compile(rf"(?P<place>{_CAPS})")
+_BETWEEN: Final = re.compile(r"(?: (?:the|our|my|a|an))?(?: (?:downtown|nearby|local))?\Z")
 _NO_PLACE: Final = words("no_place")
 _PLACE_WORDS: Final = words("place_words")
 _NO_FRONT: Final = frozenset(
@@ -68,20 +72,9 @@ _NO_FRONT: Final = frozenset(
 _WORD_STATES: Final = frozenset({"OR", "IN", "ME", "OK", "HI"})
 _DEGREE_STATES: Final = frozenset({"MD", "PA", "MA", "DE", "MS"})
 _BEFORE_OF: Final = frozenset(
-    {
-        "Church",
-        "City",
-        "College",
-        "County",
-        "Hospital",
-        "House",
-        "Institute",
-        "School",
-        "Sisters",
-        "State",
-        "University",
-    }
-)
+    {"Church", "City", "College", "County", "Hospital", "House", "Institute", "School", "Sisters", "State",
+     "University"}
+)  # fmt: skip
 _FORM: Final = re.compile(
     r" (?:form|style|style|units?|stage|class|category|group|scale|mode|position)\b|[-/]"
 )
@@ -101,6 +94,7 @@ _CARE: Final = re.compile(
 )
 _IN_CITY: Final = re.compile(r"(?:,| in| of| at)(?: downtown)? (?=[A-Z])")
 _TERM: Final = re.compile(r"(?:'s)?[ -]([A-Za-z]+)")
+_TERM_STARTS: Final = (" ", "-", "'s")
 _GOES_ON: Final = re.compile(r"[ -][a-z]")
 _PREPOSED: Final = re.compile(
     r"(?:\b(?:in|at|from|near|to|via|of|outside|around|visited|our|the)|[,(:;/])\s{0,2}(?:the |our |"
@@ -110,21 +104,8 @@ _PREPOSED: Final = re.compile(
 _NEARBY: Final = 40
 _LEADING: Final = frozenset({"of", "and", "the", "for", "&", "de", "la", "at", "in"})
 _ABBREVIATED: Final = (
-    "St.",
-    "Mt.",
-    "Ft.",
-    "Dr.",
-    "Med.",
-    "Univ.",
-    "Gen.",
-    "Reg.",
-    "N.",
-    "S.",
-    "E.",
-    "W.",
-    "Sts.",
-    "Ste.",
-)
+    "St.", "Mt.", "Ft.", "Dr.", "Med.", "Univ.", "Gen.", "Reg.", "N.", "S.", "E.", "W.", "Sts.", "Ste.",
+)  # fmt: skip
 
 
 def _word_start(text: str, end: int) -> int:
@@ -211,15 +192,15 @@ def _in(match: re.Match[str]) -> Found | None:
 
 def _with_city(text: str, end: int) -> int:
     """The end of what follows a place's name to say where it is."""
-    clinic = _CARE.match(text, end)
-    if clinic is not None:
+    if text.startswith(" ", end) and (clinic := _CARE.match(text, end)) is not None:
         end = clinic.end()
-    follows = _FOLLOWS.match(text, end)
-    return end if follows is None else follows.end()
+    if text.startswith((", ", " in "), end) and (follows := _FOLLOWS.match(text, end)) is not None:
+        end = follows.end()
+    return end
 
 
 def _is_term(text: str, end: int) -> bool:
-    after = _TERM.match(text, end)
+    after = _TERM.match(text, end) if text.startswith(_TERM_STARTS, end) else None
     return after is not None and after[1].lower() in TERMS
 
 
@@ -229,24 +210,32 @@ def _is_placed(text: str, start: int, end: int) -> bool:
     return before is not None and (before[0][0].isalpha() or _GOES_ON.match(text, end) is None)
 
 
+def _after_where(_: re.Pattern[str], text: str, start: int, end: int) -> re.Match[str] | None:
+    """The place alone, behind words that are known by where they begin and end."""
+    head = text[start : end - 2]
+    if head not in _WHERE_CASES and _BETWEEN.sub("", head, 1) not in _WHERE_CASES:
+        return None
+    match = _PLACE.match(text, end - 1)
+    return None if match is None or (head[:2].isupper() and match[0].isupper()) else match
+
+
 def _where(match: re.Match[str]) -> Found | None:
     text, start, end = match.string, match.start("place"), match.end("place")
     words = match["place"].split(" ")
+    first = words[0].rstrip(".'")
+    if first in _NO_PLACE or first in NATIONS or (first in NO_NAME and first not in _PLACE_WORDS):
+        return None
     while (
         words and words[-1] not in FACILITY and (words[-1] in NO_NAME or words[-1].rstrip(".") in _NO_PLACE)
     ):
         end -= len(words.pop()) + 1
     if not words:
         return None
-    first = words[0].rstrip(".'")
-    if first in _NO_PLACE or (first in NO_NAME and first not in _PLACE_WORDS):
-        return None
-    if first in NATIONS:
-        return None
     alone = len(words) == 1
     if alone and (first in NO_NAME or first in names().alone or len(first) < (4 if first.isupper() else 3)):
         return None
-    if match[0][:2].isupper() and match["place"].isupper():  # all is in capitals: they tell nothing
+    # Where all is in capitals they tell nothing.
+    if match.start() < start and match[0][:2].isupper() and match["place"].isupper():
         return None
     while text[end - 1] in "./&'-":
         end -= 1
@@ -292,6 +281,7 @@ class PlaceDetector(PatternDetector):
     name: ClassVar[str] = "place"
     label: ClassVar[str] = "LOCATION"
     labels: ClassVar[frozenset[str]] = frozenset({label})
+    uses_known: ClassVar[bool] = True
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(rf"(?<= )(?:{_HEAD})\b", (rf"\b(?:{_HEAD})\b",), _facility),
         Rule(
@@ -300,9 +290,10 @@ class PlaceDetector(PatternDetector):
             lambda match: None if _is_term(match.string, match.end()) else (*match.span(), 0.7),
         ),
         Rule(
-            rf"\b{any_case(_WHERE)} (?:(?:the|our|my|a|an) )?(?:downtown |nearby |local )?(?P<place>{_CAPS})",
-            (rf"\b(?i:{any_of(_WHERE)}) (?:(?:the|our|my|a|an) )?(?:downtown |nearby |local )?[A-Z]",),
+            rf"\b{any_case(_WHERE)} {_BEFORE_CAPS}(?P<place>{_CAPS})",
+            (rf"\b(?i:{any_of(_WHERE)}) {_BEFORE_CAPS}[A-Z]",),
             _where,
+            glance=_after_where,
         ),
         Rule(
             r"\bin (?P<place>(?:St\.? )?[A-Z][a-z]{3,}(?: [A-Z][a-z]{2,})?)\b",
@@ -317,9 +308,9 @@ class PlaceDetector(PatternDetector):
         ),
     )
 
-    def found(self, seen: Scan) -> list[Found]:
+    def found(self, scan: Scan, number: int, by_rules: list[Found]) -> list[Found]:
         """By the rules, and those that are known by name, with the word clinic or office that follows."""
-        result = super().found(seen)
+        seen, result = scan.seen[number], by_rules
         text = seen.form.text
         for start, end in known(seen):
             place = text[start:end]

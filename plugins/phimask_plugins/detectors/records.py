@@ -29,6 +29,9 @@ _UNIT: Final = re.compile(
     r" ?(?:mg|ml|mcg|g|kg|lbs?|cm|mm|%|years?|yrs?|days?|weeks?|months?|hours?|am|pm|mm ?hg|bpm)\b",
     re.IGNORECASE,
 )
+_NO_UNIT: Final = ",.;)\n"
+"""What mostly follows a number, and begins no unit; nothing is in it too."""
+_YEAR_DIGITS: Final = 4
 _NO_IDENTIFIER: Final = frozenset(
     {
         "NCT",
@@ -54,15 +57,16 @@ def _counted(least: int, confidence: float) -> Judge:
     """Believes tokens with so many digits at least that are no year and no amount."""
 
     def judge(match: re.Match[str]) -> Found | None:
-        token = match["token"]
+        token, text, end = match["token"], match.string, match.end()
+        digits = len(token) if token.isdecimal() else len(_DIGIT.findall(token))
         if (
-            len(_DIGIT.findall(token)) < least
-            or _YEAR.fullmatch(token)
-            or _UNIT.match(match.string, match.end())
+            digits < least
+            or (len(token) == _YEAR_DIGITS and _YEAR.fullmatch(token))
+            or (text[end : end + 1] not in _NO_UNIT and _UNIT.match(text, end))
         ):
             return None
         start = match.start("token")
-        return start - (match.string[start - 1] == "#"), match.end("token"), confidence
+        return start - (text[start - 1] == "#"), match.end("token"), confidence
 
     return judge
 

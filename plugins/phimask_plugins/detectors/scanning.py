@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Any, Final, NamedTuple
 
-from phimask_plugins.detectors.form import Form, form_of
+from phimask_plugins.detectors.form import form_of
 
 Found = tuple[int, int, float]
 """Start and end in the form of the text, confidence."""
 Judge = Callable[[re.Match[str]], Found | None]
+Glance = Callable[[re.Pattern[str], str, int, int], "re.Match[str] | None"]
+_Place = tuple[int, int, int]
+"""Where a trigger matches: number of the text, start, and the end as a negative number: the longest comes first."""
+_Hits = dict["Rule", list[_Place]]
 
 
 class Rule:
@@ -25,18 +30,30 @@ class Rule:
     begins where a match of one of `triggers` begins, and for one end of a trigger's match there is but one
     beginning; triggers are expressions without look-around, all the shorter the better, since every end counts.
     `judge` says what was found, or None where the match is none.
+
+    `glance`, where there is one, is given `expression`, the text, and where a trigger's match begins and ends, and
+    answers with what the expression matches there, or with as much of it as `judge` asks for, or with None also where
+    `judge` would not believe it. It spares most tries, and long alternations, whose parts are known from the trigger's
+    match.
     """
 
-    __slots__ = ("_compiled", "_flags", "_written", "judge", "triggers")
+    __slots__ = ("_compiled", "_flags", "_written", "glance", "judge", "triggers")
 
     def __init__(
-        self, expression: str, triggers: Sequence[str], judge: Judge | float, flags: int = 0
+        self,
+        expression: str,
+        triggers: Sequence[str],
+        judge: Judge | float,
+        flags: int = 0,
+        *,
+        glance: Glance | None = None,
     ) -> None:
         self._written, self._flags = expression, flags
         self._compiled: re.Pattern[str] | None = None
         prefix = "(?i)" if flags & re.IGNORECASE else ""
         self.triggers = tuple(prefix + trigger for trigger in triggers)
         self.judge: Judge = judge if callable(judge) else sure(judge)
+        self.glance = glance
 
     @property
     def expression(self) -> re.Pattern[str]:
@@ -55,64 +72,86 @@ def sure(confidence: float, group: int | str = 0) -> Judge:
     return judge
 
 
-class Scan:
-    """What a scanner saw in one text."""
+class Seen:
+    """One text of those that a scanner saw."""
 
-    __slots__ = ("_starts", "form", "known", "text")
+    __slots__ = ("form", "known", "text")
 
-    def __init__(self, text: str, form: Form, starts: dict[Rule, list[int]] | None) -> None:
+    def __init__(self, text: str) -> None:
         self.text = text
-        self.form = form
+        self.form = form_of(text)
         self.known: Sequence[tuple[int, int]] | None = None
         """Where known names and places are, once a detector has looked."""
-        self._starts = starts
+
+
+class Scan:
+    """What a scanner saw in some texts."""
+
+    __slots__ = ("_hits", "seen", "touched")
+
+    def __init__(self, seen: Sequence[Seen], rules: Set[Rule], hits: _Hits | None) -> None:
+        self.seen = seen
+        self.touched: Set[Rule] = rules if hits is None else frozenset(hits)
+        """The rules that are worth a try: no other one matches in any of the texts."""
+        self._hits = hits
 
     @property
     def native(self) -> bool:
         """Whether the library did the work."""
-        return self._starts is not None
+        return self._hits is not None
 
-    def has(self, rule: Rule) -> bool:
-        """Whether its expression matches anywhere, whatever its judge thinks."""
-        text, match_at = self.form.text, rule.expression.match
-        if self._starts is None:
-            return rule.expression.search(text) is not None
-        return any(match_at(text, start) for start in self._starts.get(rule, ()))
+    def has(self, rule: Rule, number: int) -> bool:
+        """Whether a rule that is like its triggers matches in one of the texts, whatever its judge thinks."""
+        if self._hits is None:
+            return rule.expression.search(self.seen[number].form.text) is not None
+        return any(place[0] == number for place in self._hits.get(rule, ()))
 
-    def find_all(self, rules: Sequence[Rule]) -> list[Found]:
-        """What `find` finds of each rule."""
-        if self._starts is None:
-            return [one for rule in rules for one in self._search(rule)]
-        found: list[Found] = []
+    def find(self, rules: Iterable[Rule]) -> dict[int, list[Found]]:
+        """By number of a text, every match of the rules that their judges believe. For each rule the next one is looked
+        for after the last one's end."""
+        found: defaultdict[int, list[Found]] = defaultdict(list)
         for rule in rules:
-            starts = self._starts.get(rule)
-            if starts is not None:  # for few detectors in most texts
-                self._try(rule, starts, found)
+            if self._hits is None:
+                for number, one in enumerate(self.seen):
+                    if searched := _searched(rule, one.form.text):
+                        found[number] += searched
+            elif rule in self._hits:
+                self._try(rule, self._hits[rule], found)
         return found
 
-    def find(self, rule: Rule) -> list[Found]:
-        """Every match of the rule that its judge believes, the next one looked for after the last one's end."""
-        return self.find_all((rule,))
-
-    def _try(self, rule: Rule, starts: list[int], found: list[Found]) -> None:
-        text, match_at, at = self.form.text, rule.expression.match, 0
-        for start in starts if len(starts) == 1 else sorted(set(starts)):
-            if start >= at and (match := match_at(text, start)) and (one := rule.judge(match)):
-                found.append(one)
+    def _try(self, rule: Rule, places: list[_Place], found: dict[int, list[Found]]) -> None:
+        seen, expression, glance, judge = self.seen, rule.expression, rule.glance, rule.judge
+        if len(places) > 1:
+            places.sort()
+        current = last = at = -1
+        text = ""
+        for number, start, negative in places:
+            if number != current:
+                current, last, at, text = number, -1, 0, seen[number].form.text
+            # Of what begins at one place the longest trigger that matches counts, as in an expression.
+            if start < at or start == last:
+                continue
+            if glance is None:
+                match, last = expression.match(text, start), start
+            elif (match := glance(expression, text, start, -negative)) is not None:
+                last = start
+            if match is not None and (one := judge(match)) is not None:
+                found[number].append(one)
                 at = match.end()
 
-    def _search(self, rule: Rule) -> list[Found]:
-        found: list[Found] = []
-        text, search, at = self.form.text, rule.expression.search, 0
-        while (match := search(text, at)) is not None:
-            one = rule.judge(match)
-            if one is None:
-                # A true one may begin within what looked like one.
-                at = match.start() + 1
-            else:
-                found.append(one)
-                at = max(match.end(), match.start() + 1)
-        return found
+
+def _searched(rule: Rule, text: str) -> list[Found]:
+    found: list[Found] = []
+    search, at = rule.expression.search, 0
+    while (match := search(text, at)) is not None:
+        one = rule.judge(match)
+        if one is None:
+            # A true one may begin within what looked like one.
+            at = match.start() + 1
+        else:
+            found.append(one)
+            at = max(match.end(), match.start() + 1)
+    return found
 
 
 class _Native(NamedTuple):
@@ -149,27 +188,29 @@ class Scanner:
     """Scans texts for a set of rules. `native`: use the library where there is one."""
 
     def __init__(self, rules: Iterable[Rule], *, native: bool = True) -> None:
-        self._rules = tuple(rules)
-        self._native = _native(self._rules) if native else None
+        ordered = tuple(rules)
+        self._rules = frozenset(ordered)
+        self._native = _native(ordered) if native else None
 
-    def scan(self, text: str) -> Scan:
-        """The text's form, and where each rule is worth a try."""
-        form = form_of(text)
+    def scan(self, texts: Iterable[str]) -> Scan:
+        """The texts' forms, and where in them each rule is worth a try."""
+        seen = [Seen(text) for text in texts]
         if self._native is None:
-            return Scan(text, form, None)
-        by_trigger = self._native.rules
-        starts: dict[Rule, list[int]] = {}
+            return Scan(seen, self._rules, None)
+        database, by_trigger, lock = self._native
+        places: defaultdict[int, list[_Place]] = defaultdict(list)
 
-        def noted(number: int, start: int, _end: int, _flags: int, _context: object) -> None:
-            for rule in by_trigger[number]:
-                if rule in starts:
-                    starts[rule].append(start)
-                else:
-                    starts[rule] = [start]
+        def noted(trigger: int, start: int, end: int, _flags: int, number: int) -> None:
+            places[trigger].append((number, start, -end))
 
-        with self._native.lock:
-            self._native.database.scan(form.text.encode("ascii"), match_event_handler=noted)
-        return Scan(text, form, starts)
+        for number, one in enumerate(seen):
+            with lock:
+                database.scan(one.form.text.encode("ascii"), noted, 0, number)
+        hits: _Hits = {}
+        for trigger, of_trigger in places.items():
+            for rule in by_trigger[trigger]:
+                hits[rule] = hits[rule] + of_trigger if rule in hits else of_trigger
+        return Scan(seen, self._rules, hits)
 
 
 class _Last(threading.local):
@@ -189,14 +230,19 @@ def enlist(rules: Iterable[Rule]) -> None:
         _scanners.clear()
 
 
-def scan(text: str) -> Scan:
-    """The shared scanner's scan. The last one is kept, since detectors are asked about a text one by one."""
-    last = _last.scan
-    if last is not None and (last.text is text or last.text == text):
-        return last
+def scan_all(texts: Iterable[str]) -> Scan:
+    """The shared scanner's scan of several texts."""
     with _making:
         if not _scanners:
             _scanners.append(Scanner(_rules))
         scanner = _scanners[0]
-    _last.scan = result = scanner.scan(text)
+    return scanner.scan(texts)
+
+
+def scan(text: str) -> Scan:
+    """The shared scanner's scan of one text. The last one is kept, since detectors are asked one by one."""
+    last = _last.scan
+    if last is not None and (last.seen[0].text is text or last.seen[0].text == text):
+        return last
+    _last.scan = result = scan_all((text,))
     return result
