@@ -53,6 +53,18 @@ def begun(clock: Callable[[], float] = lambda: 0.0, cpu: Callable[[], float] = l
     return builder
 
 
+COMPLEXITY_CHECK = {
+    "sample": 10,
+    "accuracy_percent": 90.0,
+    "walked_percent": 20.0,
+    "matrix": {
+        "simple": {"simple": 6, "medium": 0, "complex": 0},
+        "medium": {"simple": 1, "medium": 2, "complex": 0},
+        "complex": {"simple": 0, "medium": 0, "complex": 1},
+    },
+}
+
+
 def batch(namespace: str = "ehr.a", **changed: Any) -> BatchFinished:
     facts: dict[str, Any] = {
         "partition": 0,
@@ -78,7 +90,7 @@ def test_a_run_is_added_up() -> None:
     builder.collection(
         "ehr.a", "masked.a", [("Patient.SSN", "fpe"), ("Visits.NPI", "keep")], 30, ceiling_bytes=200
     )
-    builder.complexity("ehr.a", {"simple": 6, "medium": 3, "complex": 1})
+    builder.complexity("ehr.a", {"simple": 6, "medium": 3, "complex": 1}, COMPLEXITY_CHECK)
     clock.seconds += 7
     cpu.seconds += 7
     builder.notify(CollectionStarted("ehr.a", "masked.a", 30, 6_000_000))
@@ -143,6 +155,7 @@ def test_a_run_is_added_up() -> None:
                     "variance_percent": 100.0,
                 },
                 "complexity": {"simple": 6, "medium": 3, "complex": 1},
+                "complexity_check": COMPLEXITY_CHECK,
                 "memory": {"peak_rss_bytes": 120, "ceiling_bytes": 200, "predicted_p50_error_percent": None},
                 "throttled": {"memory": 0.75, "retry": 1.0},
                 "verification": [
@@ -248,6 +261,9 @@ def test_the_ceiling_of_a_batch_replaces_the_one_at_the_beginning() -> None:
 def test_complexity_comes_from_batches_that_tell_it() -> None:
     builder = begun()
     builder.collection("ehr.a", None, [], 0)
+    builder.complexity("ehr.a", {"simple": 600, "medium": 300, "complex": 100})
+    assert builder.entry("ehr.a")["complexity"] == {"simple": 600, "medium": 300, "complex": 100}
+    assert builder.entry("ehr.a")["complexity_check"] is None
     builder.notify(batch(classes={"simple": 4}))
     builder.notify(batch(classes={"simple": 1, "complex": 2}))
     assert builder.entry("ehr.a")["complexity"] == {"simple": 5, "medium": 0, "complex": 2}

@@ -15,6 +15,7 @@ from phimask.engine.beginning import guarded, obstacles, pins
 from phimask.errors import PreflightError
 from phimask.ledger.opening import asking
 from phimask.ledger.runs import Runs
+from phimask.observing.text import told_classes
 from phimask.planning.plan import CollectionPlan
 from phimask.planning.summary import summarize
 
@@ -79,6 +80,7 @@ def _show_extent(plan: Mapping[str, Any]) -> None:
         f"  partitions  {plan['partitions']:,}\n"
         f"  complexity  {mix['simple']} simple, {mix['medium']} medium, {mix['complex']} complex of "
         f"{plan['sampled']} sampled; largest {plan['largest_bytes'] / 1e3:,.1f} kB\n"
+        f"{_told_apart(plan)}"
         f"  reads       {plan['reads']}\n"
         f"  duration    {_duration(predicted['seconds_low'])} to {_duration(predicted['seconds_high'])}\n"
         f"  memory      up to {predicted['memory_bytes'] / 1e6:,.0f} MB of {plan['ceiling_bytes'] / 1e6:,.0f} MB"
@@ -101,6 +103,16 @@ def _show_indexes(indexes: Mapping[str, Any]) -> None:
             f"              write.indexes=rebuild would drop {', '.join(removable)} meanwhile and spare "
             f"{_duration(indexes['seconds_saved_by_rebuilding'])}, less what building takes"
         )
+
+
+def _told_apart(plan: Mapping[str, Any]) -> str:
+    lines = [f"  {name:<11} {told}\n" for name, told in told_classes(plan["complexity_check"])]
+    if plan["every_document_walked"]:
+        lines.append(
+            f"              {plan['sampled']} sampled documents are too few to tell classes by: where batches go by "
+            "classes, each document is walked\n"
+        )
+    return "".join(lines)
 
 
 def _show_rules(console: PersonConsole, rules: Sequence[Mapping[str, Any]]) -> None:

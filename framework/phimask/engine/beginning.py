@@ -13,6 +13,7 @@ from phimask.ledger.identities import packed, unpacked
 from phimask.ledger.opening import make_applied
 from phimask.ledger.runs import ENDED, Pin, RunRecord, Runs, as_text, from_text
 from phimask.masking.keys import MaskingKey
+from phimask.planning.classifier import Classifier
 from phimask.planning.plan import CollectionPlan
 from phimask.planning.prescan import Prescan
 from phimask.store.connect import has_transactions
@@ -53,6 +54,7 @@ def pins(plans: Sequence[CollectionPlan], configuration: Configuration) -> tuple
             rules=digest,
             projection=as_text(plan.scan.projection),
             classes=dict(plan.scan.classes),
+            classifier=None if plan.scan.classifier is None else plan.scan.classifier.document(),
             top=packed(plan.indexed.last_id() if plan.indexed is not None else None),
         )
         for plan, name, digest in zip(
@@ -174,7 +176,11 @@ def unfinished(runs: Runs, run_id: str | None) -> RunRecord:
 def sampled(record: RunRecord) -> dict[str, Prescan]:
     """What the sample showed when the run began, by namespace: whoever goes on need not take one again."""
     return {
-        pin.namespace: Prescan(classes=Counter(pin.classes), projection=from_text(pin.projection))
+        pin.namespace: Prescan(
+            classes=Counter(pin.classes),
+            projection=from_text(pin.projection),
+            classifier=None if pin.classifier is None else Classifier.of(pin.classifier),
+        )
         for pin in record.pins
     }
 

@@ -199,7 +199,9 @@ class Run:
         target = str(plan.target) if plan.target else None
         rules = [(rule.path, rule.masker.name) for rule in plan.rules]
         self._report.collection(plan.namespace, target, rules, plan.documents, self._ceiling)
-        self._report.complexity(plan.namespace, plan.scan.classes)
+        classifier = plan.scan.classifier
+        check = None if classifier is None else classifier.check.report()
+        self._report.complexity(plan.namespace, plan.scan.classes, check)
         self._tell(CollectionStarted(plan.namespace, target, plan.documents, plan.bytes))
         for warning in plan.warnings:
             self._tell(Warned(warning))
@@ -279,7 +281,7 @@ class Run:
             query=plan.scope.query,
             uuid=plan.preflight.uuid,
             projection=plan.reads,
-            classifier=plan.classifier,
+            classifier=plan.scan.classifier,
             guard=record.guard,
             journal=record.journal,
             vault=record.vault is not None,

@@ -39,7 +39,8 @@ class Pin:
 
     `claim` names the collection by its UUID, wherever the ledger is; `file` is the collection file's name as given;
     `rules` the digest of everything in it that decides the outcome; `projection` what is read of documents; `classes`
-    how many documents of the sample were simple, medium and complex; `top` the greatest `_id` when the run began.
+    how many documents of the sample were simple, medium and complex; `classifier` what tells others apart; `top` the
+    greatest `_id` when the run began.
     """
 
     namespace: str
@@ -49,6 +50,7 @@ class Pin:
     rules: str
     projection: str | None
     classes: Mapping[ComplexityClass, int] = field(default_factory=dict)
+    classifier: Mapping[str, Any] | None = field(default=None, repr=False)
     top: bytes | None = field(default=None, repr=False)
 
     @property
@@ -376,7 +378,7 @@ def _taken(pin: Pin, other: RunRecord) -> str:
 
 
 def _record(found: Mapping[str, Any]) -> RunRecord:
-    names = ("namespace", "uuid", "target", "file", "rules", "projection", "classes", "top")
+    names = ("namespace", "uuid", "target", "file", "rules", "projection", "classes", "classifier", "top")
     return RunRecord(
         id=found["_id"],
         state=found["state"],

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from phimask.observing.spread import BatchSpread
 from phimask.observing.tally import Tally
@@ -91,6 +91,8 @@ class _Collection:
     documents: Counter[str] = field(default_factory=Counter)
     told: int = 0
     batches: BatchSpread = field(default_factory=BatchSpread)
+    sampled: Mapping[ComplexityClass, int] = field(default_factory=dict)
+    complexity_check: Mapping[str, Any] | None = None
     complexity: Counter[str] = field(default_factory=Counter)
     peak_rss: int | None = None
     ceiling: int | None = None
@@ -102,6 +104,7 @@ class _Collection:
 
     def entry(self) -> dict[str, Any]:
         done = self.documents
+        classes: Mapping[Any, int] = self.complexity or self.sampled
         return {
             "namespace": self.namespace,
             "target": self.target,
@@ -111,7 +114,8 @@ class _Collection:
             },
             "rules": [rule.entry() for rule in self.rules],
             "batches": self.batches.summary(),
-            "complexity": {name: self.complexity[name] for name in ("simple", "medium", "complex")},
+            "complexity": {name: classes.get(name, 0) for name in get_args(ComplexityClass)},
+            "complexity_check": self.complexity_check,
             "memory": {
                 "peak_rss_bytes": self.peak_rss,
                 "ceiling_bytes": self.ceiling,
@@ -208,9 +212,16 @@ class ReportBuilder:
         """Indexes that were dropped are not there again."""
         self._collections[namespace].indexes = {"rebuilt": [], "missing": list(names), "seconds": None}
 
-    def complexity(self, namespace: str, classes: Mapping[ComplexityClass, int]) -> None:
-        """Documents by class (simple, medium, complex) in the sample taken before; batches may add theirs."""
-        self._collections[namespace].complexity.update(classes)
+    def complexity(
+        self,
+        namespace: str,
+        classes: Mapping[ComplexityClass, int],
+        check: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Documents by class in the sample taken before, which those of the batches replace where they are told, and
+        how well classes are told (None: nobody tried)."""
+        one = self._collections[namespace]
+        one.sampled, one.complexity_check = dict(classes), check
 
     def notify(self, event: Event) -> None:
         """Add what an event tells; the kinds that tell nothing new pass by.

@@ -178,6 +178,7 @@ def _facts(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "memory", told
     if any(one["complexity"].values()):
         yield "complexity", ", ".join(f"{count:,} {name}" for name, count in one["complexity"].items())
+    yield from told_classes(one["complexity_check"])
     if one["throttled"]:
         waited = ", ".join(f"{reason} {_seconds(seconds)}" for reason, seconds in one["throttled"].items())
         yield "waited for", waited
@@ -187,6 +188,23 @@ def _facts(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "indexes", told
     elif indexes and indexes["missing"]:
         yield "indexes", f"dropped, and not there again: {', '.join(indexes['missing'])}"
+
+
+def told_classes(check: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    """How well documents' classes are told: all in one line, then a line for each class that there is."""
+    if check is None:
+        return
+    yield (
+        "told apart",
+        f"{check['accuracy_percent']:g}% of {_count(check['sample'], 'sampled document')} right, "
+        f"{check['walked_percent']:g}% by a walk",
+    )
+    for actual, told in check["matrix"].items():
+        if any(told.values()):
+            yield (
+                f"  {actual}",
+                "told " + ", ".join(f"{kind} {count:,}" for kind, count in told.items() if count),
+            )
 
 
 def _next_steps(report: Mapping[str, Any]) -> Iterator[str]:

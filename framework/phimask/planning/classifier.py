@@ -7,26 +7,19 @@ grown from the pre-scan's sample, and believed only where the sample says that i
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from typing import Any, Final, NamedTuple
 
-from phimask.config.model import Limits
+from phimask.config.model import ClassLimits, Limits
 from phimask.planning.complexity import CLASSES, Shape, shape
+from phimask.planning.trees import Tree, as_data, from_data, grown, leaf_of, leaves
 from phimask.plugins.values import ComplexityClass
 from phimask.rawbson import MalformedBsonError
 
-_BELIEVED_FROM: Final = 0.04
-"""A leaf's expected share of errors, by the rule of succession, up to which nobody looks closer."""
-_LEVELS: Final = 5
-_LEAST_LEAF: Final = 8
 _PARTS: Final = 4
-"""Parts of a sample: each is told by a tree that was grown from the others."""
-_CHEAP: Final = 2
-"""Features that need no walk; the others are those of the shape."""
-
-Features: TypeAlias = tuple[int, ...]
+"""Parts of a sample: each is told by trees that were grown from the others."""
 
 
 class Seen(NamedTuple):
@@ -38,193 +31,157 @@ class Seen(NamedTuple):
     part: Shape
     actual: ComplexityClass
 
-    @property
-    def features(self) -> Features:
-        """What trees judge by, the cheap ones first."""
-        return self.size, self.zeros, self.part.fields, self.part.depth, self.part.elements
-
-
-@dataclass(frozen=True, slots=True)
-class _Leaf:
-    """Documents whose features lie between `least` and `most` are of this class, as far as the sample knows."""
-
-    kind: ComplexityClass
-    believed: bool
-    least: Features
-    most: Features
-
-
-@dataclass(frozen=True, slots=True)
-class _Split:
-    """Features up to `at` go one way, greater ones the other."""
-
-    feature: int
-    at: int
-    low: _Tree
-    high: _Tree
-
-
-_Tree: TypeAlias = "_Leaf | _Split"
-
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How well documents are told that the trees were not grown from.
+    """How well documents of the sample were told by trees that had not seen them.
 
-    `matrix`: by actual class, then by predicted one, documents; `walked`: how many had to be looked at closer.
+    `matrix`: by actual class, then by the one that was told, documents; `walked`: how many had to be looked at closer.
     """
 
-    sample: int
     walked: int
-    matrix: dict[ComplexityClass, dict[ComplexityClass, int]]
+    matrix: Mapping[ComplexityClass, Mapping[ComplexityClass, int]]
 
-    @property
-    def accuracy_percent(self) -> float | None:
-        """Documents whose class was told right, of 100; None where there was no sample."""
+    def report(self) -> dict[str, Any] | None:
+        """As the report has it; None where nothing was tried."""
+        tried = sum(sum(told.values()) for told in self.matrix.values())
+        if not tried:
+            return None
         right = sum(self.matrix[kind][kind] for kind in CLASSES)
-        return 100 * right / self.sample if self.sample else None
+        return {
+            "sample": tried,
+            "accuracy_percent": round(100 * right / tried, 2),
+            "walked_percent": round(100 * self.walked / tried, 2),
+            "matrix": {kind: dict(told) for kind, told in self.matrix.items()},
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
     """Tells classes. It can be pickled, and goes to the workers with their job.
 
-    `whole`: documents are read whole, so that a walk knows their class. `check`: what a sample says about it.
-    `learned`: whether the sample was enough for any class to be told without a walk.
+    `whole`: documents are read whole, so that a walk knows their class. `check`: what the sample says about it.
     """
 
     limits: Limits
     whole: bool
     check: Check
-    _cheap: _Tree | None = field(repr=False)
-    _closer: _Tree | None = field(repr=False)
+    _cheap: Tree | None = field(repr=False)
+    _closer: Tree | None = field(repr=False)
 
     @property
     def learned(self) -> bool:
-        """False: every document is walked."""
-        return self._cheap is not None and any(leaf.believed for leaf in _leaves(self._cheap))
+        """False: the sample was not enough for any class to be told at once, and every document is walked."""
+        return self._cheap is not None and any(leaf.believed for leaf in leaves(self._cheap))
 
     def classify(self, raw: bytes) -> ComplexityClass:
         """The class of the whole document, as far as what was read of it tells. Malformed bytes are complex."""
-        size = len(raw)
-        zeros = zero_bytes(raw)
-        found = _believed(self._cheap, (size, zeros))
+        size, zeros = len(raw), _counting()(raw)
+        found = self._at_once(size, zeros)
         if found is not None:
             return found
         try:
             part = shape(raw, self.limits.medium) if self.whole else shape(raw)
         except MalformedBsonError:
             return "complex"
-        return _closer(self._closer, (size, zeros, part.fields, part.depth, part.elements), part, self.limits)
+        return self._after_walk(size, zeros, part)
+
+    def at_once(self, raw: bytes) -> ComplexityClass | None:
+        """The class, if numbers of bytes are enough to tell it."""
+        return self._at_once(len(raw), _counting()(raw))
+
+    def _at_once(self, size: int, zeros: int) -> ComplexityClass | None:
+        if self._cheap is None:
+            return None
+        features = size, zeros
+        leaf = leaf_of(self._cheap, features)
+        return leaf.kind if leaf.believed and leaf.knows(features) else None
+
+    def _after_walk(self, size: int, zeros: int, part: Shape) -> ComplexityClass:
+        """A document is never simpler than what was read of it."""
+        found = part.complexity(self.limits)
+        if self._closer is None:
+            return found
+        leaf = leaf_of(self._closer, (size, zeros, part.fields, part.depth, part.elements))
+        return max(found, leaf.kind, key=CLASSES.index)
+
+    def checked(self, held_out: Sequence[Seen]) -> Check:
+        """How well it tells documents that it was not made from."""
+        matrix = {actual: dict.fromkeys(CLASSES, 0) for actual in CLASSES}
+        walked = 0
+        for one in held_out:
+            found = self._at_once(one.size, one.zeros)
+            walked += found is None
+            matrix[one.actual][found or self._after_walk(one.size, one.zeros, one.part)] += 1
+        return Check(walked, matrix)
+
+    def document(self) -> dict[str, Any]:
+        """As the ledger keeps it: numbers and names of classes."""
+        return {
+            "limits": asdict(self.limits),
+            "whole": self.whole,
+            "check": asdict(self.check),
+            "cheap": as_data(self._cheap),
+            "closer": as_data(self._closer),
+        }
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> Classifier:
+        """From what the ledger keeps."""
+        return cls(
+            Limits(**{name: ClassLimits(**most) for name, most in kept["limits"].items()}),
+            kept["whole"],
+            Check(**kept["check"]),
+            from_data(kept["cheap"]),
+            from_data(kept["closer"]),
+        )
 
 
-def zero_bytes(raw: bytes) -> int:
-    """How many bytes of a document are zero."""
-    import numpy as np  # noqa: PLC0415  (a quarter of a second of each start, and most runs never ask)
+@cache
+def _counting() -> Callable[[bytes], int]:
+    """Counts zero bytes, several times as fast as `bytes.count`.
 
-    return len(raw) - int(np.count_nonzero(np.frombuffer(raw, np.uint8)))
+    Importing numpy takes a quarter of a second, and a process asks only where batches go by classes.
+    """
+    import numpy as np  # noqa: PLC0415
+
+    return lambda raw: len(raw) - int(np.count_nonzero(np.frombuffer(raw, np.uint8)))
+
+
+def seen(raw: bytes, actual: ComplexityClass) -> Seen:
+    """A document as a run reads it, and the class of all of it. Raises MalformedBsonError."""
+    return Seen(len(raw), raw.count(0), shape(raw), actual)
 
 
 def learn(sample: Sequence[Seen], limits: Limits, *, whole: bool) -> Classifier:
-    """A classifier from all of a sample, checked on each part of it by trees of the other parts."""
-    cheap, closer = _grown(sample, whole=whole)
-    return Classifier(limits, whole, _checked(sample, limits, whole=whole), cheap, closer)
+    """A classifier from all of a sample; its check is of classifiers from parts of it, each on the part left out."""
+    total = Check(0, {actual: dict.fromkeys(CLASSES, 0) for actual in CLASSES})
+    for part in range(_PARTS):
+        rest = [one for number, one in enumerate(sample) if number % _PARTS != part]
+        total = _sum(total, _learned(rest, limits, total, whole=whole).checked(sample[part::_PARTS]))
+    return _learned(sample, limits, total, whole=whole)
 
 
-def _grown(sample: Sequence[Seen], *, whole: bool) -> tuple[_Tree | None, _Tree | None]:
+def _learned(sample: Sequence[Seen], limits: Limits, check: Check, *, whole: bool) -> Classifier:
     if not sample:
-        return None, None
-    cheap = _tree(sample, _CHEAP, _LEVELS)
-    return cheap, None if whole else _tree(sample, len(sample[0].features), _LEVELS)
+        return Classifier(limits, whole, check, None, None)
+    cheap = grown([((one.size, one.zeros), one.actual) for one in sample])
+    if whole:
+        return Classifier(limits, whole, check, cheap, None)
+    closer = grown(
+        [
+            ((one.size, one.zeros, one.part.fields, one.part.depth, one.part.elements), one.actual)
+            for one in sample
+        ]
+    )
+    return Classifier(limits, whole, check, cheap, closer)
 
 
-def _checked(sample: Sequence[Seen], limits: Limits, *, whole: bool) -> Check:
-    matrix = {actual: dict.fromkeys(CLASSES, 0) for actual in CLASSES}
-    walked = 0
-    for part in range(_PARTS if len(sample) >= _PARTS else 0):
-        cheap, closer = _grown(
-            [one for number, one in enumerate(sample) if number % _PARTS != part], whole=whole
-        )
-        for one in sample[part::_PARTS]:
-            found = _believed(cheap, one.features)
-            if found is None:
-                walked += 1
-                found = _closer(closer, one.features, one.part, limits)
-            matrix[one.actual][found] += 1
-    return Check(len(sample), walked, matrix)
-
-
-def _believed(tree: _Tree | None, features: Features) -> ComplexityClass | None:
-    """The class, where the sample knew such documents and all but few of them were of it."""
-    if tree is None:
-        return None
-    while isinstance(tree, _Split):
-        tree = tree.low if features[tree.feature] <= tree.at else tree.high
-    if not tree.believed:
-        return None
-    (least_size, least_zeros), (most_size, most_zeros) = tree.least, tree.most
-    known = least_size <= features[0] <= most_size and least_zeros <= features[1] <= most_zeros
-    return tree.kind if known else None
-
-
-def _closer(tree: _Tree | None, features: Features, part: Shape, limits: Limits) -> ComplexityClass:
-    """After a walk. A document is never simpler than what was read of it."""
-    seen = part.complexity(limits)
-    if tree is None:
-        return seen
-    while isinstance(tree, _Split):
-        tree = tree.low if features[tree.feature] <= tree.at else tree.high
-    return max(seen, tree.kind, key=CLASSES.index)
-
-
-def _leaves(tree: _Tree) -> Iterator[_Leaf]:
-    if isinstance(tree, _Split):
-        yield from _leaves(tree.low)
-        yield from _leaves(tree.high)
-    else:
-        yield tree
-
-
-def _tree(sample: Sequence[Seen], features: int, levels: int) -> _Tree:
-    """A classification tree by Gini impurity (Breiman and others, Classification and Regression Trees, 1984)."""
-    counts = Counter(one.actual for one in sample)
-    if levels and len(counts) > 1 and (cut := _best_cut(sample, features)) is not None:
-        feature, at = cut
-        return _Split(
-            feature,
-            at,
-            _tree([one for one in sample if one.features[feature] <= at], features, levels - 1),
-            _tree([one for one in sample if one.features[feature] > at], features, levels - 1),
-        )
-    kind, right = counts.most_common(1)[0]
-    by_feature = list(zip(*(one.features[:_CHEAP] for one in sample), strict=True))
-    # The rule of succession (Laplace): what the next document's chance of another class is, not what it was.
-    believed = (len(sample) - right + 1) / (len(sample) + 2) <= _BELIEVED_FROM
-    return _Leaf(kind, believed, tuple(map(min, by_feature)), tuple(map(max, by_feature)))
-
-
-def _best_cut(sample: Sequence[Seen], features: int) -> tuple[int, int] | None:
-    """The feature and the place where a cut leaves the two sides purest."""
-    best: tuple[float, int, int] | None = None
-    for feature in range(features):
-        ordered = sorted((one.features[feature], one.actual) for one in sample)
-        low: Counter[str] = Counter()
-        high = Counter(actual for _, actual in ordered)
-        for number in range(len(ordered) - 1):
-            at, actual = ordered[number]
-            low[actual] += 1
-            high[actual] -= 1
-            following = ordered[number + 1][0]
-            if at == following or not _LEAST_LEAF <= number + 1 <= len(ordered) - _LEAST_LEAF:
-                continue
-            impurity = _impurity(low.values(), number + 1) + _impurity(
-                high.values(), len(ordered) - number - 1
-            )
-            if best is None or impurity < best[0]:
-                best = impurity, feature, (at + following) // 2
-    return None if best is None else best[1:]
-
-
-def _impurity(counts: Iterable[int], total: int) -> float:
-    """Gini's, times the documents."""
-    return total - sum(count * count for count in counts) / total
+def _sum(one: Check, other: Check) -> Check:
+    return Check(
+        one.walked + other.walked,
+        {
+            actual: {kind: told[kind] + other.matrix[actual][kind] for kind in CLASSES}
+            for actual, told in one.matrix.items()
+        },
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pymongo import ReadPreference
@@ -16,8 +16,7 @@ from phimask.masking.columns import BoundRule
 from phimask.masking.core import MaskingCore
 from phimask.masking.keys import MaskingKey
 from phimask.planning.binding import bind, core, facts
-from phimask.planning.classifier import Classifier, Seen, learn, zero_bytes
-from phimask.planning.complexity import shape
+from phimask.planning.classifier import Classifier, Seen, learn, seen
 from phimask.planning.conditions import Conditions
 from phimask.planning.indexes import IndexCost, index_cost
 from phimask.planning.preflight import Namespace, Preflight, examine, need_to_rebuild_indexes
@@ -48,9 +47,8 @@ class CollectionPlan:
     """One collection's part of the plan. `documents` is an estimate under the scope.
 
     `ceiling_bytes` is the memory governor's; `sample_seconds_per_document` what reading and masking one sampled
-    document took. `classifier` tells documents' classes from what the run reads of them; None: nothing was sampled.
-    `index_cost` is of a collection that is masked in place. `unmatched` names the collection file's own rules that
-    match nothing in the sample.
+    document took. `index_cost` is of a collection that is masked in place. `unmatched` names the collection file's own
+    rules that match nothing in the sample.
     """
 
     file: CollectionFile
@@ -67,7 +65,6 @@ class CollectionPlan:
     indexed: CollectionSource | None = None
     ceiling_bytes: int = 0
     sample_seconds_per_document: float = 0.0
-    classifier: Classifier | None = None
     index_cost: IndexCost | None = None
     unmatched: list[str] = field(default_factory=list)
     hazards: list[str] = field(default_factory=list)
@@ -127,9 +124,9 @@ def plan_collection(
     plan.ceiling_bytes = governor.read().ceiling_bytes
     if sampled is None:
         plan.scan = _scan(collection, profile, registry, plan, detect=detect)
-        plan.classifier = _classifier(collection, profile, plan)
+        plan.scan.classifier = _classifier(collection, profile, plan)
     else:
-        plan.scan.classes, plan.scan.projection = sampled.classes, sampled.projection
+        plan.scan = replace(sampled, matched=plan.scan.matched)
     plan.documents, plan.bytes = _extent(indexed, plan)
     partitioner = (
         registry.create("partitioner", profile.partitioner.name, profile.partitioner.options)
@@ -203,16 +200,14 @@ def _scan(
 
 def _classifier(collection: Any, profile: Profile, plan: CollectionPlan) -> Classifier:
     """From the sample as the run will read it: under a projection, each document is asked for once more."""
-    seen, projection = plan.scan.seen, plan.reads
+    known, projection = plan.scan.seen, plan.reads
     if projection is None:
-        return learn(list(seen.values()), profile.complexity, whole=True)
-    identities, as_read = list(seen), list[Seen]()
+        return learn(list(known.values()), profile.complexity, whole=True)
+    identities, as_read = list(known), list[Seen]()
     try:
         for start in range(0, len(identities), _AT_A_TIME):
             some = projected_documents(collection, identities[start : start + _AT_A_TIME], projection)
-            as_read += [
-                Seen(len(raw), zero_bytes(raw), shape(raw), seen[found].actual) for found, raw in some.items()
-            ]
+            as_read += [seen(raw, known[found].actual) for found, raw in some.items()]
     except PyMongoError as error:
         raise terminal_error(error, f"sampling {plan.namespace}") from None
     return learn(as_read, profile.complexity, whole=False)

@@ -15,7 +15,7 @@ from phimask.masking.bson_types import LOSSLESS, PYTHON_ALIASES
 from phimask.masking.columns import BoundRule
 from phimask.masking.encoded_walk import EncodedWalk
 from phimask.masking.siblings import without_indices
-from phimask.planning.classifier import Seen, zero_bytes
+from phimask.planning.classifier import Classifier, Seen
 from phimask.planning.complexity import CLASSES, shape
 from phimask.plugins.interfaces import Detector
 from phimask.plugins.values import ComplexityClass, DocumentId
@@ -31,8 +31,8 @@ _DETECTED_TEXTS: Final = 20
 @dataclass(slots=True)
 class Prescan:
     """What the sample showed. `matched` counts values per rule; `detected` names, for paths without a rule, the
-    labels that detectors gave to their values; sizes are BSON bytes. `seen` holds what tells each document's class
-    from its bytes, by `_id` since a sample may hold a document twice."""
+    labels that detectors gave to their values; sizes are BSON bytes. `seen` is what a classifier learns from, by `_id`
+    since a sample may hold a document twice; `classifier` is one that has learnt from what the run reads of these."""
 
     documents: int = 0
     unreadable: int = 0
@@ -44,6 +44,7 @@ class Prescan:
     detected: dict[str, set[str]] = field(default_factory=dict)
     id_types: Counter[str] = field(default_factory=Counter)
     projection: Mapping[str, int] | None = None
+    classifier: Classifier | None = None
 
     @property
     def mean_bytes(self) -> float:
@@ -112,7 +113,7 @@ class _Scan:
             return
         kind = found.complexity(self._limits)
         self._found.classes[kind] += 1
-        self._found.seen[identified] = Seen(len(raw), zero_bytes(raw), found, kind)
+        self._found.seen[identified] = Seen(len(raw), raw.count(0), found, kind)
 
     def _document(self, document: dict[str, Any], state: State, prefix: str, *, named: bool = True) -> None:
         """`named`: a projection can name this document, and nothing else by the same path."""

@@ -35,6 +35,8 @@ def summarize(plan: CollectionPlan, profile: Profile) -> dict[str, Any]:
         "largest_bytes": scan.largest,
         "id_types": dict(scan.id_types),
         "complexity": dict(scan.classes),
+        "complexity_check": None if scan.classifier is None else scan.classifier.check.report(),
+        "every_document_walked": scan.classifier is not None and not scan.classifier.learned,
         "reads": _reads(plan),
         "rules": [
             {"path": rule.path, "masker": rule.masker.name, "values": count}
