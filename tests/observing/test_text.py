@@ -62,7 +62,18 @@ def test_a_good_run_says_what_a_dba_asks() -> None:
     made = builder()
     made.verified("ehr.container", "count", "after", 0, [])
     made.verified("ehr.container", "untouched", "after", 20_000, [])
-    made.complexity("ehr.container", {"simple": 60, "medium": 30, "complex": 10})
+    told = {"simple": 0, "medium": 0, "complex": 0}
+    check = {
+        "sample": 1000,
+        "accuracy_percent": 99.7,
+        "walked_percent": 4.0,
+        "matrix": {
+            "simple": {**told, "simple": 600},
+            "medium": {**told, "simple": 3, "medium": 397},
+            "complex": told,
+        },
+    }
+    made.complexity("ehr.container", {"simple": 60, "medium": 30, "complex": 10}, check)
     text = shown(made.finish("completed"))
     for said in (
         "phimask completed  run r1, profile emergency, version 0.1.0",
@@ -74,6 +85,9 @@ def test_a_good_run_says_what_a_dba_asks() -> None:
         "4,000 documents/s, 12.0 MB/s (median)",
         "120 MB at most, 2.00 GB allowed",
         "60 simple, 30 medium, 10 complex",
+        "99.7% of 1,000 sampled documents right, 4% by a walk",
+        "told simple 600\n",
+        "told simple 3, medium 397\n",
         "1,234",
         "5,678",
         "1 rule met no value",

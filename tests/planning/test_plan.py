@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import bson
 import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
+from phimask import BatchBudget, Partition
 from phimask.config.model import CollectionFile
 from phimask.config.profile import load_profile
 from phimask.errors import PreflightError
@@ -19,6 +21,7 @@ from phimask.planning.preflight import Namespace
 from phimask.planning.prescan import Prescan
 from phimask.planning.summary import summarize
 from phimask.plugins.registry import Registry
+from phimask.store.reading import BatchReader
 
 Planned = Callable[..., tuple[CollectionPlan, dict[str, Any]]]
 
@@ -155,3 +158,67 @@ def test_a_query_that_the_server_refuses(people: Any, written: Any, planned: Pla
         with pytest.raises(PreflightError, match="MongoDB refuses the --query with code") as caught:
             planned(written("{path: Name, masker: redact}"), scope=Scope(query))
         assert "Zebulon" not in str(caught.value)
+
+
+@pytest.fixture
+def uneven(database: Database[dict[str, Any]]) -> Any:
+    """Documents of three classes, of which a run that masks `Name` reads next to nothing, but enough to tell them."""
+    database["people"].insert_many(
+        {
+            "_id": n,
+            "PatientId": n,
+            "Name": "N" * (1 + n % 3 * 40),
+            "Rows": [{"a": 1}] * (1, 60, 300)[n % 3],
+        }
+        for n in range(600)
+    )
+    return database["people"]
+
+
+def test_classes_are_told_from_what_the_run_reads(uneven: Any, written: Any, planned: Planned) -> None:
+    """The projection is the server's own, so that documents have exactly the bytes that they are told by."""
+    plan, summary = planned(written("{path: Name, masker: redact}"))
+    assert summary["reads"] == "only Name, PatientId"
+    assert summary["complexity"] == {"simple": 200, "medium": 200, "complex": 200}
+    check = summary["complexity_check"]
+    assert (check["sample"], check["accuracy_percent"]) == (600, 100.0)
+    assert check["walked_percent"] < 1
+    assert check["matrix"]["medium"] == {"simple": 0, "medium": 200, "complex": 0}
+    assert not summary["every_document_walked"]
+    classifier = plan.scan.classifier
+    assert classifier is not None
+    reader = BatchReader(plan.source.raw(), Partition(0, None, None), None, plan.reads)
+    read = reader.read(BatchBudget(600, 1 << 24))
+    assert max(map(len, read)) < 200
+    assert [classifier.classify(raw) for raw in read] == ["simple", "medium", "complex"] * 200
+
+
+def test_for_a_target_classes_are_told_from_whole_documents(
+    uneven: Any, written: Any, planned: Planned
+) -> None:
+    plan, summary = planned(
+        written("{path: Name, masker: redact}"), target=f"{uneven.database.name}_not_there"
+    )
+    assert summary["complexity_check"]["accuracy_percent"] == 100
+    classifier = plan.scan.classifier
+    assert classifier is not None
+    assert classifier.classify(bson.encode(uneven.find_one({"_id": 2}))) == "complex"
+
+
+def test_a_plan_says_where_the_sample_is_too_small_to_tell_classes_by(
+    uneven: Any, written: Any, planned: Planned
+) -> None:
+    _, summary = planned(written("{path: '**.Name', masker: redact}"), "prescan.documents=9")
+    assert summary["every_document_walked"]
+    assert summary["complexity_check"]["walked_percent"] == 100
+    _, summary = planned(written("{path: Name, masker: redact}"), scope=Scope({"_id": -1}))
+    assert summary["complexity_check"] is None
+
+
+def test_the_limits_of_the_classes_are_the_profiles(uneven: Any, written: Any, planned: Planned) -> None:
+    _, summary = planned(
+        written("{path: Name, masker: redact}"),
+        "complexity.simple={fields: 500, depth: 5, elements: 100}",
+        "complexity.medium.fields=5000",
+    )
+    assert summary["complexity"] == {"simple": 400, "medium": 200, "complex": 0}

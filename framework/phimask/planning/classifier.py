@@ -60,11 +60,11 @@ class Check:
 class Classifier:
     """Tells classes. It can be pickled, and goes to the workers with their job.
 
-    `whole`: documents are read whole, so that a walk knows their class. `check`: what the sample says about it.
+    `check`: what the sample says about it. Where documents are read whole, a walk knows their class and no second tree
+    has to guess it from the part that is read.
     """
 
     limits: Limits
-    whole: bool
     check: Check
     _cheap: Tree | None = field(repr=False)
     _closer: Tree | None = field(repr=False)
@@ -81,7 +81,7 @@ class Classifier:
         if found is not None:
             return found
         try:
-            part = shape(raw, self.limits.medium) if self.whole else shape(raw)
+            part = shape(raw, self.limits.medium)  # past these it is complex, whatever else was to come
         except MalformedBsonError:
             return "complex"
         return self._after_walk(size, zeros, part)
@@ -119,7 +119,6 @@ class Classifier:
         """As the ledger keeps it: numbers and names of classes."""
         return {
             "limits": asdict(self.limits),
-            "whole": self.whole,
             "check": asdict(self.check),
             "cheap": as_data(self._cheap),
             "closer": as_data(self._closer),
@@ -130,7 +129,6 @@ class Classifier:
         """From what the ledger keeps."""
         return cls(
             Limits(**{name: ClassLimits(**most) for name, most in kept["limits"].items()}),
-            kept["whole"],
             Check(**kept["check"]),
             from_data(kept["cheap"]),
             from_data(kept["closer"]),
@@ -164,17 +162,17 @@ def learn(sample: Sequence[Seen], limits: Limits, *, whole: bool) -> Classifier:
 
 def _learned(sample: Sequence[Seen], limits: Limits, check: Check, *, whole: bool) -> Classifier:
     if not sample:
-        return Classifier(limits, whole, check, None, None)
+        return Classifier(limits, check, None, None)
     cheap = grown([((one.size, one.zeros), one.actual) for one in sample])
     if whole:
-        return Classifier(limits, whole, check, cheap, None)
+        return Classifier(limits, check, cheap, None)
     closer = grown(
         [
             ((one.size, one.zeros, one.part.fields, one.part.depth, one.part.elements), one.actual)
             for one in sample
         ]
     )
-    return Classifier(limits, whole, check, cheap, closer)
+    return Classifier(limits, check, cheap, closer)
 
 
 def _sum(one: Check, other: Check) -> Check:
