@@ -15,6 +15,7 @@ import pytest
 from phimask import (
     BatchBudget,
     BatchSizer,
+    ComplexityClass,
     Component,
     Detection,
     Detector,
@@ -24,6 +25,7 @@ from phimask import (
     MaskingError,
     MemoryGovernor,
     MemoryReading,
+    Meter,
     Observer,
     Partition,
     Partitioner,
@@ -325,6 +327,27 @@ def creeping(self: Any) -> BatchBudget:
     return BatchBudget(1 + self.asked % 2, 1000)
 
 
+class Tenth(Meter):
+    """Ends a batch with its tenth document."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def admits(self, kind: ComplexityClass, size: int) -> bool:
+        """See Meter."""
+        self.taken += 1
+        return self.taken <= 10
+
+
+class Silent(Tenth):
+    """Forgets to answer."""
+
+    def admits(self, kind: ComplexityClass, size: int) -> Any:
+        """See Meter."""
+
+
+THE_SAME = Tenth()
+
 BAD_SIZERS: dict[str, tuple[type[Any], str]] = {
     "no budget": (variant(Halving, budget=lambda self: (100, 100)), "budget() gives a tuple"),
     "no documents": (variant(Halving, budget=budget(0, 100)), "the budget of documents is 0"),
@@ -351,6 +374,12 @@ BAD_SIZERS: dict[str, tuple[type[Any], str]] = {
         ),
         "shrink(0.25) leaves the next budget at",
     ),
+    "no meter": (variant(Halving, meter=lambda self: 5), "meter() gives a int"),
+    "a meter without an answer": (variant(Halving, meter=lambda self: Silent()), "answers with None"),
+    "one meter for all batches": (
+        variant(Halving, meter=lambda self: THE_SAME),
+        "let meter() give a fresh one",
+    ),
     "never recovers": (variant(Halving, record=lambda self, cost: None), "let it recover"),
     "shrinks to nothing": (
         variant(
@@ -364,6 +393,7 @@ BAD_SIZERS: dict[str, tuple[type[Any], str]] = {
 def test_good_batch_sizers_pass() -> None:
     check(Halving)
     check(variant(Halving, shrink=BatchSizer.shrink, record=lambda self, cost: None))
+    check(variant(Halving, meter=lambda self: Tenth()))
 
 
 @pytest.mark.parametrize(("cls", "expected"), BAD_SIZERS.values(), ids=BAD_SIZERS)

@@ -94,7 +94,7 @@ def _meter(cls: type[BatchSizer], sizer: BatchSizer, size: int) -> None:
         require(
             isinstance(meter, Meter),
             cls,
-            f"meter() gives a {type(meter).__name__}; give a phimask.Meter, or None",
+            f"meter() gives a {type(meter).__name__}; give a phimask.Meter or None",
         )
         answers.append([])
         for number in range(_METERED):
