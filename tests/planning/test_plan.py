@@ -222,3 +222,12 @@ def test_the_limits_of_the_classes_are_the_profiles(uneven: Any, written: Any, p
         "complexity.medium.fields=5000",
     )
     assert summary["complexity"] == {"simple": 400, "medium": 200, "complex": 0}
+
+
+def test_a_sizer_without_one_bound_of_documents_may_fill_its_bytes(
+    people: Any, written: Any, planned: Planned
+) -> None:
+    file = written("{path: Name, masker: redact}")
+    _, fixed = planned(file, "batch_sizer={name: fixed, options: {documents: 10, bytes: 20MB}}")
+    _, classed = planned(file, "batch_sizer={name: classed, options: {bytes: 20MB}}")
+    assert classed["predicted"]["memory_bytes"] - fixed["predicted"]["memory_bytes"] > 15 * 20_000_000

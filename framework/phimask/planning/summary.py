@@ -46,7 +46,7 @@ def summarize(plan: CollectionPlan, profile: Profile) -> dict[str, Any]:
             "seconds_low": low,
             "seconds_high": None if low is None else low * _WRITE_FACTOR,
             "memory_bytes": _INTERPRETER_BYTES
-            + _IN_FLIGHT * _DECODED * min(batch, int(scan.mean_bytes * _documents(profile)) or batch),
+            + _IN_FLIGHT * _DECODED * min(batch, _expected_bytes(plan, profile) or batch),
         },
         "ceiling_bytes": plan.ceiling_bytes,
         "indexes": _indexes(plan, profile),
@@ -75,8 +75,10 @@ def _indexes(plan: CollectionPlan, profile: Profile) -> dict[str, Any] | None:
     }
 
 
-def _documents(profile: Profile) -> int:
-    return int(profile.batch_sizer.options.get("documents", 1000))
+def _expected_bytes(plan: CollectionPlan, profile: Profile) -> int | None:
+    """What a batch of as many average documents as it may hold comes to; None where no one number bounds them."""
+    most = profile.batch_sizer.options.get("documents")
+    return int(plan.scan.mean_bytes * most) if isinstance(most, int) else None
 
 
 def _reads(plan: CollectionPlan) -> str:
