@@ -12,6 +12,7 @@ from phimask.cli.options import as_json_option, database_option, uri_option
 from phimask.cli.show import answer, say
 from phimask.cli.undoing import Undoable, confirm, open_undoable, profile_option, settings_option
 from phimask.engine.indexes import bring_back
+from phimask.engine.shadow_end import ShadowEnd, is_shadowed
 from phimask.errors import StoreError, UsageError, VaultError
 from phimask.ledger.indexes import KeptIndexes
 from phimask.ledger.partitions import Partitions
@@ -43,6 +44,8 @@ def finalize_command(
 ) -> int:
     """Destroy the key to the originals that RUN kept, then the originals: nobody can roll it back any more.
 
+    Of a run through shadows, the original collections that it kept are dropped.
+
     A run that is not finished is given up by it: what is not masked stays so, and its collections are free.
     """
     try:
@@ -57,6 +60,8 @@ def finalize_command(
 
 def _finalize(undoable: Undoable, *, yes: bool, vault_gone: bool) -> dict[str, Any]:
     record = undoable.record
+    if is_shadowed(record):
+        return _finalize_shadows(undoable, yes=yes)
     question = f"Make run {record.id} final? Its documents can never be rolled back after that."
     if record.state == "rolling_back":
         question += " A rollback of it was cut off: what it has not put back stays masked."
@@ -66,11 +71,7 @@ def _finalize(undoable: Undoable, *, yes: bool, vault_gone: bool) -> dict[str, A
     if kept:
         _refuse_elsewhere(undoable)
     confirm(question, yes=yes)
-    now = Runs(undoable.ledger).find(record.id)
-    if now is None or now.live:
-        raise UsageError(
-            f"run {record.id} was taken up by somebody else just now; see `phimask status {record.id}`"
-        )
+    _refuse_taken_up(undoable)
     _bring_indexes_back(undoable)
     destroyed, segments = False, 0
     if kept:
@@ -99,6 +100,46 @@ def _bring_indexes_back(undoable: Undoable) -> None:
         return
     for namespace, names in built.items():
         say(f"{namespace}: built again: {', '.join(names)}")
+
+
+def _finalize_shadows(undoable: Undoable, *, yes: bool) -> dict[str, Any]:
+    record = undoable.record
+    runs = Runs(undoable.ledger)
+    end = ShadowEnd(undoable.client, runs, record)
+    originals = end.originals()
+    question = f"Make run {record.id} final?"
+    if originals:
+        question += f" {', '.join(originals)} will be dropped, and nothing brings back what is in there."
+    if record.state not in ENDED:
+        question += (
+            f" It is not finished ({record.state}): shadows that are not in their place yet are dropped too."
+        )
+    confirm(question, yes=yes)
+    _refuse_taken_up(undoable)
+    if record.state not in ENDED:
+        runs.begin_rollback(record)  # nobody fills a shadow any more
+    dropped = end.finish()
+    masked = any(one["state"] == "swapped" for one in end.states().values())
+    runs.mark(record.id, "finalized", masked=masked)
+    end.note()
+    say(
+        f"run {record.id} is final: "
+        + (f"dropped {', '.join(dropped)}" if dropped else "no original is kept")
+    )
+    return {
+        "run_id": record.id,
+        "state": "finalized",
+        "key_destroyed": False,
+        "parts_removed": 0,
+        "originals_dropped": dropped,
+    }
+
+
+def _refuse_taken_up(undoable: Undoable) -> None:
+    run = undoable.record.id
+    now = Runs(undoable.ledger).find(run)
+    if now is None or now.live:
+        raise UsageError(f"run {run} was taken up by somebody else just now; see `phimask status {run}`")
 
 
 def _refuse_elsewhere(undoable: Undoable) -> None:

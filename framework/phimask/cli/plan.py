@@ -62,11 +62,15 @@ def _ask_ledger(session: Session, plans: Sequence[CollectionPlan], *, again: boo
 
 def _show(console: PersonConsole, plan: Mapping[str, Any]) -> None:
     where = f"into {plan['target']}" if plan["target"] else "in place"
+    if plan["shadow"]:
+        where += ", which then takes its place"
     console.print(f"\n{plan['namespace']}, {where}", style="bold", highlight=False)
     if plan["sampled"] or not plan["hazards"]:
         _show_extent(plan)
         if plan["indexes"] and plan["indexes"]["total"]:
             _show_indexes(plan["indexes"])
+        if plan["shadow"]:
+            _show_shadow(plan["shadow"])
         _show_rules(console, plan["rules"])
     _list("warning", plan["warnings"])
     _list("hazard", plan["hazards"])
@@ -113,6 +117,23 @@ def _told_apart(plan: Mapping[str, Any]) -> str:
             "classes, each document is walked\n"
         )
     return "".join(lines)
+
+
+def _show_shadow(shadow: Mapping[str, Any]) -> None:
+    free = "?" if shadow["free_bytes"] is None else f"{shadow['free_bytes'] / 1e6:,.1f}"
+    kept = shadow["original"]
+    say(
+        "  write path  shadow, as phimask.yaml says (target.shadow): inserts into a collection without secondary "
+        "indexes,\n"
+        f"              then {shadow['indexes']:,} index(es) built, all documents verified, and a swap by rename\n"
+        f"  disk        about {shadow['disk_bytes'] / 1e6:,.1f} MB beside the original; {free} MB are free\n"
+        f"  original    "
+        + (
+            f"kept as {kept}, with PHI in it, until `phimask finalize` or `phimask rollback`"
+            if kept
+            else "dropped as soon as the shadow has its place: there is no way back"
+        )
+    )
 
 
 def _show_rules(console: PersonConsole, rules: Sequence[Mapping[str, Any]]) -> None:

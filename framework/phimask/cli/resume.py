@@ -6,17 +6,20 @@ from dataclasses import replace
 from typing import Any
 
 import click
+from pymongo.errors import PyMongoError
 
 from phimask.cli.options import Flags, as_json_option, ending_flags, run_flags
 from phimask.cli.run import mask, refuse_hazards, run_ending
-from phimask.cli.session import open_session
+from phimask.cli.session import Session, open_session
 from phimask.cli.show import say
 from phimask.cli.steer import opened_ledger
 from phimask.engine.beginning import sampled, take_up, unfinished
+from phimask.engine.shadow import settle
 from phimask.errors import UsageError
-from phimask.ledger.opening import asking
-from phimask.ledger.runs import Runs, from_text
+from phimask.ledger.opening import Ledger, asking
+from phimask.ledger.runs import RunRecord, Runs, from_text
 from phimask.planning.plan import Scope
+from phimask.store.retry import terminal_error
 
 
 @click.command("resume")
@@ -41,11 +44,12 @@ def resume_command(flags: Flags, run: str | None, as_json: bool, **ending: Any) 
     )
     with run_ending(record.id, as_json=as_json, **ending) as finish:
         with open_session(
-            flags, demo_allowed=False, scope=Scope(from_text(record.query), record.limit)
+            flags, demo_allowed=False, scope=Scope(from_text(record.query), record.limit), run=record.id
         ) as session:
+            deployments = session.deployments()
+            _settle(session, deployments.ledger, record)
             plans = session.plans(detect=False, sampled=sampled(record))
             refuse_hazards(plans, strict=False)
-            deployments = session.deployments()
             with asking(deployments.ledger):
                 epoch = take_up(
                     Runs(deployments.ledger), record, plans, session.configuration, session.key_fingerprint
@@ -53,3 +57,13 @@ def resume_command(flags: Flags, run: str | None, as_json: bool, **ending: Any) 
             say(f"going on with run {record.id}")
             outcome = mask(session, deployments, plans, record, epoch, finish.most_seconds)
         return finish(outcome)
+
+
+def _settle(session: Session, ledger: Ledger, record: RunRecord) -> None:
+    """Between two renames nothing has the collection's name, and there would be nothing to plan for."""
+    if record.live or not any(pin.shadow for pin in record.pins):
+        return
+    try:
+        settle(session.source, Runs(ledger), record.id)
+    except PyMongoError as error:
+        raise terminal_error(error, f"finding out where run {record.id} stands") from None

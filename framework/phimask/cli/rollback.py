@@ -16,8 +16,10 @@ from phimask.cli.undoing import Undoable, confirm, open_undoable, profile_option
 from phimask.config.model import KeySource
 from phimask.engine.control import StopSignal, stop_on_signals
 from phimask.engine.rollback import Means, Rollback
+from phimask.engine.shadow_end import ShadowEnd, is_shadowed
 from phimask.errors import FindingsError, KeyMaterialError, PhimaskError, UsageError, VaultError
 from phimask.ledger.partitions import Partitions
+from phimask.ledger.runs import Runs
 from phimask.masking.keys import MaskingKey
 from phimask.store.retry import terminal_error
 from phimask.vault.vault import VaultSetting, open_storage, open_vault
@@ -51,7 +53,8 @@ def rollback_command(
     database: str | None,
     as_json: bool,
 ) -> int:
-    """Put the originals that RUN replaced back, from its vault.
+    """Put the originals that RUN replaced back, from its vault, or, where it masked through shadows, by renaming the
+    original collections that it kept.
 
     Documents that others changed since, at a masked path, are left as they are and listed. A rollback that was cut off
     goes on when the command is given again.
@@ -60,14 +63,20 @@ def rollback_command(
         raise UsageError(f"--report {report_file}: there is no such directory; make it first")
     try:
         with open_undoable(run, uri, database, profile, settings) as undoable:
-            report = _roll_back(undoable, yes=yes, skip_damaged=skip_damaged)
+            shadowed = is_shadowed(undoable.record)
+            report = (
+                _put_back(undoable, yes=yes)
+                if shadowed
+                else _roll_back(undoable, yes=yes, skip_damaged=skip_damaged)
+            )
     except PyMongoError as error:
         raise terminal_error(error, "rolling back") from None
     if as_json:
         answer(report)
     if report_file is not None:
         _write(report_file, report)
-    _judge(report)
+    if not shadowed:
+        _judge(report)
     return 0
 
 
@@ -89,6 +98,28 @@ def _roll_back(undoable: Undoable, *, yes: bool, skip_damaged: bool) -> dict[str
         )
         confirm(f"Put the originals of run {record.id} back into {listed}?", yes=yes)
         return work.run(contents)
+
+
+def _put_back(undoable: Undoable, *, yes: bool) -> dict[str, Any]:
+    """Of a run through shadows."""
+    record = undoable.record
+    runs = Runs(undoable.ledger)
+    if record.state == "finalized":
+        raise UsageError(f"run {record.id} is finalized: nothing of its originals is kept")
+    end = ShadowEnd(undoable.client, runs, record)
+    end.refuse_lost()
+    listed = ", ".join(pin.namespace for pin in record.pins)
+    confirm(
+        f"Undo run {record.id} on {listed}? The originals get their names back, and what was masked is dropped, with "
+        "all that was written to it since.",
+        yes=yes,
+    )
+    runs.begin_rollback(record)
+    end.put_back()
+    runs.mark(record.id, "rolled_back")
+    end.note()
+    say(f"run {record.id} is undone: {listed} as before")
+    return {"run_id": record.id, "state": "rolled_back", "collections": end.states()}
 
 
 def _vault_of(undoable: Undoable) -> VaultSetting:

@@ -46,7 +46,7 @@ def run_command(flags: Flags, yes: bool, again: bool, dry_run: bool, as_json: bo
         return show_plans(flags, as_json=as_json, again=again)
     run_id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
     with run_ending(run_id, as_json=as_json, **ending) as finish:
-        with open_session(flags, demo_allowed=True) as session:
+        with open_session(flags, demo_allowed=True, run=run_id) as session:
             plans = session.plans(detect=session.configuration.profile.strict)
             refuse_hazards(plans, strict=session.configuration.profile.strict)
             deployments = session.deployments()
@@ -152,12 +152,18 @@ def refuse_hazards(plans: Sequence[CollectionPlan], *, strict: bool) -> None:
 
 def _confirm(plans: Sequence[CollectionPlan], *, vault: bool) -> None:
     """Ask before documents are changed in place."""
-    in_place = [plan for plan in plans if plan.target is None]
+    in_place = [plan for plan in plans if plan.target is None or plan.shadow is not None]
     if not in_place:
         return
+    shadows = [plan.shadow for plan in in_place if plan.shadow is not None]
     listed = ", ".join(f"{plan.namespace} (about {plan.documents:,} documents)" for plan in in_place)
     if not sys.stdin.isatty():
-        raise UsageError(f"this would change {listed} in place; give --yes to do so, or name a target")
+        what = f"put masked shadows in the place of {listed}" if shadows else f"change {listed} in place"
+        raise UsageError(f"this would {what}; give --yes to do so, or name a target")
+    kept = any(one.keep for one in shadows)
     way_back = "The originals are kept in the vault." if vault else "There is no way back."
-    if not click.confirm(f"Mask {listed} in place? {way_back}", err=True):
+    if shadows:
+        way_back = "The originals are kept beside them." if kept else "There is no way back."
+    how = "and put the masked shadows in their place" if shadows else "in place"
+    if not click.confirm(f"Mask {listed} {how}? {way_back}", err=True):
         raise Interrupted("not confirmed; nothing was written")

@@ -26,6 +26,7 @@ from phimask.planning.components import refuse_impossible
 from phimask.planning.plan import CollectionPlan, Scope, plan_collection
 from phimask.planning.preflight import Namespace
 from phimask.planning.prescan import Prescan
+from phimask.planning.shadow import ShadowPlan, shadow_plan
 from phimask.plugins.loading import disabled_plugins, load_registry
 from phimask.plugins.registry import Registry
 from phimask.store.connect import Client, connect
@@ -36,10 +37,14 @@ DEMO_DOCUMENTS = 20_000
 _DEMO_DATABASE = "ehr"
 _DEMO_COLLECTION = "container"
 
+NO_RUN = "YYYYMMDD-HHMMSS-RANDOM"
+"""In place of a run's id where there is none, and as long."""
+
 
 @dataclass(slots=True, repr=False)
 class Session:
-    """All that a command works with. `demo`: the deployment is an embedded one with sample documents."""
+    """All that a command works with. `demo`: the deployment is an embedded one with sample documents; `run`: the id
+    after which shadows are named."""
 
     configuration: Configuration
     registry: Registry
@@ -50,6 +55,7 @@ class Session:
     demo: bool
     uri: Secret
     target_uri: Secret | None
+    run: str
     _stack: ExitStack
 
     def deployments(self, *, create: bool = True) -> Deployments:
@@ -67,11 +73,16 @@ class Session:
         return self.keys[0].fingerprint if self.keys else None
 
     def plans(
-        self, *, detect: bool, sampled: Mapping[str, Prescan] = MappingProxyType({})
+        self,
+        *,
+        detect: bool,
+        sampled: Mapping[str, Prescan] = MappingProxyType({}),
+        shadows: bool = True,
     ) -> list[CollectionPlan]:
         """A plan for each collection, in order; with `detect`, unmapped values are looked at by detectors.
 
-        `sampled`: what samples of some collections are known to show.
+        `sampled`: what samples of some collections are known to show. Without `shadows`, what has one is planned for
+        as in place.
         """
         return [
             plan_collection(
@@ -84,6 +95,7 @@ class Session:
                 self.scope,
                 detect=detect,
                 sampled=sampled.get(str(source)),
+                shadow=self._shadow(file) if shadows else None,
             )
             for file in self.configuration.collections
             for source in (self._namespace(self.source, self.configuration.project.database, file),)
@@ -91,9 +103,16 @@ class Session:
 
     def _target(self, file: CollectionFile) -> Namespace | None:
         project = self.configuration.project
-        if self.target is None or project.target is None:
+        if self.target is None or project.target is None or project.target.shadow is not None:
             return None
         return self._namespace(self.target, project.target.database or project.database, file)
+
+    def _shadow(self, file: CollectionFile) -> ShadowPlan | None:
+        project = self.configuration.project
+        if project.target is None or project.target.shadow is None:
+            return None
+        source = self._namespace(self.source, project.database, file)
+        return shadow_plan(source, self.run, keep=project.target.shadow.keep_original)
 
     @staticmethod
     def _namespace(client: Client, database: str | None, file: CollectionFile) -> Namespace:
@@ -107,8 +126,11 @@ class Session:
 
 
 @contextmanager
-def open_session(flags: Flags, *, demo_allowed: bool, scope: Scope | None = None) -> Iterator[Session]:
-    """Read everything, open everything; close it all at the end. `scope`, if given, goes over the flags'.
+def open_session(
+    flags: Flags, *, demo_allowed: bool, scope: Scope | None = None, run: str = NO_RUN
+) -> Iterator[Session]:
+    """Read everything, open everything; close it all at the end. `scope`, if given, goes over the flags'; `run` is the
+    run's id, where there is one.
 
     Raises UsageError and its kinds.
     """
@@ -150,7 +172,7 @@ def open_session(flags: Flags, *, demo_allowed: bool, scope: Scope | None = None
             same = project.target.uri is None
             target_uri = project.target.uri or uri
             target = source if same else stack.enter_context(connect(target_uri))
-        yield Session(configuration, registry, keys, source, target, scope, demo, uri, target_uri, stack)
+        yield Session(configuration, registry, keys, source, target, scope, demo, uri, target_uri, run, stack)
 
 
 def _demo_deployment(stack: ExitStack, environ: Mapping[str, str]) -> Secret:

@@ -14,6 +14,8 @@ from phimask.engine.control import StopSignal, stop_on_signals
 from phimask.engine.verification import verify_copy, verify_in_place
 from phimask.errors import FindingsError, PreflightError
 from phimask.planning.plan import CollectionPlan
+from phimask.planning.preflight import Namespace
+from phimask.planning.shadow import ORIGINAL, beside
 from phimask.plugins.events import Event
 
 
@@ -23,13 +25,14 @@ from phimask.plugins.events import Event
 def verify_command(flags: Flags, as_json: bool) -> None:
     """Check every document of a masked collection. Exit code 3 if anything is found.
 
-    With a target, the copy is held against its source by every validator. In place there are no originals: what an
+    With a target, the copy is held against its source by every validator, and what was masked through a shadow against
+    its original, where that is kept. In place there are no originals: what an
     idempotent masker would still change is not masked, and rules with other maskers are named as not judged.
     """
     stop = StopSignal()
     results: dict[str, list[Checked]] = {}
     with open_session(flags, demo_allowed=False) as session, stop_on_signals(stop):
-        for plan in session.plans(detect=False):
+        for plan in session.plans(detect=False, shadows=False):
             if plan.hazards:
                 raise PreflightError(plan.hazards)
             results[plan.namespace] = _verify(plan, session, stop)
@@ -44,14 +47,16 @@ def _verify(plan: CollectionPlan, session: Session, stop: StopSignal) -> list[Ch
     def progress(event: Event) -> None:  # a verification is short beside its run: the result is enough
         del event
 
-    source = plan.source.raw()
-    if plan.target is None:
+    source, target = plan.source.raw(), None if plan.target is None else plan.target.raw()
+    original = _kept_original(plan, session)
+    if original is not None:
+        source, target = original.raw(), source
+    if target is None:
         checked, unjudged = verify_in_place(plan, source, progress, stop)
         if unjudged := unjudged & _matched(plan):
             listed = ", ".join(sorted(unjudged))
             say(f"{plan.namespace}: cannot be judged in place, since masking again changes them: {listed}")
     else:
-        target = plan.target.raw()
         validators = [
             session.registry.create("validator", name, {}, rules=plan.facts)
             for name in session.registry.names("validator")
@@ -59,6 +64,15 @@ def _verify(plan: CollectionPlan, session: Session, stop: StopSignal) -> list[Ch
         checked = verify_copy(plan, source, target, Checks("after", validators), (), progress, stop)
     _say(plan.namespace, checked)
     return checked
+
+
+def _kept_original(plan: CollectionPlan, session: Session) -> Namespace | None:
+    """What a collection that was masked through a shadow was made from, where that is kept."""
+    where = session.configuration.project.target
+    if where is None or where.shadow is None:
+        return None
+    kept = [name for name in beside(plan.source) if f".{ORIGINAL}_" in name]
+    return Namespace(session.source, plan.source.database, kept[0]) if len(kept) == 1 else None
 
 
 def _matched(plan: CollectionPlan) -> set[str]:

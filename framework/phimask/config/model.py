@@ -244,11 +244,21 @@ class KeySource:
 
 
 @dataclass(frozen=True, slots=True)
+class ShadowSetting:
+    """That masked documents go into a fresh collection, which is then swapped in. keep_original: whether the one it
+    takes the place of is kept until the run is made final or rolled back."""
+
+    keep_original: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
-    """Where masked documents go in copy mode: another deployment (uri), another database, or both."""
+    """Where masked documents go: another deployment (uri), another database, or both; or a shadow in the database
+    that is masked."""
 
     uri: Secret | None
     database: str | None
+    shadow: ShadowSetting | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Final
 
 from phimask.config.data import shipped_schema, shown
 from phimask.config.environment import substitute, without_references
-from phimask.config.model import Coordination, KeySource, Origin, Project, Secret, Target
+from phimask.config.model import Coordination, KeySource, Origin, Project, Secret, ShadowSetting, Target
 from phimask.config.nodes import Node, at, mapping, sequence, text_of
 from phimask.config.schema_check import checked
 from phimask.config.uris import holds_credential
@@ -59,14 +59,11 @@ def load_project(
     keys = mapping(tree)
     key_nodes = sequence(keys["key"]) if isinstance(keys["key"].value, list) else [keys["key"]]
     key, *older_keys = (_key_source(node, folder) for node in key_nodes)
-    target = mapping(keys["target"]) if "target" in keys else None
     return Project(
         directory=folder,
         uri=_secret(keys.get("uri")),
         database=text_of(keys.get("database")),
-        target=None
-        if target is None
-        else Target(_secret(target.get("uri")), text_of(target.get("database"))),
+        target=_target(mapping(keys["target"])) if "target" in keys else None,
         coordination=_coordination(mapping(keys["coordination"])),
         key=key,
         older_keys=tuple(older_keys),
@@ -82,6 +79,15 @@ def _key_source(node: Node, folder: Path) -> KeySource:
     parts = mapping(node)
     file = text_of(parts.get("file"))
     return KeySource(env=text_of(parts.get("env")), file=None if file is None else folder / file)
+
+
+def _target(parts: Mapping[str, Node]) -> Target:
+    shadow = None
+    if "shadow" in parts:
+        told = parts["shadow"].value
+        keeps = mapping(parts["shadow"])["keep_original"].value if isinstance(told, dict) else True
+        shadow = ShadowSetting(keep_original=bool(keeps))
+    return Target(_secret(parts.get("uri")), text_of(parts.get("database")), shadow)
 
 
 def _coordination(parts: Mapping[str, Node]) -> Coordination:
@@ -153,7 +159,7 @@ def _with_variables(tree: Node, environ: Mapping[str, str]) -> Node:
         tree = _over(tree, "uri", _literal(environ[URI_VARIABLE], URI_VARIABLE, "$.uri"))
     target_uri = environ.get(TARGET_URI_VARIABLE)
     target = mapping(tree).get("target", Node({}, Origin(TARGET_URI_VARIABLE, None, "$.target")))
-    if target_uri and isinstance(target.value, dict) and "uri" not in target.value:
+    if target_uri and isinstance(target.value, dict) and not {"uri", "shadow"} & set(target.value):
         # with no target but this variable a copy is meant: masking in place could not be taken back
         target = _over(target, "uri", _literal(target_uri, TARGET_URI_VARIABLE, "$.target.uri"))
         tree = _over(tree, "target", target)
@@ -174,6 +180,12 @@ def _refuse_itself_as_target(tree: Node, faults: list[Fault]) -> None:
     keys = mapping(tree)
     target = mapping(keys.get("target", tree)) if "target" in keys else {}
     if not target:
+        return
+    if "shadow" in target:
+        other = next((target[name] for name in ("uri", "database") if name in target), None)
+        if other is not None:
+            wrong = "a shadow is a collection of the database that is masked, and another place is named too"
+            faults.append(fault_at(other.origin, wrong, "leave out one of the two"))
         return
     same_deployment = "uri" not in target or text_of(target["uri"]) == text_of(keys.get("uri"))
     database = text_of(target.get("database"))

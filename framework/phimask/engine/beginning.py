@@ -56,6 +56,7 @@ def pins(plans: Sequence[CollectionPlan], configuration: Configuration) -> tuple
             classes=dict(plan.scan.classes),
             classifier=None if plan.scan.classifier is None else plan.scan.classifier.document(),
             top=packed(plan.indexed.last_id() if plan.indexed is not None else None),
+            shadow=plan.shadow is not None,
         )
         for plan, name, digest in zip(
             plans, configuration.project.collections, configuration.rule_digests, strict=True
@@ -77,7 +78,8 @@ def obstacles(runs: Runs, bound: Sequence[Pin], *, again: bool) -> list[str]:
 
 
 def _masked_already(runs: Runs, pin: Pin) -> str | None:
-    done = None if pin.target is not None else runs.completed(pin.claim)
+    copies = pin.target is not None and not pin.shadow
+    done = None if copies else runs.completed(pin.claim)
     if done is None:
         return None
     return (

@@ -82,6 +82,16 @@ class Coordinator:
         self._thread.join()
         self._runs.end(self._run, self._epoch, state, report, touched=touched)
 
+    def still_mine(self) -> None:
+        """Raises SafeStop where another coordinator has the run, and PyMongo's errors."""
+        try:
+            self._runs.beat(self._run, self._epoch, "running")
+        except Superseded:
+            raise self._let_go() from None
+
+    def _let_go(self) -> SafeStop:
+        return SafeStop(f"run {self._run} was taken up by another coordinator; this one has let go of it")
+
     def _go_on(self) -> None:
         while not self._over.is_set():
             try:
@@ -97,9 +107,7 @@ class Coordinator:
         try:
             command = self._runs.beat(self._run, self._epoch, "paused" if held else "running", held)
         except Superseded:
-            self._ask(
-                SafeStop(f"run {self._run} was taken up by another coordinator; this one has let go of it")
-            )
+            self._ask(self._let_go())
             return
         except PyMongoError as error:
             # Workers find out by themselves; they write nothing without the ledger.

@@ -24,6 +24,7 @@ from phimask.engine.coordinator import Coordinator
 from phimask.engine.cutting import Cutting
 from phimask.engine.indexes import bring_back, take_away
 from phimask.engine.job import MaskingJob, Where
+from phimask.engine.shadow import Shadow, not_swapped
 from phimask.engine.throttle import Throttle
 from phimask.engine.verification import count_in_place, verify_copy
 from phimask.errors import FindingsError, Interrupted, PhimaskError, SafeStop, StoreError
@@ -97,6 +98,7 @@ class Run:
         self._report = ReportBuilder()
         observers = [registry.create("observer", one.name, one.options) for one in profile.observers]
         self._tell = Announcer(self._report, observers)
+        self._shadows: dict[str, Shadow] = {}
         self._ceiling = (
             registry.create("memory_governor", profile.memory_governor.name, profile.memory_governor.options)
             .read()
@@ -129,10 +131,15 @@ class Run:
             self._stop,
             self._tell,
             throttle=throttle,
-            still_there=lambda: any_gone(plans),
+            still_there=lambda: self._any_trouble(plans),
             most_seconds=self._most_seconds,
         )
         try:
+            self._shadows = {
+                plan.namespace: Shadow(plan, plan.shadow, self._runs, record.id, self._stop)
+                for plan in plans
+                if plan.shadow is not None
+            }
             with coordinator:
                 self._collections(plans, record, coordinator)
             status = state = "completed"
@@ -149,6 +156,8 @@ class Run:
         except PyMongoError as failure:
             error = terminal_error(failure, "masking")
         finally:
+            for shadow in self._shadows.values():
+                shadow.close()
             reason = None if error is None or status == "completed" else str(error)
             report = self._report.finish(status, reason)
             if record.vault is not None:
@@ -157,6 +166,15 @@ class Run:
             self._tell.close()
             error = self._enter_end(coordinator, record, state, report) or error
         return Outcome(report, error)
+
+    def _any_trouble(self, plans: Sequence[CollectionPlan]) -> str | None:
+        """What has become of a collection that is no longer the one that was planned for; None: all are there."""
+        for plan in plans:
+            shadow = self._shadows.get(plan.namespace)
+            said = gone(plan.source, plan.preflight.uuid) if shadow is None else shadow.trouble()
+            if said is not None:
+                return said
+        return None
 
     def _throttle(self, plans: Sequence[CollectionPlan]) -> Throttle | None:
         """What holds the run up out of regard for others who use the deployment that is written to."""
@@ -188,13 +206,15 @@ class Run:
     ) -> None:
         found = 0
         for position, plan in enumerate(plans):
-            found += self._collection(position, plan, record)
+            found += self._collection(position, plan, record, coordinator)
             if self._stop.stopping:
                 raise coordinator.why_stopped()
         if found:
             raise FindingsError(f"done, but verification found something: {found} finding(s), see the report")
 
-    def _collection(self, position: int, plan: CollectionPlan, record: RunRecord) -> int:
+    def _collection(
+        self, position: int, plan: CollectionPlan, record: RunRecord, coordinator: Coordinator
+    ) -> int:
         """One collection; answers with the number of findings."""
         target = str(plan.target) if plan.target else None
         rules = [(rule.path, rule.masker.name) for rule in plan.rules]
@@ -212,18 +232,33 @@ class Run:
         partitions = Partitions(self._ledger, record.id, plan.namespace)
         quarantine = Quarantine(self._ledger, record.id, plan.namespace)
         results: list[Checked] = []
+        shadow = self._shadows.get(plan.namespace)
         try:
-            self._take_indexes_away(plan, record, partitions)
-            self._work(position, plan, record, partitions)
-            lost = any_gone([plan])
-            if lost is not None:
-                raise StoreError(lost)
-            if not self._stop.stopping:
-                self._bring_indexes_back(plan, record)
-                results = self._after(plan, validators, partitions.tally(), quarantine)
+            if shadow is not None and shadow.swapped:  # by a coordinator before this one
+                results = shadow.results
+            else:
+                if shadow is not None:
+                    shadow.begin()
+                self._take_indexes_away(plan, record, partitions)
+                self._work(position, plan, record, partitions)
+                lost = self._any_trouble([plan])
+                if lost is not None:
+                    raise StoreError(lost)
+                if not self._stop.stopping:
+                    self._bring_indexes_back(plan, record)
+                    own = [] if shadow is None else shadow.rebuild()
+                    results = own + self._after(plan, validators, partitions.tally(), quarantine)
+                    everything = _everything(plan, validators, results, partitions.tally())
+                    if shadow is not None and not any(one.findings for one in everything):
+                        shadow.swap(results, coordinator.still_mine)
         finally:
             self._mind_indexes(plan, record)
+            if shadow is not None:
+                self._report.shadow(plan.namespace, shadow.entry())
             found = self._conclude(plan, validators, results, partitions.tally(), quarantine)
+        if shadow is not None and not shadow.swapped and not self._stop.stopping:
+            said = f"verification found something ({found} finding(s), see the report)"
+            raise StoreError(not_swapped(plan.namespace, record.id, said))
         return found
 
     def _take_indexes_away(self, plan: CollectionPlan, record: RunRecord, partitions: Partitions) -> None:
@@ -358,16 +393,7 @@ class Run:
     ) -> int:
         """Tell what was found and how the collection ended. Quarantined documents are a finding too: in place,
         they are stored unmasked."""
-        during = [
-            Checked(one.name, "during", tally.checked[one.name], tally.found(one.name))
-            for one in validators
-            if tally.checked[one.name] or tally.found(one.name)
-        ]
-        everything = [*during, *results]
-        if tally.quarantined:
-            left = "documents left unmasked" if plan.target is None else "documents not copied"
-            finding = Finding(f"{left} (quarantined)", None, tally.quarantined)
-            everything.append(Checked("quarantine", "during", tally.read, (finding,)))
+        everything = _everything(plan, validators, results, tally)
         self._report.settle(plan.namespace, tally)
         for one in everything:
             self._report.verified(plan.namespace, one.validator, one.phase, one.checked, one.findings)
@@ -390,6 +416,17 @@ def _workers_of_use(cutting: Cutting | None, limit: int | None) -> int | None:
     return None if cutting is None else cutting.count()
 
 
-def any_gone(plans: Sequence[CollectionPlan]) -> str | None:
-    """What has become of a collection that is no longer the one that was planned for; None: all are there."""
-    return next((said for plan in plans if (said := gone(plan.source, plan.preflight.uuid))), None)
+def _everything(
+    plan: CollectionPlan, validators: Sequence[Validator], results: Sequence[Checked], tally: Tally
+) -> list[Checked]:
+    during = [
+        Checked(one.name, "during", tally.checked[one.name], tally.found(one.name))
+        for one in validators
+        if tally.checked[one.name] or tally.found(one.name)
+    ]
+    everything = [*during, *results]
+    if tally.quarantined:
+        left = "documents left unmasked" if plan.target is None else "documents not copied"
+        finding = Finding(f"{left} (quarantined)", None, tally.quarantined)
+        everything.append(Checked("quarantine", "during", tally.read, (finding,)))
+    return everything

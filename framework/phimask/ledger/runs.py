@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -40,7 +40,8 @@ class Pin:
     `claim` names the collection by its UUID, wherever the ledger is; `file` is the collection file's name as given;
     `rules` the digest of everything in it that decides the outcome; `projection` what is read of documents; `classes`
     how many documents of the sample were simple, medium and complex; `classifier` what tells others apart; `top` the
-    greatest `_id` when the run began.
+    greatest `_id` when the run began. `shadow`: the target is to take the collection's place, and once it has done so,
+    `uuid` is its own.
     """
 
     namespace: str
@@ -52,11 +53,13 @@ class Pin:
     classes: Mapping[ComplexityClass, int] = field(default_factory=dict)
     classifier: Mapping[str, Any] | None = field(default=None, repr=False)
     top: bytes | None = field(default=None, repr=False)
+    shadow: bool = False
 
     @property
     def claim(self) -> str:
         """What no two runs have at a time."""
-        return f"{self.uuid or self.namespace}{f' > {self.target}' if self.target else ''}"
+        copies = self.target is not None and not self.shadow
+        return f"{self.uuid or self.namespace}{f' > {self.target}' if copies else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,20 @@ class Runs:
             else:
                 return None
         return f"{pin.namespace}: another run is beginning on it just now; try again"
+
+    def take_also(self, run: str, claim: str) -> None:
+        """A collection that the run has made is nobody else's."""
+        self.ledger.claims.update_one({"_id": claim}, {"$set": {"run": run}}, upsert=True)
+
+    def adopt(self, run: str, namespace: str, uuid: str) -> None:
+        """What the run has masked has this UUID from now on: it took another collection's place."""
+        self._kept.update_one(
+            {"_id": run, "pins.namespace": namespace}, {"$set": {"pins.$.uuid": uuid, "pins.$.claim": uuid}}
+        )
+
+    def disown(self, run: str, namespace: str) -> None:
+        """What the run made of this collection is given up: as far as that goes, it is not masked."""
+        self._kept.update_one({"_id": run, "pins.namespace": namespace}, {"$set": {"pins.$.claim": None}})
 
     def holder(self, pin: Pin) -> str | None:
         """What another run that has the collection means for a new one; None: nobody has it."""
@@ -378,7 +395,7 @@ def _taken(pin: Pin, other: RunRecord) -> str:
 
 
 def _record(found: Mapping[str, Any]) -> RunRecord:
-    names = ("namespace", "uuid", "target", "file", "rules", "projection", "classes", "classifier", "top")
+    names = [one.name for one in fields(Pin)]
     return RunRecord(
         id=found["_id"],
         state=found["state"],
@@ -386,7 +403,7 @@ def _record(found: Mapping[str, Any]) -> RunRecord:
         profile=found["profile"],
         version=found["version"],
         key_fingerprint=found["key_fingerprint"],
-        pins=tuple(Pin(**{name: pin[name] for name in names}) for pin in found["pins"]),
+        pins=tuple(Pin(**{name: pin[name] for name in names if name in pin}) for pin in found["pins"]),
         query=found["query"],
         limit=found["limit"],
         guard=found["guard"],

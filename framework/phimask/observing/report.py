@@ -101,6 +101,7 @@ class _Collection:
     quarantined_ids: list[str] = field(default_factory=list)
     unmapped: Mapping[tuple[str, str], int] = field(default_factory=dict)
     indexes: dict[str, Any] | None = None
+    shadow: Mapping[str, str | None] | None = None
 
     def entry(self) -> dict[str, Any]:
         done = self.documents
@@ -131,6 +132,7 @@ class _Collection:
                 for (path, bson_type), count in sorted(self.unmapped.items())
             ],
             "indexes": self.indexes,
+            "shadow": None if self.shadow is None else dict(self.shadow),
         }
 
 
@@ -211,6 +213,10 @@ class ReportBuilder:
     def indexes_missing(self, namespace: str, names: Sequence[str]) -> None:
         """Indexes that were dropped are not there again."""
         self._collections[namespace].indexes = {"rebuilt": [], "missing": list(names), "seconds": None}
+
+    def shadow(self, namespace: str, entry: Mapping[str, str | None]) -> None:
+        """How the collection's shadow ended, and where the original is."""
+        self._collections[namespace].shadow = entry
 
     def complexity(
         self,

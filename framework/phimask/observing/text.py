@@ -179,6 +179,8 @@ def _facts(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if any(one["complexity"].values()):
         yield "complexity", ", ".join(f"{count:,} {name}" for name, count in one["complexity"].items())
     yield from told_classes(one["complexity_check"])
+    if shadow := one.get("shadow"):
+        yield "original", _original(shadow)
     if one["throttled"]:
         waited = ", ".join(f"{reason} {_seconds(seconds)}" for reason, seconds in one["throttled"].items())
         yield "waited for", waited
@@ -207,9 +209,21 @@ def told_classes(check: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
             )
 
 
+def _original(shadow: Mapping[str, Any]) -> str:
+    if shadow["state"] != "swapped":
+        return "as it was, under its name"
+    return f"kept as {shadow['original']}, with PHI in it" if shadow["original"] else "dropped"
+
+
 def _next_steps(report: Mapping[str, Any]) -> Iterator[str]:
     collections = report["collections"]
-    if report["status"] == "failed":
+    shadows = [one["shadow"] for one in collections if one.get("shadow")]
+    if report["status"] == "failed" and any(one["state"] == "left" for one in shadows):
+        yield (
+            "Originals whose shadow was not swapped in are as they were. The reason above says what to change: then "
+            f"`phimask resume {report['run_id']}` goes on, or `phimask finalize {report['run_id']}` drops the shadows."
+        )
+    elif report["status"] == "failed":
         yield (
             "The log file says where it failed. Documents of finished batches are masked, others are not; "
             f"`phimask resume {report['run_id']}` goes on with those once the cause is gone."
@@ -218,6 +232,13 @@ def _next_steps(report: Mapping[str, Any]) -> Iterator[str]:
         yield (
             "It stopped between two batches and nothing is half written. Change what the reason above names, and "
             f"go on with `phimask resume {report['run_id']}`."
+        )
+    kept = [one["original"] for one in shadows if one["state"] == "swapped" and one["original"]]
+    if kept:
+        yield (
+            f"{', '.join(kept)} hold{'s' if len(kept) == 1 else ''} PHI still: `phimask finalize {report['run_id']}` "
+            f"drops {'it' if len(kept) == 1 else 'them'}, and `phimask rollback {report['run_id']}` puts "
+            f"{'it' if len(kept) == 1 else 'them'} back."
         )
     failed = sum(rule["redacted_on_error"] for one in collections for rule in one["rules"])
     if failed:
@@ -234,7 +255,7 @@ def _next_steps(report: Mapping[str, Any]) -> Iterator[str]:
         )
     if any(not result["ok"] for one in collections for result in one["verification"]):
         yield "Verification found something: hand nothing on before every finding above is explained."
-    elif report["status"] == "completed" and not left_out:
+    elif report["status"] == "completed" and not left_out and not kept:
         checked = any(one["verification"] for one in collections)
         yield "Nothing: every check passed." if checked else "Verify: no validator looked at this run."
 

@@ -21,6 +21,7 @@ from phimask.planning.conditions import Conditions
 from phimask.planning.indexes import IndexCost, index_cost
 from phimask.planning.preflight import Namespace, Preflight, examine, need_to_rebuild_indexes
 from phimask.planning.prescan import Prescan, prescan
+from phimask.planning.shadow import ShadowPlan, examine_shadow, refuse_own
 from phimask.plugins.interfaces import Partitioner
 from phimask.plugins.registry import Registry
 from phimask.plugins.values import CollectionFacts, Partition, RuleFacts, Wildcard
@@ -44,7 +45,8 @@ class Scope:
 
 @dataclass(slots=True)
 class CollectionPlan:
-    """One collection's part of the plan. `documents` is an estimate under the scope.
+    """One collection's part of the plan. `documents` is an estimate under the scope. With a `shadow`, that is the
+    target.
 
     `ceiling_bytes` is the memory governor's; `sample_seconds_per_document` what reading and masking one sampled
     document took. `index_cost` is of a collection that is masked in place. `unmatched` names the collection file's own
@@ -69,6 +71,7 @@ class CollectionPlan:
     unmatched: list[str] = field(default_factory=list)
     hazards: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    shadow: ShadowPlan | None = None
 
     @property
     def reads(self) -> Mapping[str, int] | None:
@@ -97,20 +100,26 @@ def plan_collection(
     *,
     detect: bool = True,
     sampled: Prescan | None = None,
+    shadow: ShadowPlan | None = None,
 ) -> CollectionPlan:
     """Find out all there is to know. With `detect`, detectors look at values that no rule names; `sampled` is what a
-    sample is known to show, and none is taken.
+    sample is known to show, and none is taken. A `shadow` is the target.
 
     Raises ConfigError, KeyMaterialError, PreflightError or StoreError; what does not keep the plan from being made
     is in its hazards and warnings.
     """
     rules = bind(file, registry, keys)
     judged = facts(bind(file, registry, keys))
-    preflight = examine(source, target, rules)
+    target = target if shadow is None else shadow.shadow
+    preflight = examine(source, target, rules, swapped=shadow is not None)
+    refuse_own(source, preflight)
+    if shadow is not None and not preflight.hazards:
+        partial = scope.query is not None or scope.limit is not None
+        shadow = _shadowed(source, shadow, profile, preflight, partial=partial)
     cost = _index_cost(source, rules, preflight, profile) if target is None else None
     plan = CollectionPlan(
         file, source, target, scope, rules, judged, preflight, Prescan(matched=[0] * len(rules)), 0, 0,
-        index_cost=cost, hazards=list(preflight.hazards), warnings=list(preflight.warnings),
+        index_cost=cost, hazards=list(preflight.hazards), warnings=list(preflight.warnings), shadow=shadow,
     )  # fmt: skip
     if preflight.hazards:
         return plan
@@ -153,6 +162,15 @@ def _index_cost(
         return index_cost(source, preflight.indexes, rules)
     except PyMongoError as error:
         raise terminal_error(error, f"looking at the indexes of {source}") from None
+
+
+def _shadowed(
+    source: Namespace, shadow: ShadowPlan, profile: Profile, preflight: Preflight, *, partial: bool
+) -> ShadowPlan:
+    try:
+        return examine_shadow(source, shadow, journal=profile.write.journal, partial=partial, found=preflight)
+    except PyMongoError as error:
+        raise terminal_error(error, f"looking at what a shadow of {source} needs") from None
 
 
 def _try(query: Mapping[str, Any], source: Namespace) -> None:

@@ -50,6 +50,7 @@ def summarize(plan: CollectionPlan, profile: Profile) -> dict[str, Any]:
         },
         "ceiling_bytes": plan.ceiling_bytes,
         "indexes": _indexes(plan, profile),
+        "shadow": _shadow(plan),
         "warnings": plan.warnings,
         "hazards": plan.hazards + plan.unmatched,
     }
@@ -72,6 +73,18 @@ def _indexes(plan: CollectionPlan, profile: Profile) -> dict[str, Any] | None:
         "seconds_saved_by_rebuilding": round(
             (cost.microseconds - cost.microseconds_without) * plan.documents / 1e6, 1
         ),
+    }
+
+
+def _shadow(plan: CollectionPlan) -> dict[str, Any] | None:
+    shadow = plan.shadow
+    if shadow is None:
+        return None
+    return {
+        "original": str(shadow.original) if shadow.keep else None,
+        "disk_bytes": shadow.bytes,
+        "free_bytes": shadow.free,
+        "indexes": shadow.indexes,
     }
 
 

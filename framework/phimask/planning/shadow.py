@@ -1,0 +1,169 @@
+"""Masking through a shadow, planned: which names it takes, what it needs, and what keeps a collection from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from phimask.planning.preflight import Namespace, Preflight
+
+SHADOW: Final = "phimask_shadow"
+ORIGINAL: Final = "phimask_original"
+
+_LONGEST: Final = 255
+"""Bytes of database and collection together, as MongoDB counts a namespace. Source: MongoDB manual, Limits."""
+_MARGIN: Final = 1.1
+"""Masked values do not compress better than real ones, and index builds sort on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowPlan:
+    """A collection's shadow, under `run`, and the name that its original gets.
+
+    `bytes`: what the shadow and its indexes will need on disk; `free`: what there is, None where the server does not
+    say. `indexes`: how many are built after the fill.
+    """
+
+    run: str
+    shadow: Namespace
+    original: Namespace
+    keep: bool
+    bytes: int = 0
+    free: int | None = None
+    indexes: int = 0
+
+
+def shadow_plan(source: Namespace, run: str, *, keep: bool) -> ShadowPlan:
+    """The names that a run's shadow takes."""
+    return ShadowPlan(run, named(source, SHADOW, run), named(source, ORIGINAL, run), keep)
+
+
+def named(source: Namespace, what: str, run: str) -> Namespace:
+    """The collection beside it of this kind and run."""
+    return Namespace(source.client, source.database, f"{source.collection}.{what}_{run}")
+
+
+def beside(source: Namespace) -> dict[str, str]:
+    """All shadows and originals of a collection that are there, each with its run."""
+    found: dict[str, str] = {}
+    names = source.client[source.database].list_collection_names()
+    for what in (SHADOW, ORIGINAL):
+        begin = f"{source.collection}.{what}_"
+        found |= {name: name.removeprefix(begin) for name in sorted(names) if name.startswith(begin)}
+    return found
+
+
+def refuse_own(source: Namespace, found: Preflight) -> None:
+    """A shadow or an original that is kept is no collection to mask."""
+    for what in (SHADOW, ORIGINAL):
+        name, mark, run = source.collection.partition(f".{what}_")
+        if mark:
+            found.hazards.append(
+                f"{source} belongs to run {run}, which masked {name} through a shadow; end that with `phimask "
+                f"finalize {run}` or `phimask rollback {run}`"
+            )
+
+
+def examine_shadow(
+    source: Namespace, plan: ShadowPlan, *, journal: bool, partial: bool, found: Preflight
+) -> ShadowPlan:
+    """Look at what a shadow needs; hazards and warnings go to `found`. The plan comes back with its figures.
+
+    `journal`: as the profile has it; `partial`: under a query or a limit. Raises PyMongo's errors.
+    """
+    _check_kind(source, plan, journal=journal, partial=partial, found=found)
+    there = beside(source)
+    for name, run in there.items():
+        if run != plan.run:
+            found.hazards.append(
+                f"{source}: {source.database}.{name} is there still, of run {run}; end that run first with `phimask "
+                f"finalize {run}` or `phimask rollback {run}`"
+            )
+    if any(one.get("expireAfterSeconds") is not None for one in found.indexes):
+        found.warnings.append(
+            f"{source} has an index that deletes documents (TTL): one that expires while the shadow is filled is a "
+            "write like any other, and the shadow is not swapped in then"
+        )
+    found.warnings.append(
+        f"{source}: nobody may write to it while its shadow is filled and verified: the shadow is not swapped in "
+        "where anybody did. Readers find no collection of this name for the moment between two renames, and "
+        "change streams on it end"
+    )
+    return _measured(source, plan, there, found)
+
+
+def _check_kind(
+    source: Namespace, plan: ShadowPlan, *, journal: bool, partial: bool, found: Preflight
+) -> None:
+    otherwise = "mask it in place (no `target:`)"
+    if found.options.get("capped"):
+        found.hazards.append(
+            f"{source} is a capped collection, which a shadow cannot stand for, since its order of insertion would "
+            "be another; mask it into a target database instead"
+        )
+    if "encryptedFields" in found.options:
+        found.hazards.append(
+            f"{source} has encrypted fields, which are held in collections of their own that follow no rename; "
+            f"{otherwise}"
+        )
+    if source.client.admin.command("hello").get("msg") == "isdbgrid" and _sharded(source):
+        found.hazards.append(f"{source} is sharded, and a sharded collection cannot be swapped; {otherwise}")
+    if partial:
+        found.hazards.append(
+            f"{source}: a shadow takes the place of the whole collection: leave out --query and --limit, or "
+            f"{otherwise}"
+        )
+    if not journal:
+        found.hazards.append(
+            f"{source}: a shadow needs the journal (write.journal: true), which tells after a crash who has the name"
+        )
+    for one in (plan.shadow, plan.original):
+        length = len(str(one).encode())
+        if length > _LONGEST:
+            found.hazards.append(
+                f"{source}: {one} would be a name of {length} bytes, and MongoDB takes {_LONGEST}; {otherwise}"
+            )
+            break
+
+
+def _sharded(source: Namespace) -> bool:
+    """Whether the collection is spread by a key. A collection that only is known to the cluster is not."""
+    entry = source.client["config"]["collections"].find_one({"_id": str(source), "dropped": {"$ne": True}})
+    return entry is not None and not entry.get("unsplittable")
+
+
+def _measured(source: Namespace, plan: ShadowPlan, there: Mapping[str, str], found: Preflight) -> ShadowPlan:
+    """With the disk that it needs and that there is; a hazard where it is too little."""
+    database = source.client[source.database]
+    stored = database.command("collStats", source.collection)
+    size = int((stored["storageSize"] + stored["totalIndexSize"]) * _MARGIN)
+    free = free_bytes(database.command("dbStats"))
+    if plan.original.collection in there:
+        needed = 0  # it has all it needs already
+    elif plan.shadow.collection in there:
+        needed = max(0, size - int(database.command("collStats", plan.shadow.collection)["storageSize"]))
+    else:
+        needed = size
+    if free is None:
+        found.warnings.append(
+            f"{source}: the server does not say how much disk is free; its shadow needs about {_sized(needed)}"
+        )
+    elif free < needed:
+        found.hazards.append(
+            f"{source}: its shadow needs about {_sized(needed)} on disk beside the original, and {_sized(free)} are "
+            "free; make room, or mask it in place (no `target:`)"
+        )
+    indexes = sum(one["name"] != "_id_" for one in found.indexes)
+    return ShadowPlan(plan.run, plan.shadow, plan.original, plan.keep, size, free, indexes)
+
+
+def free_bytes(statistics: Mapping[str, Any]) -> int | None:
+    """What dbStats says is free, where it is least on a sharded cluster; None where it does not say."""
+    parts: Sequence[Mapping[str, Any]] = list(statistics.get("raw", {"": statistics}).values())
+    free = [int(one["fsTotalSize"] - one["fsUsedSize"]) for one in parts if one.get("fsTotalSize")]
+    return min(free, default=None)
+
+
+def _sized(size: int) -> str:
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
