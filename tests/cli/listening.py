@@ -3,7 +3,7 @@
 `AT` names the moment: command, what its collection's name holds, its how many-th, `started` or `succeeded`.
 """
 
-LISTENING = '''
+LISTENING = """
 
 import os
 import signal
@@ -46,4 +46,4 @@ def act():
 
 if AT:
     monitoring.register(At())
-'''
+"""

@@ -78,6 +78,7 @@ class ShadowEnd:
     def _settled(self, names: Names, swap: Swap) -> Swap:
         """Between two renames the original gets its name: what was begun is given up."""
         if names.standing() == "after":
+            self._runs.adopt(self._run, swap.namespace, str(swap.shadow_uuid))
             return self._swaps.note(swap.namespace, step="swapped")
         names.back()
         return self._swaps.note(swap.namespace, step="filling")

@@ -143,7 +143,9 @@ class _Stream(Watch):
         elif kind == "rename":
             after = self._rename_after
             self._renamed = self._renamed or (after is not None and found["clusterTime"] > after)
-        elif kind == "invalidate":  # as after each rename: what follows is of the collection that has the name then
+        elif (
+            kind == "invalidate"
+        ):  # as after each rename: what follows is of the collection that has the name then
             self._token = found["_id"]
             self._stream.close()
             self._open()

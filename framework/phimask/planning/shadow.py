@@ -107,7 +107,7 @@ def _check_kind(
             f"{source} has encrypted fields, which are held in collections of their own that follow no rename; "
             f"{otherwise}"
         )
-    if source.client.admin.command("hello").get("msg") == "isdbgrid" and _sharded(source):
+    if is_sharded(source):
         found.hazards.append(f"{source} is sharded, and a sharded collection cannot be swapped; {otherwise}")
     if partial:
         found.hazards.append(
@@ -127,8 +127,10 @@ def _check_kind(
             break
 
 
-def _sharded(source: Namespace) -> bool:
+def is_sharded(source: Namespace) -> bool:
     """Whether the collection is spread by a key. A collection that only is known to the cluster is not."""
+    if source.client.admin.command("hello").get("msg") != "isdbgrid":
+        return False
     entry = source.client["config"]["collections"].find_one({"_id": str(source), "dropped": {"$ne": True}})
     return entry is not None and not entry.get("unsplittable")
 

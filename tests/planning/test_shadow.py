@@ -1,0 +1,85 @@
+"""What a shadow needs, held against what there is."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from phimask.planning import shadow as planning
+from phimask.planning.preflight import Namespace, Preflight
+from phimask.planning.shadow import examine_shadow, free_bytes, is_sharded, shadow_plan
+
+
+@pytest.fixture
+def source(client: MongoClient[dict[str, Any]], database: Database[dict[str, Any]]) -> Namespace:
+    database["people"].insert_many([{"Text": "x" * 1000} for _ in range(100)])
+    return Namespace(client, database.name, "people")
+
+
+def examined(source: Namespace, run: str = "r", **options: Any) -> tuple[Preflight, Any]:
+    found = Preflight(
+        [], [], options, tuple(source.client[source.database][source.collection].list_indexes())
+    )
+    plan = shadow_plan(source, run, keep=True)
+    return found, examine_shadow(source, plan, journal=True, partial=False, found=found)
+
+
+@pytest.mark.parametrize(("free", "hazards"), [(10**12, 0), (1, 1), (None, 0)])
+def test_the_disk_is_said(
+    free: int | None, hazards: int, source: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "free_bytes", lambda statistics: free)
+    found, plan = examined(source)
+    assert len(found.hazards) == hazards
+    assert plan.free == free
+    stored = source.client[source.database].command("collStats", "people")
+    assert plan.bytes > stored["storageSize"] + stored["totalIndexSize"]
+    if hazards:
+        assert "its shadow needs about 0." in found.hazards[0]
+        assert "and 0.0 MB are free" in found.hazards[0]
+    if free is None:
+        assert any("does not say how much disk is free" in one for one in found.warnings)
+
+
+def test_what_is_filled_already_is_not_needed_again(
+    source: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "free_bytes", lambda statistics: 1)
+    source.client[source.database]["people.phimask_original_r"].insert_one({})
+    assert examined(source)[0].hazards == []
+    (hazard,) = examined(source, "another")[0].hazards[:1]
+    assert "people.phimask_original_r is there still, of run r" in hazard
+
+
+def test_what_the_server_says_is_free() -> None:
+    assert free_bytes({"fsTotalSize": 100.0, "fsUsedSize": 40.0}) == 60
+    assert free_bytes({"fsTotalSize": 0, "fsUsedSize": 0}) is None
+    assert free_bytes({"dataSize": 1}) is None
+    shards = {"a": {"fsTotalSize": 9, "fsUsedSize": 1}, "b": {"fsTotalSize": 9, "fsUsedSize": 7}, "c": {}}
+    assert free_bytes({"raw": shards, "fsTotalSize": 18, "fsUsedSize": 8}) == 2
+
+
+@pytest.mark.parametrize(
+    ("message", "entry", "sharded"),
+    [
+        (None, {"key": {"_id": 1}}, False),
+        ("isdbgrid", None, False),
+        ("isdbgrid", {"key": {"_id": 1}}, True),
+        ("isdbgrid", {"key": {"_id": 1}, "unsplittable": True}, False),
+    ],
+)
+def test_a_sharded_collection_is_told(message: str | None, entry: Any, sharded: bool) -> None:
+    class Client(dict[str, Any]):
+        admin = SimpleNamespace(command=lambda name: {"msg": message})
+
+    client: Any = Client(config={"collections": SimpleNamespace(find_one=lambda wanted: entry)})
+    assert is_sharded(Namespace(client, "ehr", "people")) is sharded
+
+
+def test_encrypted_fields_follow_no_rename(source: Namespace) -> None:
+    found, _ = examined(source, encryptedFields={"fields": []})
+    assert "has encrypted fields" in found.hazards[0]
