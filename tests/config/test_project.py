@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from phimask.config.model import KeySource, Project, Target
+from phimask.config.model import KeySource, Project, ShadowSetting, Target
 from phimask.config.project import load_project
 from phimask.errors import ConfigError
 
@@ -160,3 +160,13 @@ def test_names_are_relative_to_the_project_file(here: Path) -> None:
 def test_a_named_project_file_has_to_exist(here: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.yaml: \$: the file cannot be read"):
         load_project(project_file=here / "none.yaml", directory=here, environ={})
+
+
+def test_a_shadow_is_no_other_place(here: Path) -> None:
+    text = "version: 1\nuri: mongodb://file\ndatabase: a\ntarget: {shadow: %s}\n"
+    for written, keeps in (("true", True), ("{}", True), ("{keep_original: false}", False)):
+        found = project(here, text % written, {"PHIMASK_TARGET_URI": "mongodb://elsewhere"})
+        assert found.target == Target(None, None, ShadowSetting(keep_original=keeps))
+    for flags in ({"target_database": "b"}, {"target_uri": "mongodb://b"}):
+        with pytest.raises(ConfigError, match="a shadow is a collection of the database that is masked"):
+            project(here, text % "true", **flags)

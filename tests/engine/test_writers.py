@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
+from pymongo.errors import PyMongoError
 
 from phimask.config.model import Secret
 from phimask.engine.writers import Watch, watch_writes
@@ -127,4 +128,25 @@ def test_a_write_after_a_rename_was_undone(watching: Watching, collection: Any) 
     collection.rename("kept")
     collection.database["kept"].rename("watched")
     collection.insert_one({})
+    assert "somebody wrote to it" in str(watch.look())
+
+
+@pytest.mark.parametrize("code", [286, 189, 91])
+def test_a_stream_that_broke_is_begun_again_where_it_was(
+    code: int, watching: Watching, collection: Any, client: MongoClient[dict[str, Any]]
+) -> None:
+    watch = watching()
+    assert watch.look() is None
+    broken = {"failCommands": ["getMore", "aggregate"], "errorCode": code, "namespace": collection.full_name}
+    client.admin.command("configureFailPoint", "failCommand", mode="alwaysOn", data=broken)
+    try:
+        collection.insert_one({})
+        for _ in range(3):
+            if code == 286:
+                assert "cannot be told any more" in str(watch.look())
+            else:
+                with pytest.raises(PyMongoError):
+                    watch.look()
+    finally:
+        client.admin.command("configureFailPoint", "failCommand", mode="off")
     assert "somebody wrote to it" in str(watch.look())

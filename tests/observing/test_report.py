@@ -171,6 +171,7 @@ def test_a_run_is_added_up() -> None:
                 "quarantined_ids": ['{"$oid": "0123456789ab"}'],
                 "unmapped": [],
                 "indexes": None,
+                "shadow": None,
             }
         ],
         "throughput": {"documents_per_second": 5.0, "seconds": 4.0, "workers": 1, "cpu_percent": 75.0},

@@ -14,13 +14,13 @@ from pymongo.database import Database
 
 from phimask.planning.preflight import Namespace, uuid_of
 from phimask.store.definition import (
-    build_indexes,
     create_bare,
     differences,
     judge_documents,
     read_definition,
     uuids,
 )
+from phimask.store.indexes import build_indexes
 
 ZLIB = {"wiredTiger": {"configString": "block_compressor=zlib"}}
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -74,8 +74,9 @@ def test_it_is_made_again_exactly(
     assert two is not None
     assert not two.indexes
     database["two"].insert_one({"anything": 1})
-    build_indexes(client, database.name, "two", one, [name for name in one.indexes if name != "e_1"])
-    build_indexes(client, database.name, "two", one, one.indexes)
+    first = [index for name, index in one.indexes.items() if name != "e_1"]
+    build_indexes(client, database.name, "two", first)
+    build_indexes(client, database.name, "two", one.indexes.values())
     judge_documents(client, database.name, "two", one)
     two = read_definition(client, database.name, "two")
     assert two is not None
@@ -133,7 +134,7 @@ def test_a_filter_with_a_date_that_python_has_not(
     one = read_definition(client, database.name, "one")
     assert one is not None
     create_bare(client, database.name, "two", one)
-    build_indexes(client, database.name, "two", one, one.indexes)
+    build_indexes(client, database.name, "two", one.indexes.values())
     two = read_definition(client, database.name, "two")
     assert two is not None
     assert differences(one, two) == []

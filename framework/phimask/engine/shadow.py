@@ -20,6 +20,7 @@ from phimask.engine.control import StopSignal
 from phimask.engine.swap import Names, NotQuiet
 from phimask.engine.writers import Watch, watch_writes
 from phimask.errors import Interrupted, StoreError
+from phimask.ledger.identities import packed
 from phimask.ledger.runs import Runs
 from phimask.ledger.swaps import Swap, Swaps
 from phimask.planning.plan import CollectionPlan
@@ -29,13 +30,14 @@ from phimask.plugins.values import Finding
 from phimask.store.connect import Client
 from phimask.store.definition import (
     Definition,
-    build_indexes,
     create_bare,
     differences,
     judge_documents,
     read_definition,
 )
+from phimask.store.indexes import build_indexes
 from phimask.store.retry import error_name, terminal_error
+from phimask.store.source import CollectionSource
 
 CHECK: Final = "shadow"
 """What the check of a shadow's own is called in the report."""
@@ -85,6 +87,7 @@ class Shadow:
             swap = self._swap
             if swap is None:
                 self._watch = watch_writes(self._source)
+                self._begin_where_it_is_watched()
                 swap = self._enter(self._watch)
             else:
                 self._watch = watch_writes(self._source, swap.watch)
@@ -92,6 +95,13 @@ class Shadow:
             self._swap = self._made(swap)
         except PyMongoError as error:
             raise terminal_error(error, f"preparing the shadow of {self._source}") from None
+
+    def _begin_where_it_is_watched(self) -> None:
+        """What was inserted between the plan and the watch is the run's, too: nothing of it would be seen later."""
+        if self._plan.indexed is not None:
+            last = CollectionSource(self._source.raw()).last_id()
+            self._plan.indexed.end_at(last)
+            self._runs.end_at(self._run, self._plan.namespace, packed(last))
 
     def _enter(self, watch: Watch) -> Swap:
         swap = Swap(
@@ -126,7 +136,7 @@ class Shadow:
         where = self._source.client, swap.database, swap.shadow
         try:
             create_bare(*where, definition)
-            build_indexes(*where, definition, definition.indexes)
+            build_indexes(*where, definition.indexes.values())
             judge_documents(*where, definition)
             unlike = self._unlike(definition, self._shadow.shadow)
         except OperationFailure as error:
@@ -195,7 +205,8 @@ class Shadow:
 
         def build() -> None:
             try:
-                build_indexes(shadow.client, shadow.database, shadow.collection, definition, wanted)
+                specifications = [definition.indexes[name] for name in wanted]
+                build_indexes(shadow.client, shadow.database, shadow.collection, specifications)
             except PyMongoError as error:
                 failed.append(error)
 

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from bson.timestamp import Timestamp
 from pymongo import ReadPreference
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import PyMongoError
+from pymongo.write_concern import WriteConcern
 
 from phimask.planning.preflight import Namespace
 from phimask.store.connect import has_transactions
@@ -26,6 +27,7 @@ _LOOK_MILLISECONDS: Final = 20
 """How long the server waits for something to come before it says that there is nothing."""
 _RENAME_SECONDS: Final = 5.0
 """So long after a rename it may take until the change stream has it."""
+_SETTLE_SECONDS: Final = 60
 _MOST_AT_A_LOOK: Final = 1000
 
 
@@ -74,31 +76,30 @@ class _Stream(Watch):
         self._rename_after: Timestamp | None = None if mark is None else mark["rename_after"]
         self._renamed = False
         self._stream: Any = None
-        self._open()
+        if self._token is None:
+            self._stream = self._opened()
+            self._settle()
 
-    def _open(self) -> None:
-        try:
-            self._stream = self._collection.watch(
-                [{"$project": {"operationType": 1, "clusterTime": 1}}],
-                start_after=self._token,
-                max_await_time_ms=_LOOK_MILLISECONDS,
-            )
-        except OperationFailure as error:
-            self._lose(error)
+    def _opened(self) -> Any:
+        return self._collection.watch(
+            [{"$project": {"operationType": 1, "clusterTime": 1}}],
+            start_after=self._token,
+            max_await_time_ms=_LOOK_MILLISECONDS,
+        )
 
-    def _lose(self, error: OperationFailure) -> None:
-        if self._token is None or classify(error) == "transient":
-            raise error
-        self._said = (
-            "whether somebody wrote to it cannot be told any more: the change stream ended with "
-            f"{error_name(error)}; the oplog has to reach back to when the run began"
+    def _settle(self) -> None:
+        """Wait until a majority has all that was written before the stream began, since that is what is read: a write
+        that changes nothing waits for all before it."""
+        majority = WriteConcern("majority", wtimeout=_SETTLE_SECONDS * 1000)
+        self._collection.with_options(write_concern=majority).update_one(
+            {"_id": {"$in": []}}, {"$unset": {"_": ""}}
         )
 
     def mark(self) -> dict[str, Any]:
         """Never beyond what somebody did."""
         with self._lock:
-            if self._said is None:
-                self._token = self._stream.resume_token
+            if self._said is None and self._stream is not None:
+                self._token = self._stream.resume_token or self._token
             return {"token": self._token, "rename_after": self._rename_after}
 
     def look(self) -> str | None:
@@ -127,15 +128,25 @@ class _Stream(Watch):
                 self._stream.close()
 
     def _next(self) -> bool:
-        """Whether there was something more."""
+        """Whether there was something more. After an error that passes, the stream is opened again where it was."""
         if self._said is not None:
             return False
         try:
+            if self._stream is None:
+                self._stream = self._opened()
             found = self._stream.try_next()
-        except OperationFailure as error:
-            self._lose(error)
-            return False
-        if found is None:
+            if found is None:
+                if not self._stream.alive:
+                    self._leave()
+                return False
+        except PyMongoError as error:
+            self._leave()
+            if classify(error) == "transient":
+                raise
+            self._said = (
+                "whether somebody wrote to it cannot be told any more: the change stream ended with "
+                f"{error_name(error)}; the oplog has to reach back to when the run began"
+            )
             return False
         kind = found["operationType"]
         if kind in _WRITES:
@@ -143,13 +154,18 @@ class _Stream(Watch):
         elif kind == "rename":
             after = self._rename_after
             self._renamed = self._renamed or (after is not None and found["clusterTime"] > after)
-        elif (
-            kind == "invalidate"
-        ):  # as after each rename: what follows is of the collection that has the name then
-            self._token = found["_id"]
-            self._stream.close()
-            self._open()
+        elif kind == "invalidate":
+            # As after each rename: what follows is of the collection that has the name then.
+            self._leave(found["_id"])
         return True
+
+    def _leave(self, token: Mapping[str, Any] | None = None) -> None:
+        """Begin a stream anew next time, at `token`, or else where this one is."""
+        if self._stream is not None:
+            self._token = token or self._stream.resume_token or self._token
+            with contextlib.suppress(PyMongoError):
+                self._stream.close()
+        self._stream = None
 
 
 class _Count(Watch):

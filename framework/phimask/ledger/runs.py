@@ -172,6 +172,10 @@ class Runs:
             {"_id": run, "pins.namespace": namespace}, {"$set": {"pins.$.uuid": uuid, "pins.$.claim": uuid}}
         )
 
+    def end_at(self, run: str, namespace: str, top: bytes | None) -> None:
+        """The run's part of a collection ends at another `_id` than when it was planned."""
+        self._kept.update_one({"_id": run, "pins.namespace": namespace}, {"$set": {"pins.$.top": top}})
+
     def disown(self, run: str, namespace: str) -> None:
         """What the run made of this collection is given up: as far as that goes, it is not masked."""
         self._kept.update_one({"_id": run, "pins.namespace": namespace}, {"$set": {"pins.$.claim": None}})

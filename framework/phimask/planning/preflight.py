@@ -189,9 +189,9 @@ def _check_privileges(
     if target is None:
         _need(source, reading | {"update"}, found)
     elif swapped:
-        renaming = {"renameCollectionSameDB", "dropCollection", "insert"}
-        _need(source, reading | renaming | {"changeStream"}, found)
-        _need(target, reading | renaming | {"update", "createCollection", "createIndex"}, found)
+        renaming = reading | {"renameCollectionSameDB", "dropCollection", "insert", "update"}
+        _need(source, renaming | {"changeStream"}, found)
+        _need(target, renaming | {"createCollection", "createIndex"}, found)
         if found.options.get("validator"):
             _need(target, {"collMod"}, found, "dbAdmin")
     else:

@@ -16,29 +16,29 @@ from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 
 from phimask.store.connect import Client
+from phimask.store.indexes import decoded, read_indexes
 
 _RAW: Final = CodecOptions(
     document_class=RawBSONDocument, datetime_conversion=DatetimeConversion.DATETIME_AUTO
 )
 _VALIDATION: Final = ("validator", "validationLevel", "validationAction")
-_SIMPLE: Final = {"locale": "simple"}
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """`options` as listCollections has them; `indexes` by name, without the one on `_id`, which `id_index` is (a
-    clustered collection has none)."""
+    """`options` as listCollections has them; `indexes` by name as `store.indexes` reads them; `id_index` is the one on
+    `_id`, of which a clustered collection has none."""
 
     uuid: str
     kind: str
     options: Mapping[str, Any]
     id_index: Mapping[str, Any] | None
-    indexes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    indexes: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def expiring(self) -> list[str]:
         """The names of indexes that delete documents."""
-        return [name for name, index in self.indexes.items() if "expireAfterSeconds" in index]
+        return [name for name, index in self.indexes.items() if "expireAfterSeconds" in decoded(index)]
 
     @property
     def validation(self) -> dict[str, Any]:
@@ -57,14 +57,7 @@ def read_definition(client: Client, database: str, name: str) -> Definition | No
     if info is None:
         return None
     kind = info.get("type", "collection")
-    indexes: dict[str, Mapping[str, Any]] = {}
-    if kind == "collection":
-        reply = client[database].command(
-            {"listIndexes": name, "cursor": {"batchSize": 1000}}, codec_options=_RAW
-        )
-        for one in reply["cursor"]["firstBatch"]:
-            if one["name"] != "_id_" and not one.get("clustered"):
-                indexes[one["name"]] = {key: value for key, value in one.items() if key != "ns"}
+    indexes = read_indexes(client, database, name) if kind == "collection" else {}
     return Definition(_uuid(info), kind, dict(info["options"]), info.get("idIndex"), indexes)
 
 
@@ -78,18 +71,6 @@ def create_bare(client: Client, database: str, name: str, definition: Definition
         options["idIndex"] = _without(definition.id_index, "ns")
     client[database].command({"create": name, **options})
     return uuids(client, database, [name])[name]
-
-
-def build_indexes(
-    client: Client, database: str, name: str, definition: Definition, wanted: Iterable[str]
-) -> None:
-    """Build these of the defined indexes in one scan; those that are there, or are being built, are not built twice.
-
-    The server waits until a quorum of its members has them. Raises PyMongo's errors.
-    """
-    specifications = [{"collation": _SIMPLE, **definition.indexes[one]} for one in wanted]
-    if specifications:  # with no collation named, an index would take the collection's
-        client[database].command({"createIndexes": name, "indexes": specifications})
 
 
 def judge_documents(client: Client, database: str, name: str, definition: Definition) -> None:
@@ -108,7 +89,7 @@ def differences(wanted: Definition, found: Definition) -> list[str]:
     unlike += [
         f"index {name}"
         for name in sorted(wanted.indexes.keys() | found.indexes.keys())
-        if _unlike(wanted.indexes.get(name), found.indexes.get(name))
+        if _unlike(_raw(wanted.indexes.get(name)), _raw(found.indexes.get(name)))
     ]
     return unlike
 
@@ -128,6 +109,10 @@ def _unlike(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> l
         for key in sorted(one.keys() | other.keys())
         if (key in one) != (key in other) or _encoded({key: one[key]}) != _encoded({key: other[key]})
     ]
+
+
+def _raw(specification: bytes | None) -> Mapping[str, Any] | None:
+    return None if specification is None else RawBSONDocument(specification, _RAW)
 
 
 def _encoded(value: Mapping[str, Any]) -> bytes:
