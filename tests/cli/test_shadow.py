@@ -482,3 +482,21 @@ def test_several_collections_of_which_one_is_swapped_in_already(
     assert shadowed.counts() == {0: 200}
     assert shadowed.counts("more") == {0: 60}
     assert sorted(shadowed.database.list_collection_names()) == ["counters", "more"]
+
+
+def test_where_writes_are_only_counted(
+    shadowed: Counters, phimask: Phimask, started: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phimask.engine.writers.has_transactions", lambda client: False)
+    run = ended_at(shadowed, started, "insert/phimask_shadow/7/succeeded")
+    found = shadowed.ledger["masking_coordination.swaps"].find_one()
+    assert found is not None
+    assert "token" in found["watch"]  # the process that was killed knew better; what follows only counts
+    watch = {"server": "another", "writes": 0}
+    shadowed.ledger["masking_coordination.swaps"].update_one({}, {"$set": {"watch": watch}})
+    answer = phimask("resume")
+    assert answer.code == 1
+    assert "the standalone server was restarted" in answer.err
+    assert phimask("finalize", run, "--yes").code == 0
+    assert phimask("run", "--yes").code == 0
+    assert shadowed.masked() == 200

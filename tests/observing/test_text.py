@@ -217,3 +217,32 @@ def test_the_way_back_is_told() -> None:
     assert "`phimask rollback r1` puts them back" in shown({**report, "undo": undo})
     undo["state"] = "destroyed"
     assert "the key to the originals was destroyed 2026-07-29 10:15:00 UTC" in shown({**report, "undo": undo})
+
+
+@pytest.mark.parametrize(
+    ("shadow", "status", "told", "untold"),
+    [
+        (
+            {"state": "swapped", "original": "ehr.container.old"},
+            "completed",
+            ("kept as ehr.container.old, with PHI in it", "`phimask finalize r1` drops it", "puts it back"),
+            "Nothing: every check passed",
+        ),
+        ({"state": "swapped", "original": None}, "completed", ("dropped", "Nothing: every check"), "PHI"),
+        (
+            {"state": "left", "original": "ehr.container"},
+            "failed",
+            ("as it was, under its name", "`phimask finalize r1` drops the shadows"),
+            "Documents of finished batches are masked",
+        ),
+    ],
+)
+def test_where_the_original_is(
+    shadow: dict[str, str | None], status: Any, told: tuple[str, ...], untold: str
+) -> None:
+    made = builder("ehr.container.phimask_shadow_r1")
+    made.verified("ehr.container", "untouched", "after", 20_000, [])
+    made.shadow("ehr.container", shadow)
+    text = " ".join(shown(made.finish(status)).split())
+    assert all(one in text for one in told), text
+    assert untold not in text

@@ -83,3 +83,9 @@ def test_a_sharded_collection_is_told(message: str | None, entry: Any, sharded: 
 def test_encrypted_fields_follow_no_rename(source: Namespace) -> None:
     found, _ = examined(source, encryptedFields={"fields": []})
     assert "has encrypted fields" in found.hazards[0]
+
+
+def test_a_standalone_server_only_counts(source: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not any("standalone" in one for one in examined(source)[0].warnings)
+    monkeypatch.setattr(planning, "has_transactions", lambda client: False)
+    assert any("a standalone server only counts writes" in one for one in examined(source)[0].warnings)

@@ -77,9 +77,10 @@ class Shadow:
 
     def entry(self) -> dict[str, str | None]:
         """Its part of the report."""
-        if not self.swapped:
+        swap = self._swap
+        if swap is None or swap.step != "swapped":
             return {"state": "left", "original": self._plan.namespace}
-        return {"state": "swapped", "original": str(self._shadow.original) if self._shadow.keep else None}
+        return {"state": "swapped", "original": f"{swap.database}.{swap.kept}" if swap.keep else None}
 
     def begin(self) -> None:
         """Be ready to be filled. From here on nobody else may write to the original."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from phimask.planning.preflight import Namespace, Preflight
+from phimask.store.connect import has_transactions
 
 SHADOW: Final = "phimask_shadow"
 ORIGINAL: Final = "phimask_original"
@@ -90,6 +91,11 @@ def examine_shadow(
         "where anybody did. Readers find no collection of this name for the moment between two renames, and "
         "change streams on it end"
     )
+    if not has_transactions(source.client):
+        found.warnings.append(
+            f"{source}: a standalone server only counts writes: one in the last moment before the swap goes unseen, "
+            "so be sure that nobody writes"
+        )
     return _measured(source, plan, there, found)
 
 
