@@ -172,6 +172,7 @@ def test_a_run_is_added_up() -> None:
                 "unmapped": [],
                 "indexes": None,
                 "shadow": None,
+                "write_path": "set",
             }
         ],
         "throughput": {"documents_per_second": 5.0, "seconds": 4.0, "workers": 1, "cpu_percent": 75.0},

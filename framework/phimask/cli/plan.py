@@ -67,6 +67,8 @@ def _show(console: PersonConsole, plan: Mapping[str, Any]) -> None:
     console.print(f"\n{plan['namespace']}, {where}", style="bold", highlight=False)
     if plan["sampled"] or not plan["hazards"]:
         _show_extent(plan)
+        if plan["write_path"]:
+            _show_write_path(plan["write_path"])
         if plan["indexes"] and plan["indexes"]["total"]:
             _show_indexes(plan["indexes"])
         if plan["shadow"]:
@@ -89,6 +91,18 @@ def _show_extent(plan: Mapping[str, Any]) -> None:
         f"  duration    {_duration(predicted['seconds_low'])} to {_duration(predicted['seconds_high'])}\n"
         f"  memory      up to {predicted['memory_bytes'] / 1e6:,.0f} MB of {plan['ceiling_bytes'] / 1e6:,.0f} MB"
     )
+
+
+def _show_write_path(chosen: Mapping[str, Any]) -> None:
+    path, seconds, size = chosen["path"], chosen["microseconds_per_document"], chosen["bytes_per_document"]
+    say(f"  write path  {path}: {chosen['why']}")
+    if path != "server" and size[path]:
+        say(
+            f"              {chosen['changed_percent']:,.0f} % of sampled documents change; about "
+            f"{seconds[path]:,.0f} µs of CPU here and {size[path] / 1e3:,.1f} kB to the server a document"
+        )
+    if path != "server" and chosen["server_possible"]:
+        say("              write.path=server would let MongoDB mask by itself: it can compute every rule")
 
 
 def _show_indexes(indexes: Mapping[str, Any]) -> None:

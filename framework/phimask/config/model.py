@@ -95,13 +95,16 @@ class Retry:
 
 Guard = Literal["auto", "changed", "none"]
 IndexSetting = Literal["keep", "rebuild"]
+ChosenPath = Literal["set", "replace", "server"]
+WritePath = Literal["auto", "set", "replace", "server"]
 
 
 @dataclass(frozen=True, slots=True)
 class WriteSettings:
-    """How batches are written in place. guard: against others who write meanwhile; journal: whether each batch is
-    announced in the ledger; indexes: what becomes of those on masked paths meanwhile."""
+    """How batches are written in place. path: by which way; guard: against others who write meanwhile; journal:
+    whether each batch is announced in the ledger; indexes: what becomes of those on masked paths meanwhile."""
 
+    path: WritePath
     guard: Guard
     journal: bool
     indexes: IndexSetting

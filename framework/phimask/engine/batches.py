@@ -13,7 +13,7 @@ from typing import Any, Final
 from pymongo.client_session import ClientSession
 
 from phimask.errors import SafeStop, StoreError
-from phimask.masking.core import Masked, MaskedBatch, MaskingCore, NeedsWhole, Quarantined
+from phimask.masking.core import Masked, MaskedBatch, MaskingCore, Mode, NeedsWhole, Quarantined
 from phimask.masking.fingerprints import Fingerprint
 from phimask.masking.unmapped import Unmapped
 from phimask.observing.tally import Tally
@@ -21,7 +21,7 @@ from phimask.planning.conditions import Conditions
 from phimask.plugins.values import ComplexityClass, DocumentId, DocumentPair
 from phimask.store.raw import identity
 from phimask.store.reading import whole_documents
-from phimask.store.writing import server_digest, why_not_replaced
+from phimask.store.writing import has_dollar_key, server_digest, why_not_replaced
 from phimask.vault.records import Original
 
 _UNGUARDED: Final = "the server cannot guard a replacement ($toHashedIndexKey)"
@@ -51,9 +51,10 @@ class Write:
 class Batch:
     """Documents in `_id` order up to `upto`, what to write, what is left out and why, bytes as read, seconds so far.
 
-    `sampled` holds some documents whole, as they were read; `without` the rules that do not apply to a document, where
-    some rule has a condition. `session` holds the transaction that read them. `number` is the journal's, once it has
-    one; `closed` once it is counted; `refused` what the server would not take. `classes`: see BatchCost.
+    `sampled` holds some documents whole, as they were read; `without` the rules that do not apply to a document,
+    where some rule has a condition. `session` holds the transaction that read them. `number` is the journal's, once
+    it has one; `closed` once it is counted; `served` means that the server masks the range by itself; `refused` what
+    the server would not take. `classes`: see BatchCost.
     """
 
     identities: list[DocumentId]
@@ -71,6 +72,7 @@ class Batch:
     session: ClientSession | None = None
     number: int | None = None
     closed: bool = False
+    served: bool = False
     refused: dict[DocumentId, str] = field(default_factory=dict)
     classes: Mapping[ComplexityClass, tuple[int, int]] = field(default_factory=dict)
 
@@ -122,7 +124,8 @@ class Preparer:
 
     `copies`: documents go into a target whole. `drift` is the rule that sees unmapped paths; `halts` whether one of
     them is to stop the run. `sample` documents of a batch are read whole to be checked. `gone` says what has become of
-    the collection where it is no longer the one that was planned for.
+    the collection where it is no longer the one that was planned for. `replaces`: whole documents are put in place of
+    those that change, which then have to be read whole.
     """
 
     source: Any
@@ -133,6 +136,7 @@ class Preparer:
     drift: Unmapped | None = None
     halts: bool = False
     gone: Callable[[], str | None] = _nothing
+    replaces: bool = False
     _masking: threading.Lock = field(default_factory=threading.Lock)
     _random: random.Random = field(default_factory=random.Random)
 
@@ -147,6 +151,7 @@ class Preparer:
     ) -> Batch:
         """Mask documents, which were read `whole` or not. `left_out` are to be quarantined whatever they hold."""
         start = time.perf_counter()
+        assert whole or not self.replaces  # noqa: S101  (or fields that were not read would be lost)
         # Asked after the reading: a transaction that has read holds the collection, and nobody can replace it.
         if (what := self.gone()) is not None:
             raise StoreError(what)
@@ -156,7 +161,8 @@ class Preparer:
         sampled = self._whole_sample(documents, identities, session, whole=whole)
         without = self.conditions.without(self.source, identities, session)
         with self._masking:
-            masked = self.core.mask(documents, "whole" if self.copies else "update", without)
+            mode: Mode = "whole" if self.copies or self.replaces else "update"
+            masked = self.core.mask(documents, mode, without)
             unmapped = self._drifted()
         batch = Batch(
             identities=identities,
@@ -175,8 +181,10 @@ class Preparer:
         )
         if self.copies:
             self._to_copy(batch, documents)
+        elif self.replaces:
+            self._to_put_whole(batch, documents, without)
         else:
-            self._to_change(batch, as_read)
+            self._to_change(batch, batch.identities, masked, as_read)
         batch.seconds = seconds + time.perf_counter() - start
         return batch
 
@@ -225,12 +233,41 @@ class Preparer:
                 batch.writes.append(Write(found, bson, True, raw, changes=changes))
                 batch.unchanged += not changes
 
-    def _to_change(self, batch: Batch, documents: Sequence[bytes]) -> None:
-        masked = batch.masked
+    def _to_put_whole(
+        self, batch: Batch, documents: Sequence[bytes], without: Sequence[frozenset[int]]
+    ) -> None:
+        """Where the server would not take a document back as it is, an update changes it."""
+        odd: list[int] = []
+        for number, (found, outcome) in enumerate(zip(batch.identities, batch.masked.outcomes, strict=True)):
+            if found in batch.quarantined:
+                continue
+            if isinstance(outcome, Quarantined):
+                batch.quarantined[found] = outcome.reason
+            elif not isinstance(outcome, Masked) or outcome.bson == documents[number]:
+                batch.unchanged += 1
+            elif why_not_replaced(outcome.bson) or has_dollar_key(outcome.bson):
+                odd.append(number)
+            else:
+                batch.writes.append(Write(found, outcome.bson, True, documents[number]))
+        if odd:
+            some = [documents[number] for number in odd]
+            with self._masking:
+                masked = self.core.mask(
+                    some, "update", [without[number] for number in odd] if without else ()
+                )
+            self._to_change(batch, [batch.identities[number] for number in odd], masked, some)
+
+    def _to_change(
+        self,
+        batch: Batch,
+        identities: Sequence[DocumentId],
+        masked: MaskedBatch,
+        documents: Sequence[bytes],
+    ) -> None:
         originals = masked.originals or [None] * len(documents)
         covered = masked.covered or [b""] * len(documents)
         unnamed: list[DocumentId] = []
-        for number, (found, outcome) in enumerate(zip(batch.identities, masked.outcomes, strict=True)):
+        for number, (found, outcome) in enumerate(zip(identities, masked.outcomes, strict=True)):
             if found in batch.quarantined:
                 continue
             if isinstance(outcome, Masked):

@@ -16,6 +16,7 @@ from phimask.masking.keys import MaskingKey
 from phimask.planning.classifier import Classifier
 from phimask.planning.plan import CollectionPlan
 from phimask.planning.prescan import Prescan
+from phimask.planning.write_path import PathPlan
 from phimask.store.connect import has_transactions
 from phimask.vault.vault import VaultSetting, open_storage, open_vault
 
@@ -55,6 +56,7 @@ def pins(plans: Sequence[CollectionPlan], configuration: Configuration) -> tuple
             projection=as_text(plan.scan.projection),
             classes=dict(plan.scan.classes),
             classifier=None if plan.scan.classifier is None else plan.scan.classifier.document(),
+            path=plan.write_path.path,
             top=packed(plan.indexed.last_id() if plan.indexed is not None else None),
             shadow=plan.shadow is not None,
         )
@@ -211,6 +213,8 @@ def take_up(
     for plan, pin in zip(plans, record.pins, strict=True):
         # What was read then is read now: fingerprints are of that.
         plan.scan.projection = from_text(pin.projection)
+        # And what was to be put whole in its place is read whole.
+        plan.write_path = PathPlan(pin.path, "as the run began", plan.write_path.measured)
         if plan.indexed is not None:
             plan.indexed.end_at(unpacked(pin.top))
     return runs.claim(record.id)

@@ -57,6 +57,11 @@ class Committer(abc.ABC):
         self._keep = keep
         self._unkept = False
 
+    @property
+    def checks(self) -> Checks:
+        """The validators that see samples of batches."""
+        return self._checks
+
     def begin(self) -> ClientSession | None:
         """What the next batch is to be read in."""
         return None
@@ -115,8 +120,13 @@ class PlainCommitter(Committer):
         updates = [(write.identity, write.bson) for write in batch.writes if not write.whole]
         if updates:
             self._settle(update(source, updates), len(updates), batch, tally)
+        wholes = [
+            (write.identity, write.bson) for write in batch.writes if write.whole and write.digest is None
+        ]
+        if wholes:
+            self._settle(replace(source, wholes), len(wholes), batch, tally)
         for write in batch.writes:
-            if write.whole:
+            if write.whole and write.digest is not None:
                 done, reason = replace_unchanged(source, write.identity, write.digest, write.bson)
                 if not done:
                     refused = {write.identity: reason} if reason else {}

@@ -11,7 +11,7 @@ from typing import Any
 
 from pymongo.errors import PyMongoError
 
-from phimask.config.model import Configuration, Secret
+from phimask.config.model import ChosenPath, Configuration, Secret
 from phimask.engine.batches import Batch, Preparer, originals
 from phimask.engine.breaker import CircuitBreaker
 from phimask.engine.canary import CanaryWatch
@@ -19,6 +19,7 @@ from phimask.engine.checking import Checks
 from phimask.engine.commit import Committer, CopyCommitter, Keep, PlainCommitter, TransactionCommitter
 from phimask.engine.journal import Applied, Journal
 from phimask.engine.partition import Means
+from phimask.engine.served import READS, ServedCommitter, ServedPreparer, take_up_served
 from phimask.engine.takeover import (
     KeepNothing,
     take_up_copies,
@@ -40,7 +41,8 @@ from phimask.planning.binding import bind, facts
 from phimask.planning.classifier import Classifier
 from phimask.planning.conditions import Conditions
 from phimask.planning.preflight import Namespace, gone
-from phimask.plugins.events import BreakerTripped, Event, Paused
+from phimask.planning.served import served_update
+from phimask.plugins.events import BreakerTripped, Event, Paused, Warned
 from phimask.plugins.interfaces import Control
 from phimask.plugins.loading import disabled_plugins, load_registry
 from phimask.plugins.registry import Registry
@@ -64,8 +66,8 @@ class MaskingJob:
 
     `guard`: batches are transactions; `journal`: they are announced; `vault`: originals are kept. `salt` stands in for
     a masking key in fingerprints where there is none. `limit`: at most so many documents in all, by the one worker of
-    such a job. `classifier` tells documents' classes where a meter asks. `registry`: what this process has
-    loaded already.
+    such a job. `classifier` tells documents' classes where a meter asks. `path`: by which way documents are changed in
+    place; `mean_bytes`: of a document, as far as is known. `registry`: what this process has loaded already.
     """
 
     run: str
@@ -85,6 +87,8 @@ class MaskingJob:
     partitions: int | None
     limit: int | None = None
     classifier: Classifier | None = None
+    path: ChosenPath = "set"
+    mean_bytes: float = 0.0
     registry: Registry | None = field(default=None, compare=False, repr=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -181,6 +185,7 @@ class MaskingJob:
             gone=lambda: gone(
                 Namespace(source_client, self.source.database, self.source.collection), self.uuid
             ),
+            replaces=self.target is None and self.path == "replace",
         )
         committer: Committer
         applied: Applied | None = None
@@ -212,12 +217,41 @@ class MaskingJob:
                 def take_up(journal: Journal) -> None:
                     take_up_plain(journal, preparer, plain, looking, known, self.projection, nothing)
 
+        served = self.path == "server" and self.target is None
+        if served:
+            way, ordinary = committer, take_up
+            range_preparer = ServedPreparer(
+                source, preparer.core, preparer.conditions, preparer.sample, copies=False, gone=preparer.gone
+            )
+            range_preparer.mean_bytes = self.mean_bytes
+
+            def recounted(documents: int) -> None:
+                tell(
+                    Warned(
+                        f"{self.namespace}: {documents:,} documents were masked once more, since nobody knows how far "
+                        "the server had come with them; those that were done already count as unchanged"
+                    )
+                )
+
+            committer = ServedCommitter(
+                range_preparer,
+                served_update(rules),
+                way,
+                self.query,
+                self.projection,
+                recounted,
+                source_client if self.guard else None,
+            )
+
+            def take_up(journal: Journal) -> None:
+                take_up_served(journal, ordinary, recounted)
+
         breaker = CircuitBreaker(profile.breaker, lambda reason, detail: tell(BreakerTripped(reason, detail)))
         means = Means(
             worker=worker,
             namespace=self.namespace,
             source=source,
-            projection=self.projection,
+            projection=READS if served else self.projection,
             query=self.query,
             committer=committer,
             sizer=registry.create("batch_sizer", profile.batch_sizer.name, profile.batch_sizer.options),
@@ -230,7 +264,7 @@ class MaskingJob:
             control=control,
             emit=tell,
             remaining=self.limit,
-            classify=None if self.classifier is None else self.classifier.classify,
+            classify=None if self.classifier is None or served else self.classifier.classify,
         )
         quarantine = Quarantine(ledger, self.run, self.namespace)
 

@@ -70,6 +70,7 @@ class Journal:
             intent.identities = [write.identity for write in batch.writes]
             intent.before, intent.after = fingerprints(batch, self._fingerprint)
             intent.whole = [at for at, write in enumerate(batch.writes) if write.whole]
+        intent.served = batch.served
         if batch.session is not None:
             intent.session = bytes(batch.session.session_id["id"])
         with self._lock:

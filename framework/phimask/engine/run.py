@@ -218,7 +218,8 @@ class Run:
         """One collection; answers with the number of findings."""
         target = str(plan.target) if plan.target else None
         rules = [(rule.path, rule.masker.name) for rule in plan.rules]
-        self._report.collection(plan.namespace, target, rules, plan.documents, self._ceiling)
+        path = "copy" if plan.target is not None else plan.write_path.path
+        self._report.collection(plan.namespace, target, rules, plan.documents, self._ceiling, path)
         classifier = plan.scan.classifier
         check = None if classifier is None else classifier.check.report()
         self._report.complexity(plan.namespace, plan.scan.classes, check)
@@ -317,6 +318,8 @@ class Run:
             uuid=plan.preflight.uuid,
             projection=plan.reads,
             classifier=plan.scan.classifier,
+            path=plan.write_path.path,
+            mean_bytes=plan.bytes / plan.documents if plan.documents else 0.0,
             guard=record.guard,
             journal=record.journal,
             vault=record.vault is not None,

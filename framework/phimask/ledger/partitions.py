@@ -42,7 +42,7 @@ class Intent:
 
     `upto` is the batch's last `_id`, `tally` the partition's counts once the batch is done. Where batches are no
     transactions: the documents' `_id`s, with keyed fingerprints of each as it was read and as it will be. Where they
-    are: the id of the session that the transaction is in.
+    are: the id of the session that the transaction is in. `served`: the server masks the batch's range by itself.
     """
 
     batch: int
@@ -53,6 +53,7 @@ class Intent:
     after: list[bytes] = field(default_factory=list)
     whole: list[int] = field(default_factory=list)
     session: bytes | None = None
+    served: bool = False
 
     def document(self) -> dict[str, Any]:
         """As the ledger keeps it."""
@@ -65,6 +66,7 @@ class Intent:
             "after": b"".join(self.after),
             "whole": self.whole,
             "session": self.session,
+            "served": self.served,
         }
 
     @classmethod
@@ -82,6 +84,7 @@ class Intent:
             _cut(kept["after"], len(identities)),
             list(kept["whole"]),
             kept["session"],
+            kept.get("served", False),
         )
 
 

@@ -13,6 +13,7 @@ from bson import json_util
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
+from phimask.config.model import ChosenPath
 from phimask.errors import PreflightError, UsageError
 from phimask.ledger.opening import Ledger
 from phimask.plugins.values import ComplexityClass
@@ -39,9 +40,9 @@ class Pin:
 
     `claim` names the collection by its UUID, wherever the ledger is; `file` is the collection file's name as given;
     `rules` the digest of everything in it that decides the outcome; `projection` what is read of documents; `classes`
-    how many documents of the sample were simple, medium and complex; `classifier` what tells others apart; `top` the
-    greatest `_id` when the run began. `shadow`: the target is to take the collection's place, and once it has done so,
-    `uuid` is its own.
+    how many documents of the sample were simple, medium and complex; `classifier` what tells others apart; `path` how
+    documents are changed in place; `top` the greatest `_id` when the run began. `shadow`: the target is to take the
+    collection's place, and once it has done so, `uuid` is its own.
     """
 
     namespace: str
@@ -52,6 +53,7 @@ class Pin:
     projection: str | None
     classes: Mapping[ComplexityClass, int] = field(default_factory=dict)
     classifier: Mapping[str, Any] | None = field(default=None, repr=False)
+    path: ChosenPath = "set"
     top: bytes | None = field(default=None, repr=False)
     shadow: bool = False
 

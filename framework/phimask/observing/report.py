@@ -35,6 +35,9 @@ MOST_FINDINGS: Final = 100
 """So many different findings of one validator are told apart; the rest is one sum."""
 MOST_WARNINGS: Final = 100
 
+ReportedPath = Literal["set", "replace", "server", "copy"]
+"""By which way masked values got into documents."""
+
 
 @dataclass(slots=True)
 class _Rule:
@@ -44,13 +47,13 @@ class _Rule:
     redacted_on_error: int = 0
     kept: int = 0
 
-    def entry(self) -> dict[str, Any]:
+    def entry(self, *, counted: bool = True) -> dict[str, Any]:
         return {
             "path": self.path,
             "masker": self.masker,
-            "values": self.masked + self.redacted_on_error + self.kept,
-            "masked": self.masked,
-            "redacted_on_error": self.redacted_on_error,
+            "values": self.masked + self.redacted_on_error + self.kept if counted else None,
+            "masked": self.masked if counted else None,
+            "redacted_on_error": self.redacted_on_error if counted else None,
         }
 
 
@@ -100,6 +103,7 @@ class _Collection:
     verification: dict[tuple[str, str], _Verification] = field(default_factory=dict)
     quarantined_ids: list[str] = field(default_factory=list)
     unmapped: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    path: ReportedPath = "set"
     indexes: dict[str, Any] | None = None
     shadow: Mapping[str, str | None] | None = None
 
@@ -113,7 +117,8 @@ class _Collection:
                 "total": self.total,
                 **{name: done[name] for name in ("masked", "unchanged", "quarantined", "missing")},
             },
-            "rules": [rule.entry() for rule in self.rules],
+            "write_path": self.path,
+            "rules": [rule.entry(counted=self.path != "server") for rule in self.rules],
             "batches": self.batches.summary(),
             "complexity": {name: classes.get(name, 0) for name in get_args(ComplexityClass)},
             "complexity_check": self.complexity_check,
@@ -192,13 +197,16 @@ class ReportBuilder:
         rules: Sequence[tuple[str, str]],
         documents: int,
         ceiling_bytes: int | None = None,
+        path: ReportedPath = "set",
     ) -> None:
         """A collection comes next: its target namespace (None: in place), its rules as (path, masker) in the order
-        that events count them, how many documents there are to mask, the memory governor's ceiling."""
+        that events count them, how many documents there are to mask, the memory governor's ceiling, by which way
+        documents are written: of what the server masks by itself, nobody counts the values."""
         one = _Collection(
             namespace, target, documents, [_Rule(path, masker) for path, masker in rules], self._times()
         )
         one.ceiling = ceiling_bytes
+        one.path = path
         self._collections[namespace] = one
         self._current = one
 

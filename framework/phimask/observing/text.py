@@ -112,6 +112,9 @@ class _Page:
                 )
             self._console.print()
             self._console.print(Padding(table, (0, 0, 0, 2), expand=False))
+        if any(rule["values"] is None for rule in rules):
+            self._line(("MongoDB masked by itself: values are not counted", "dim"), indent=2)
+            return
         idle = len(rules) - len(met)
         if idle:
             self._line((f"{_count(idle, 'rule')} met no value", "dim"), indent=2)
@@ -240,7 +243,7 @@ def _next_steps(report: Mapping[str, Any]) -> Iterator[str]:
             f"drops {'it' if len(kept) == 1 else 'them'}, and `phimask rollback {report['run_id']}` puts "
             f"{'it' if len(kept) == 1 else 'them'} back."
         )
-    failed = sum(rule["redacted_on_error"] for one in collections for rule in one["rules"])
+    failed = sum(rule["redacted_on_error"] or 0 for one in collections for rule in one["rules"])
     if failed:
         yield (
             f"{_count(failed, 'value')} could not be masked and became redactions. If they matter, give their "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -11,9 +10,8 @@ from pymongo import ReadPreference
 from pymongo.errors import OperationFailure, PyMongoError
 
 from phimask.config.model import CollectionFile, Profile
-from phimask.errors import MaskingError, PreflightError
+from phimask.errors import PreflightError
 from phimask.masking.columns import BoundRule
-from phimask.masking.core import MaskingCore
 from phimask.masking.keys import MaskingKey
 from phimask.planning.binding import bind, core, facts
 from phimask.planning.classifier import Classifier, Seen, learn, seen
@@ -22,6 +20,7 @@ from phimask.planning.indexes import IndexCost, index_cost
 from phimask.planning.preflight import Namespace, Preflight, examine, need_to_rebuild_indexes
 from phimask.planning.prescan import Prescan, prescan
 from phimask.planning.shadow import ShadowPlan, examine_shadow, refuse_own
+from phimask.planning.write_path import PathPlan, Trial, choose_path, path_hazards
 from phimask.plugins.interfaces import Partitioner
 from phimask.plugins.registry import Registry
 from phimask.plugins.values import CollectionFacts, Partition, RuleFacts, Wildcard
@@ -48,9 +47,9 @@ class CollectionPlan:
     """One collection's part of the plan. `documents` is an estimate under the scope. With a `shadow`, that is the
     target.
 
-    `ceiling_bytes` is the memory governor's; `sample_seconds_per_document` what reading and masking one sampled
-    document took. `index_cost` is of a collection that is masked in place. `unmatched` names the collection file's own
-    rules that match nothing in the sample.
+    `ceiling_bytes` is the memory governor's; `write_path` how documents are changed in place. `index_cost` is of a
+    collection that is masked in place. `unmatched` names the collection file's own rules that match nothing in the
+    sample.
     """
 
     file: CollectionFile
@@ -66,7 +65,7 @@ class CollectionPlan:
     partitioner: Partitioner | None = None
     indexed: CollectionSource | None = None
     ceiling_bytes: int = 0
-    sample_seconds_per_document: float = 0.0
+    write_path: PathPlan = field(default_factory=PathPlan)
     index_cost: IndexCost | None = None
     unmatched: list[str] = field(default_factory=list)
     hazards: list[str] = field(default_factory=list)
@@ -75,8 +74,8 @@ class CollectionPlan:
 
     @property
     def reads(self) -> Mapping[str, int] | None:
-        """The projection under which the run reads documents; None: whole, as for a target."""
-        return self.scan.projection if self.target is None else None
+        """The projection under which the run reads documents; None: whole, as for a target or to be replaced."""
+        return self.scan.projection if self.target is None and self.write_path.path != "replace" else None
 
     @property
     def namespace(self) -> str:
@@ -133,6 +132,10 @@ def plan_collection(
     plan.ceiling_bytes = governor.read().ceiling_bytes
     if sampled is None:
         plan.scan = _scan(collection, profile, registry, plan, detect=detect)
+        plan.hazards += [
+            f"{plan.namespace}: {one}"
+            for one in path_hazards(profile, plan.write_path, in_place=target is None)
+        ]
         plan.scan.classifier = _classifier(collection, profile, plan)
     else:
         plan.scan = replace(sampled, matched=plan.scan.matched)
@@ -200,18 +203,16 @@ def _scan(
     detectors = registry.usual_detectors() if detect else ()
     arguments = (plan.rules, plan.file.subject, detectors, profile.complexity)
     for read in (sampled_documents, first_documents):
-        timed = _Timed(
-            None if any(rule.masker.writes for rule in plan.rules) else core(plan.file, plan.rules)
-        )
+        trial = Trial(None if any(rule.masker.writes for rule in plan.rules) else core(plan.file, plan.rules))
         try:
-            found = prescan(timed.over(read(collection, profile.prescan, plan.scope.query)), *arguments)
+            found = prescan(trial.over(read(collection, profile.prescan, plan.scope.query)), *arguments)
         except PyMongoError as error:
             reason = terminal_error(error, f"sampling {plan.namespace}")
             if read is first_documents:
                 raise reason from None
             plan.warnings.append(f"{reason}; the first documents stand for the sample")
         else:
-            plan.sample_seconds_per_document = timed.seconds_per_document
+            plan.write_path = choose_path(profile, plan.file, plan.rules, trial.measured())
             return found
     raise AssertionError
 
@@ -229,39 +230,6 @@ def _classifier(collection: Any, profile: Profile, plan: CollectionPlan) -> Clas
     except PyMongoError as error:
         raise terminal_error(error, f"sampling {plan.namespace}") from None
     return learn(as_read, profile.complexity, whole=False)
-
-
-class _Timed:
-    """Lets documents through and times what masking the first of them takes; the results are thrown away."""
-
-    _DOCUMENTS = 200
-    _BYTES = 4_000_000
-
-    def __init__(self, masking: MaskingCore | None) -> None:
-        self._masking = masking
-        self._kept: list[bytes] = []
-        self._size = 0
-
-    def over(self, documents: Iterator[bytes]) -> Iterator[bytes]:
-        for raw in documents:
-            if len(self._kept) < self._DOCUMENTS and self._size < self._BYTES:
-                self._kept.append(raw)
-                self._size += len(raw)
-            yield raw
-
-    @property
-    def seconds_per_document(self) -> float:
-        if not self._kept or self._masking is None:
-            return 0.0
-        seconds = 0.0
-        for _ in range(2):  # the first time also builds what is built once, and tells nothing
-            start = time.perf_counter()
-            try:
-                self._masking.mask(self._kept, "update")
-            except MaskingError:
-                return 0.0  # `on_error: halt` and a value that fails: the run will say so
-            seconds = time.perf_counter() - start
-        return seconds / len(self._kept)
 
 
 def _extent(indexed: CollectionSource, plan: CollectionPlan) -> tuple[int, int]:

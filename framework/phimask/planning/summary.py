@@ -22,7 +22,7 @@ def summarize(plan: CollectionPlan, profile: Profile) -> dict[str, Any]:
 
     Seconds are a range: reading and masking alone, as timed on the sample, and three times that.
     """
-    low = plan.sample_seconds_per_document * plan.documents if plan.scan.documents else None
+    low = _seconds(plan) * plan.documents if plan.scan.documents else None
     batch = int(profile.batch_sizer.options.get("bytes", 16_000_000))
     scan = plan.scan
     return {
@@ -38,6 +38,7 @@ def summarize(plan: CollectionPlan, profile: Profile) -> dict[str, Any]:
         "complexity_check": None if scan.classifier is None else scan.classifier.check.report(),
         "every_document_walked": scan.classifier is not None and not scan.classifier.learned,
         "reads": _reads(plan),
+        "write_path": _write_path(plan),
         "rules": [
             {"path": rule.path, "masker": rule.masker.name, "values": count}
             for rule, count in zip(plan.rules, scan.matched, strict=True)
@@ -53,6 +54,32 @@ def summarize(plan: CollectionPlan, profile: Profile) -> dict[str, Any]:
         "shadow": _shadow(plan),
         "warnings": plan.warnings,
         "hazards": plan.hazards + plan.unmatched,
+    }
+
+
+def _seconds(plan: CollectionPlan) -> float:
+    """What masking one sampled document takes by the way that was chosen; by the server's own, nobody knows."""
+    measured = plan.write_path.measured
+    whole = plan.target is not None or plan.write_path.path == "replace"
+    return (measured.replace if whole else measured.set).seconds
+
+
+def _write_path(plan: CollectionPlan) -> dict[str, Any] | None:
+    """How documents are changed in place; None for a copy."""
+    if plan.target is not None:
+        return None
+    chosen, measured = plan.write_path, plan.write_path.measured
+    return {
+        "path": chosen.path,
+        "why": chosen.why,
+        "changed_percent": round(100 * measured.changed, 1),
+        "microseconds_per_document": {
+            "set": round(measured.set.seconds * 1e6, 1),
+            "replace": round(measured.replace.seconds * 1e6, 1),
+        },
+        "bytes_per_document": {"set": round(measured.set.bytes), "replace": round(measured.replace.bytes)},
+        "server_possible": not chosen.unserved,
+        "not_by_server": list(chosen.unserved),
     }
 
 

@@ -99,6 +99,15 @@ class Masker(Component):
         value; anything refuses the run. Nothing may be written."""
         return ()
 
+    def server_expression(self, bson_type: str) -> Any:  # noqa: ARG002
+        """An aggregation expression that makes of `"$$value"`, a value of this BSON type, exactly what `mask` makes of
+        it, in value and type; None: MongoDB has none. For a masker that removes, any expression will do.
+
+        Where every rule has one, `write.path: server` lets MongoDB mask by itself. Constants are to stand in
+        `$literal`. Asked only where `idempotent` is true and neither a key nor a subject is needed.
+        """
+        return None
+
     @abc.abstractmethod
     def mask(self, column: Column) -> Sequence[Any]:
         """As many masked values as `column.values`, in order; REMOVE or FAILED may stand in for any.

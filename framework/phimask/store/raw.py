@@ -88,6 +88,12 @@ def within(
     return {"$and": parts} if parts else {}
 
 
+def from_to(first: DocumentId, upto: DocumentId, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """As `within`, the first document included."""
+    bounds = {"$and": [{"$gte": ["$_id", literal(first)]}, {"$lte": ["$_id", literal(upto)]}]}
+    return {"$and": [{"$expr": bounds}, query]} if query else {"$expr": bounds}
+
+
 def extended_json(found: DocumentId) -> str:
     """The `_id` as canonical Extended JSON, for the quarantine list; in hex where PyMongo loses some of it."""
     raw = bytes(document(("_id", found.bson_type, found.value)).raw)

@@ -151,6 +151,8 @@ def _to_the_end(projection: Mapping[str, Any] | None) -> Mapping[str, Any] | Non
     The server reads no further in a document once it has met as many fields as a projection includes, so that a
     duplicate key hides itself or another field. With one more, which no document has, a duplicate always shows.
     """
+    if projection == {"_id": 1}:
+        return projection  # which the index alone answers
     if projection and 0 not in projection.values():
         return {**projection, _NOWHERE: 1}
     return projection

@@ -14,7 +14,7 @@ from pymongo.errors import BulkWriteError, OperationFailure
 
 from phimask.plugins.values import DocumentId
 from phimask.rawbson import Element, elements
-from phimask.store.raw import Unopened, by_id, document, identity
+from phimask.store.raw import Unopened, by_id, document, from_to, identity
 from phimask.store.reading import whole_documents
 from phimask.store.retry import classify
 
@@ -50,12 +50,35 @@ def update(
     return _bulk(collection, requests, [found for found, _ in updates], session)
 
 
+def update_range(
+    collection: Any,
+    first: DocumentId,
+    upto: DocumentId,
+    query: Mapping[str, Any] | None,
+    pipeline: Sequence[Mapping[str, Any]],
+    session: ClientSession | None = None,
+) -> tuple[int, int]:
+    """Have the server compute an update of all documents from `first` to `upto`; how many matched, and how many of
+    them changed.
+
+    Raises PyMongo's errors. Where a document is refused or fails, those before it may be changed, unless the `session`
+    has a transaction.
+    """
+    result = collection.update_many(
+        from_to(first, upto, query), list(pipeline), hint=[("_id", 1)], session=session
+    )
+    return result.matched_count, result.modified_count
+
+
 def replace(
     collection: Any,
     documents: Sequence[tuple[DocumentId, bytes]],
-    session: ClientSession,
+    session: ClientSession | None = None,
 ) -> Written:
-    """Put whole documents in place of others, in a transaction that has read them. See `why_not_replaced`."""
+    """Put whole documents in place of others: in a transaction that has read them, or where nobody else writes.
+
+    See `why_not_replaced` and `has_dollar_key`.
+    """
     requests: list[Any] = [ReplaceOne(by_id(found), Unopened(raw)) for found, raw in documents]
     return _bulk(collection, requests, [found for found, _ in documents], session)
 
@@ -107,7 +130,7 @@ def insert(collection: Any, documents: Sequence[bytes]) -> Written:
     _add(written, _insert(collection, sendable))
     again = {found: raw for found, raw in sendable.items() if found in written.present}
     # No replacement may have a key at its top that begins with $.
-    dollars = {found: raw for found, raw in again.items() if _has_dollar_key(raw)}
+    dollars = {found: raw for found, raw in again.items() if has_dollar_key(raw)}
     replacements: list[Any] = [
         ReplaceOne(by_id(found), Unopened(raw)) for found, raw in again.items() if found not in dollars
     ]
@@ -125,7 +148,8 @@ def _insert(collection: Any, documents: Mapping[DocumentId, bytes]) -> Written:
     return _bulk(collection, [InsertOne(Unopened(raw)) for raw in documents.values()], [*documents])
 
 
-def _has_dollar_key(raw: bytes) -> bool:
+def has_dollar_key(raw: bytes) -> bool:
+    """Whether a key at the top begins with $, which no replacement may have."""
     return b"$" in raw and any(element.key.startswith(b"$") for element in elements(raw))
 
 

@@ -20,6 +20,7 @@ from phimask.plugins.class_check import KINDS, kind_of
 from phimask.plugins.interfaces import Component
 from phimask.testing.maskers import check_masker
 from phimask.testing.partitioning import check_partitioner
+from phimask.testing.serving import check_server_expression
 from phimask.testing.steering import check_batch_sizer, check_executor, check_memory_governor
 from phimask.testing.watching import check_detector, check_observer, check_validator
 
@@ -32,6 +33,7 @@ __all__ = [
     "check_memory_governor",
     "check_observer",
     "check_partitioner",
+    "check_server_expression",
     "check_validator",
 ]
 

@@ -89,6 +89,13 @@ class AgeCap(Masker):
         capped = self._capped if self._births is None else self._births.capped
         return [capped(value) for value in column.values]
 
+    def server_expression(self, bson_type: str) -> Any:
+        """Of whole numbers."""
+        if self._births is not None or bson_type not in ("int", "long"):
+            return None
+        cap = self._caps[int if bson_type == "int" else Int64]
+        return {"$cond": [{"$gt": ["$$value", self._over]}, {"$literal": cap}, "$$value"]}
+
     def _capped(self, value: Any) -> Any:
         kind = type(value)
         if kind not in self._caps:

@@ -44,3 +44,9 @@ class DateTruncate(Masker):
     def mask(self, column: Column) -> list[Any]:
         """Truncated dates."""
         return [beginning(value, self._to) for value in column.values]
+
+    def server_expression(self, bson_type: str) -> Any:
+        """Of dates, but for decades, which MongoDB does not know."""
+        if bson_type != "date" or self._to == "decade":
+            return None
+        return {"$dateTrunc": {"date": "$$value", "unit": self._to}}

@@ -142,6 +142,12 @@ class Generalize(Masker):
         coarse = self._coarse
         return [value if type(value) is str and not value else coarse(value) for value in column.values]
 
+    def server_expression(self, bson_type: str) -> Any:
+        """Of strings their beginning."""
+        if self._coarse == self._cut and bson_type == "string":
+            return {"$substrCP": ["$$value", 0, self._prefix]}
+        return None
+
     def _mapped(self, value: Any) -> Any:
         return self._map.get(value if type(value) is str else str(value), self._default)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from phimask import Column, Masker
 from phimask_plugins.maskers.scalars import SCALARS
 
@@ -22,3 +24,7 @@ class Nullify(Masker):
     def mask(self, column: Column) -> list[None]:
         """As many nulls."""
         return [None] * len(column.values)
+
+    def server_expression(self, bson_type: str) -> Any:  # noqa: ARG002  (whatever the type)
+        """Null."""
+        return {"$literal": None}

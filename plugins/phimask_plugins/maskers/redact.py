@@ -16,7 +16,7 @@ from bson.regex import Regex
 from bson.timestamp import Timestamp
 
 from phimask import FAILED, Column, Masker
-from phimask_plugins.maskers.scalars import SCALARS
+from phimask_plugins.maskers.scalars import ALIASES, SCALARS
 
 _OLD_UUID_SUBTYPE: Final = 3
 _FILL: Final = "X"
@@ -35,6 +35,11 @@ _BLANKS: Final[Mapping[type, Any]] = {
     # (0, 0) at a document's top level is what a server replaces with its own clock.
     Timestamp: Timestamp(0, 1),
     Regex: Regex(""),
+}
+
+
+_BLANKS_BY_TYPE: Final[Mapping[str, Any]] = {
+    ALIASES[kind]: blank for kind, blank in _BLANKS.items() if kind not in (bytes, DatetimeMS)
 }
 
 
@@ -79,6 +84,15 @@ class Redact(Masker):
     def mask(self, column: Column) -> list[Any]:
         """A constant for each value."""
         return [self._blank(value) for value in column.values]
+
+    def server_expression(self, bson_type: str) -> Any:
+        """The constant. Not for binary data, whose subtype no expression tells, and not where lengths are kept."""
+        if bson_type == "string" and not self._keep_length:
+            return {"$cond": [{"$eq": ["$$value", ""]}, "", {"$literal": self._text}]}
+        if bson_type == "double":  # -0.0, which is equal to 0.0, stays
+            return {"$cond": [{"$eq": ["$$value", 0]}, "$$value", {"$literal": 0.0}]}
+        blank = _BLANKS_BY_TYPE.get(bson_type)
+        return None if blank is None else {"$literal": blank}
 
     def _blank(self, value: Any) -> Any:
         kind = type(value)

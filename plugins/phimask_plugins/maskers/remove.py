@@ -26,3 +26,7 @@ class Remove(Masker):
     def mask(self, column: Column) -> list[Any]:
         """REMOVE for each."""
         return [REMOVE] * len(column.values)
+
+    def server_expression(self, bson_type: str) -> Any:  # noqa: ARG002  (whatever the type)
+        """Nothing."""
+        return "$$REMOVE"

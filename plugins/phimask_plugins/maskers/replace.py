@@ -60,3 +60,12 @@ class Replace(Masker):
         """The constant, as often as there are values."""
         value, for_long = self._value, self._for_long
         return [for_long if type(original) is Int64 else value for original in column.values]
+
+    def server_expression(self, bson_type: str) -> Any:
+        """The constant."""
+        constant = {"$literal": self._for_long if bson_type == "long" else self._value}
+        if bson_type == "double" and isinstance(self._value, float) and not self._value:
+            return {
+                "$cond": [{"$eq": ["$$value", 0]}, "$$value", constant]
+            }  # -0.0 is equal to 0.0, and stays
+        return constant

@@ -1,0 +1,197 @@
+"""The rules of a collection as one update pipeline, where MongoDB can compute every mask itself.
+
+The outcome is that of the masking core: what is absent stays absent, null stays null, arrays are walked through, a
+value's type decides what becomes of it. A document that holds anything that the pipeline cannot treat exactly makes the
+update fail before it changes that document: a key that stands twice (the server would lose one of them, or end itself
+in trying to tell what changed), an array in an array, a type that the masker has no expression for. Such documents are
+for the core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import bson
+
+from phimask.config.model import CollectionFile
+from phimask.masking.automaton import nameable
+from phimask.masking.columns import BoundRule
+from phimask.plugins.interfaces import Masker
+
+_VALUE: Final = "$$value"
+"""What an expression of a masker calls the value."""
+_NOTHING: Final = ["missing", "null"]
+
+
+def expressions(masker: Masker) -> dict[str, Any]:
+    """The expressions by BSON type that the server can use of a masker; empty: it can use none.
+
+    A range that is masked again after a lost answer must come out the same, so only what is idempotent will do; and
+    nothing secret may stand in a server's log.
+    """
+    if (
+        not masker.idempotent
+        or masker.needs_key
+        or masker.needs_subject
+        or masker.needs_siblings
+        or masker.writes
+    ):
+        return {}
+    found = {one: masker.server_expression(one) for one in sorted(masker.types)}
+    return {one: expression for one, expression in found.items() if expression is not None}
+
+
+def unserved(file: CollectionFile, rules: Sequence[BoundRule]) -> Iterator[str]:
+    """What keeps the server from computing these rules, each with the rule that stands in the way."""
+    if file.unmapped != "keep":
+        yield f"`unmapped: {file.unmapped}`: the server does not look at paths that no rule names"
+        return
+    for rule in rules:
+        if rule.when is not None:
+            yield f"{rule.path}: a rule with `when` is judged document by document"
+        elif rule.decode:
+            yield f"{rule.path}: the server does not look into encoded strings (`decode`)"
+        elif not all(isinstance(key, str) and nameable(key) and not key.isdigit() for key in rule.segments):
+            yield f"{rule.path}: a path with a wildcard, a number, or a dot or $ in a key"
+        elif rule.masker.changes != "never" and not expressions(rule.masker):
+            yield f"{rule.path}: MongoDB has no exact expression for the masker {rule.masker.name}"
+    paths = [rule.segments for rule in rules]
+    for rule in rules:
+        if any(len(rule.segments) > len(path) and rule.segments[: len(path)] == path for path in paths):
+            yield f"{rule.path}: it lies below the path of another rule"
+
+
+def served_update(rules: Sequence[BoundRule]) -> list[dict[str, Any]]:
+    """The update pipeline of rules of which nothing is `unserved`."""
+    root = _Level()
+    for rule in rules:  # of the same path twice, the last wins
+        root.put([key for key in rule.segments if isinstance(key, str)], rule.masker)
+    root.leave_out_kept()
+    if not root.keys:
+        return []
+    fields = {key: _at(one, f"${key}", 0) for key, one in root.keys.items()}
+    first = next(iter(fields))
+    # One stage computes all fields from the document as it was; a failure in one of them is a failure of all.
+    fields[first] = {"$cond": [_each_key_once("$$ROOT"), fields[first], _failure("$_id")]}
+    return [{"$set": fields}]
+
+
+@dataclass(slots=True)
+class _Level:
+    keys: dict[str, _Level | Masker] = field(default_factory=dict)
+
+    def put(self, path: Sequence[str], masker: Masker) -> None:
+        if len(path) == 1:
+            self.keys[path[0]] = masker
+            return
+        below = self.keys.setdefault(path[0], _Level())
+        assert isinstance(below, _Level)  # noqa: S101  (no rule lies below another)
+        below.put(path[1:], masker)
+
+    def leave_out_kept(self) -> None:
+        for key, one in list(self.keys.items()):
+            if isinstance(one, _Level):
+                one.leave_out_kept()
+            if not one.keys if isinstance(one, _Level) else one.changes == "never":
+                del self.keys[key]
+
+
+def _at(one: _Level | Masker, value: str, depth: int) -> Any:
+    """What becomes of a field's value."""
+    if isinstance(one, _Level):
+        return _walked(value, lambda inner: _document(one, inner, depth + 1), depth)
+    if one.removes:
+        return {"$cond": [_is(value, ["null"]), value, _accepted(value, expressions(one), "$$REMOVE")]}
+    return _masked(one, value, depth)
+
+
+def _walked(value: str, document: Any, depth: int) -> Any:
+    """Sub-documents, also those in an array, are gone into; other values are nobody's."""
+    element = f"e{depth}"
+
+    def inner(name: str, *, in_array: bool) -> Any:
+        other = {"$cond": [{"$isArray": [name]}, _failure(name), name]} if in_array else name
+        return {"$cond": [_is(name, ["object"]), document(name), other]}
+
+    return {
+        "$cond": [
+            {"$isArray": [value]},
+            {"$map": {"input": value, "as": element, "in": inner(f"$${element}", in_array=True)}},
+            inner(value, in_array=False),
+        ]
+    }
+
+
+def _document(level: _Level, value: str, depth: int) -> Any:
+    """A sub-document with its fields masked, in their order."""
+    removed = {key: one for key, one in level.keys.items() if isinstance(one, Masker) and one.removes}
+    fields = {key: _at(one, f"{value}.{key}", depth) for key, one in level.keys.items() if key not in removed}
+    result: Any = {"$mergeObjects": [value, fields]} if fields else value
+    for key, one in removed.items():
+        result = {"$setField": {"field": key, "input": result, "value": _at(one, f"{value}.{key}", depth)}}
+    return {"$cond": [_each_key_once(value), result, _failure(value)]}
+
+
+def _masked(masker: Masker, value: str, depth: int) -> Any:
+    element = f"e{depth}"
+    found = expressions(masker)
+
+    def one(name: str, otherwise: Any) -> Any:
+        # The usual first: what is there, and of a type that the masker takes.
+        absent = {"$cond": [_is(name, _NOTHING), name, otherwise]}
+        return _by_type(name, found, absent)
+
+    elements = {"$map": {"input": value, "as": element, "in": one(f"$${element}", _failure(f"$${element}"))}}
+    return one(value, {"$cond": [{"$isArray": [value]}, elements, _failure(value)]})
+
+
+def _accepted(value: str, found: Mapping[str, Any], result: Any) -> Any:
+    return {"$cond": [_is(value, [*found, "missing"]), result, _failure(value)]}
+
+
+def _by_type(value: str, found: Mapping[str, Any], otherwise: Any) -> Any:
+    """The expression for the value's type, those that are the same put together."""
+    groups: list[tuple[Any, list[str]]] = []
+    for bson_type, expression in found.items():
+        for same, types in groups:
+            if _alike(same, expression):
+                types.append(bson_type)
+                break
+        else:
+            groups.append((expression, [bson_type]))
+    groups.sort(key=lambda group: "string" not in group[1])
+    result = otherwise
+    for expression, types in reversed(groups):
+        result = {"$cond": [_is(value, types), with_value(expression, value), result]}
+    return result
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """To the server: an int and a long of one value are equal to Python."""
+    return bson.encode({"": one}) == bson.encode({"": other})
+
+
+def with_value(expression: Any, value: str) -> Any:
+    """A masker's expression with the value's own path in it."""
+    if isinstance(expression, Mapping):
+        return {key: one if key == "$literal" else with_value(one, value) for key, one in expression.items()}
+    if isinstance(expression, list):
+        return [with_value(one, value) for one in expression]
+    return value if expression == _VALUE else expression
+
+
+def _is(value: str, types: Sequence[str]) -> Any:
+    kind = {"$type": value}
+    return {"$eq": [kind, types[0]]} if len(types) == 1 else {"$in": [kind, [*types]]}
+
+
+def _each_key_once(value: str) -> Any:
+    """Merging keeps one of a key's fields, and so makes a document smaller that has two."""
+    return {"$eq": [{"$bsonSize": value}, {"$bsonSize": {"$mergeObjects": [value, {}]}}]}
+
+
+def _failure(value: str) -> Any:
+    """A division by nothing, of which the server cannot tell beforehand that it is one."""
+    return {"$divide": [1, {"$strLenBytes": {"$substrBytes": [{"$type": value}, 0, 0]}}]}

@@ -1,0 +1,122 @@
+"""By which way masked values get into documents that are masked in place, and why."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from phimask.config.model import ChosenPath, CollectionFile, Profile
+from phimask.errors import MaskingError
+from phimask.masking.columns import BoundRule
+from phimask.masking.core import Masked, MaskedBatch, MaskingCore, Mode
+from phimask.planning.served import unserved
+
+_DOCUMENTS: Final = 200
+_BYTES: Final = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a document takes by one way: seconds of CPU to mask it here, bytes sent to the server, which go into its
+    oplog, too."""
+
+    seconds: float = 0.0
+    bytes: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What masking some sampled documents showed. `changed`: the share of them in which anything changes."""
+
+    set: Cost = Cost()
+    replace: Cost = Cost()
+    changed: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PathPlan:
+    """The way, why it was chosen, and what was measured; `unserved`: what keeps the server from masking by itself."""
+
+    path: ChosenPath = "set"
+    why: str = ""
+    measured: Measured = Measured()
+    unserved: tuple[str, ...] = ()
+
+
+class Trial:
+    """Lets documents through, keeps the first of them, and masks these in both ways; the results are thrown away."""
+
+    def __init__(self, masking: MaskingCore | None) -> None:
+        self._masking = masking
+        self._kept: list[bytes] = []
+        self._size = 0
+
+    def over(self, documents: Iterator[bytes]) -> Iterator[bytes]:
+        """The same documents."""
+        for raw in documents:
+            if len(self._kept) < _DOCUMENTS and self._size < _BYTES:
+                self._kept.append(raw)
+                self._size += len(raw)
+            yield raw
+
+    def measured(self) -> Measured:
+        """Nothing where maskers cannot be tried, or a value fails that is to halt a run: the run will say so."""
+        if not self._kept or self._masking is None:
+            return Measured()
+        try:
+            updates, by_set = self._mask("update")
+            _, by_replace = self._mask("whole")
+        except MaskingError:
+            return Measured()
+        changed = sum(isinstance(one, Masked) for one in updates.outcomes)
+        return Measured(by_set, by_replace, changed / len(self._kept))
+
+    def _mask(self, mode: Mode) -> tuple[MaskedBatch, Cost]:
+        assert self._masking is not None  # noqa: S101  (for the type checker)
+        self._masking.mask(self._kept, mode)  # builds what is built once
+        start = time.perf_counter()
+        batch = self._masking.mask(self._kept, mode)
+        seconds = time.perf_counter() - start
+        size = sum(len(one.bson) for one in batch.outcomes if isinstance(one, Masked))
+        return batch, Cost(seconds / len(self._kept), size / len(self._kept))
+
+
+def choose_path(
+    profile: Profile, file: CollectionFile, rules: Sequence[BoundRule], measured: Measured
+) -> PathPlan:
+    """The way that the profile names, or under `auto` the one of `set` and `replace` that costs less.
+
+    Never `server` by itself: it cannot count values, and it takes twice the time where documents are such that the
+    server cannot mask them exactly.
+    """
+    obstacles = tuple(unserved(file, rules))
+    wanted = profile.write.path
+    if wanted != "auto":
+        return PathPlan(wanted, f"write.path: {wanted}", measured, obstacles)
+    updates, wholes = measured.set.bytes, measured.replace.bytes
+    if profile.undo.vault is not None:
+        why = "the vault keeps changed values alone by it, and whole documents otherwise"
+        return PathPlan("set", why, measured, obstacles)
+    if updates > wholes > 0:
+        why = f"whole documents take {wholes / 1e3:,.1f} kB a document, and updates of fields {updates / 1e3:,.1f} kB"
+        return PathPlan("replace", why, measured, obstacles)
+    if not wholes:
+        return PathPlan("set", "nothing could be measured", measured, obstacles)
+    why = f"it sends and logs {updates / 1e3:,.1f} kB a document, and whole documents would be {wholes / 1e3:,.1f} kB"
+    return PathPlan("set", why, measured, obstacles)
+
+
+def path_hazards(profile: Profile, plan: PathPlan, *, in_place: bool) -> Iterator[str]:
+    """What keeps the way that the profile names from being gone, each with what would be right."""
+    if profile.write.path == "server":
+        if not in_place:
+            yield "write.path: server masks in place; leave the target out, or give --set write.path=auto"
+        if profile.undo.vault is not None:
+            yield (
+                "write.path: server does not read the originals that the vault (undo.vault) is to keep; leave out one "
+                "of the two"
+            )
+        for obstacle in plan.unserved:
+            yield f"write.path: server cannot mask by {obstacle}; give --set write.path=auto"
