@@ -140,6 +140,7 @@ def _show_shadow(shadow: Mapping[str, Any]) -> None:
         "  write path  shadow, as phimask.yaml says (target.shadow): inserts into a collection without secondary "
         "indexes,\n"
         f"              then {shadow['indexes']:,} index(es) built, all documents verified, and a swap by rename\n"
+        "  time        about that of masking in place, less where there are many indexes; verifying comes on top\n"
         f"  disk        about {shadow['disk_bytes'] / 1e6:,.1f} MB beside the original; {free} MB are free\n"
         f"  original    "
         + (
