@@ -43,8 +43,21 @@ SCHEMAS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             bytes=size("16MB"),
             smoothing={"type": "number", "exclusiveMinimum": 0, "maximum": 1, "default": 0.3},
         ),
+        "predictive": options(
+            target={"format": "duration", "exclusiveMinimum": 0, "default": "4s"},
+            longest={"format": "duration", "exclusiveMinimum": 0, "default": "8s"},
+            documents=whole(2000),
+            first_documents=whole(50),
+            bytes=size("16MB"),
+            smoothing={"type": "number", "exclusiveMinimum": 0, "maximum": 1, "default": 0.3},
+            memory=size("1GB"),
+            forgetting={"type": "number", "default": 0.93},
+        ),
     },
-    "memory_governor": {"rss": options(["soft", "hard"], soft=size(), hard=size())},
+    "memory_governor": {
+        "rss": options(["soft", "hard"], soft=size(), hard=size()),
+        "predictive": options(ceiling=size("1GB")),
+    },
     "executor": {
         "inline": NONE,
         "local": options(

@@ -27,7 +27,7 @@ def checks(outcome: Any) -> dict[tuple[str, str], Any]:
 
 
 def test_memory_that_stays_critical_ends_in_a_safe_stop(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phimask.engine.partition._MEMORY_PAUSE", 0.001)
+    monkeypatch.setattr("phimask.engine.relief._PAUSE", 0.001)
     bench.fill()
     bench.component("memory_governor", "moody").readings = ["ok"] * 8 + ["critical"]
     outcome = bench.mask("memory_governor=moody")
@@ -41,7 +41,7 @@ def test_memory_that_stays_critical_ends_in_a_safe_stop(bench: Any, monkeypatch:
 
 
 def test_memory_that_recovers_costs_a_pause_only(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phimask.engine.partition._MEMORY_PAUSE", 0.01)
+    monkeypatch.setattr("phimask.engine.relief._PAUSE", 0.01)
     bench.fill()
     bench.component("memory_governor", "moody").readings = ["ok"] * 6 + ["critical"] * 4 + ["ok"]
     outcome = bench.mask("memory_governor=moody")

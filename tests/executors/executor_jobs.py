@@ -40,6 +40,7 @@ class FolderJob:
         self.troubles = dict(troubles or {})
         self.seconds = seconds
         self.rss = 50 * MB
+        self.spent_after: int | None = None
         self.ballast = b""
         self.abandoned: list[str] = []
         for number in range(partitions):
@@ -65,6 +66,10 @@ class FolderJob:
             control.wait(self.seconds)
             mine.rename(self.folder / f"done-{number}-{os.getpid()}")
             tell(batch(number, worker, self.rss))
+            if number == self.spent_after:
+                tell(events.MemorySpent(self.rss, worker=worker))
+                while not control.stopping:
+                    control.wait(0.05)
             tell(events.PartitionFinished(NAMESPACE, number, worker))
 
     def abandon(self, worker: str) -> None:

@@ -310,6 +310,17 @@ def test_a_worker_past_its_memory_is_recycled_at_a_batch_s_end(tmp_path: Path) -
     assert min(sorted(batches.values(), reverse=True)[:-1]) >= 10
 
 
+def test_a_worker_that_has_spent_its_memory_is_recycled(tmp_path: Path) -> None:
+    job = FolderJob(tmp_path, 12)
+    job.spent_after = 5
+    told = run(job)
+    assert job.done == list(range(12))
+    assert job.abandoned == []
+    assert told.ends == {"memory": 1, "done": 1}
+    assert [event.replaced for event in told.of(events.WorkerEnded)] == [True, False]
+    assert len(job.pids) == 2
+
+
 def test_a_worker_within_its_memory_stays(tmp_path: Path) -> None:
     job = FolderJob(tmp_path, 30)
     told = run(job, memory="200MB")

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
+from phimask_plugins import cgroups
 from phimask_plugins.executors import sizing
 
 GB = 10**9
@@ -21,8 +22,8 @@ class Machine:
         self._patch = monkeypatch
         self.groups = folder / "cgroup"
         self.own = folder / "own"
-        monkeypatch.setattr(sizing, "_CGROUPS", self.groups)
-        monkeypatch.setattr(sizing, "_OWN_CGROUPS", self.own)
+        monkeypatch.setattr(cgroups, "CGROUPS", self.groups)
+        monkeypatch.setattr(cgroups, "OWN_CGROUPS", self.own)
         self.has(physical=8, logical=16, available=64 * GB)
 
     def has(self, *, physical: int | None, logical: int | None, available: int, allowed: int = 99) -> None:

@@ -142,3 +142,27 @@ def test_an_array_that_is_taken_as_one(trial: Trial) -> None:
         (outcome,) = in_pieces(rules, 64).mask([raw], "whole").outcomes
         assert result(raw, outcome) == expected(raw, told(rules))
         assert next(one.key for one in elements(result(raw, outcome))) == b"_id"
+
+
+def test_a_mask_that_took_long_is_there_when_it_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    class Counting(TILDE.masker):  # type: ignore[name-defined,misc]
+        def mask(self, column: object) -> list[str]:
+            calls.append(len(column.values))  # type: ignore[attr-defined]
+            return super().mask(column)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr("phimask.masking.core._LONG", -1.0)
+    raw, other = (bson.encode({"_id": 1, "a": [text] * 100}) for text in "xy")
+    core = in_pieces([(("a",), Trial(Counting, TILDE.mask))], 200)
+    first = core.mask([raw], "whole")
+    assert sum(calls) == 100
+    again = core.mask([bytes(bytearray(raw))], "whole")
+    assert (again.outcomes, again.masked) == (first.outcomes, first.masked)
+    assert sum(calls) == 100
+    core.mask([other], "whole")
+    core.mask([raw], "whole")
+    assert sum(calls) == 300
+    core.drop_caches()
+    core.mask([raw], "whole")
+    assert sum(calls) == 400

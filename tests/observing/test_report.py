@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phimask import Finding, events
+from phimask import Expected, Finding, events
 from phimask.observing import report as room
 from phimask.observing.report import ReportBuilder, without_ids
 from phimask.observing.spread import spread
@@ -149,7 +149,13 @@ def test_a_run_is_added_up() -> None:
                     "count": 2,
                     "documents": 20,
                     "bytes": 4_000_000,
-                    "seconds": {"min": 2.0, "p50": 2.0, "p95": 4.0, "max": 4.0},
+                    "seconds": {
+                        "min": 2.0,
+                        "p50": 2.0,
+                        "p95": 4.0,
+                        "max": 4.0,
+                        "predicted_p50_error_percent": None,
+                    },
                     "docs_per_second": {"min": 2.5, "p50": 2.5, "p95": 5.0, "max": 5.0},
                     "mb_per_second": {"min": 0.5, "p50": 0.5, "p95": 1.0, "max": 1.0},
                     "variance_percent": 100.0,
@@ -415,5 +421,23 @@ def test_no_event_has_a_field_that_could_hold_a_document() -> None:
 def _leaves(hint: Any) -> set[type]:
     if typing.get_origin(hint) is typing.Literal:
         return {type(choice) for choice in typing.get_args(hint)}
+    if isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields"):
+        return set().union(*map(_leaves, typing.get_type_hints(hint).values()))
     parts = [part for part in typing.get_args(hint) if part is not Ellipsis]
     return set().union(*map(_leaves, parts)) if parts else {hint}
+
+
+def test_how_far_predictions_were_off() -> None:
+    builder = begun(Clock())
+    builder.collection("ehr.a", None, [], 10)
+    for seconds, peak, expected in (
+        (2.0, 100, Expected(2.2, 90)),
+        (1.0, 200, Expected(0.5, 210)),
+        (4.0, 100, Expected(3.9, 0)),
+        (4.0, 100, None),
+    ):
+        builder.notify(batch(seconds=seconds, peak_bytes=peak, rss_bytes=50, expected=expected))
+    one = builder.finish("completed")["collections"][0]
+    assert one["batches"]["seconds"]["predicted_p50_error_percent"] == 10.0
+    assert one["memory"]["predicted_p50_error_percent"] == 5.0
+    assert one["memory"]["peak_rss_bytes"] == 200

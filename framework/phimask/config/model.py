@@ -154,6 +154,37 @@ class ThrottleSettings:
     flag_file: Path | None
 
 
+AfterBatch = Literal["none", "young", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """When Python's collector of reference cycles works.
+
+    freeze: it never looks again at what is there before the first batch; thresholds: as for gc.set_threshold, None: not
+    while batches go on; after_batch: what it looks at after each.
+    """
+
+    freeze: bool
+    thresholds: tuple[int, int, int] | None
+    after_batch: AfterBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a worker's batches may take, in bytes, None: as much as the batch sizer's bounds come to.
+
+    documents: as read, until they are written; results: masked, until they are written; cache: what maskers put aside.
+    read_ahead: a batch is read while the one before is masked.
+    """
+
+    documents: int | None
+    results: int | None
+    cache: int | None
+    read_ahead: bool
+    collector: Collector
+
+
 @dataclass(frozen=True, slots=True)
 class ClassLimits:
     """The most that a document of a class has: fields (keys at every level), depth (keys in the longest path), elements
@@ -195,6 +226,7 @@ class Profile:
     write: WriteSettings
     throttle: ThrottleSettings
     undo: Undo
+    memory: Memory
     check_sample: int
     prescan: int
     complexity: Limits

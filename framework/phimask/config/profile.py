@@ -13,6 +13,7 @@ from phimask.config.components import FROM_FLAG, ComponentCatalog, choose, choos
 from phimask.config.data import data_dir, shipped_schema, shown
 from phimask.config.environment import substitute
 from phimask.config.extends import lineage
+from phimask.config.memory import memory_settings, refuse_excess
 from phimask.config.merge import COMPONENT_KEYS, merge_profiles, nested
 from phimask.config.model import Breaker, Canary, ClassLimits, Limits, Origin, Profile, Retry, WriteSettings
 from phimask.config.nodes import Node, at, below, mapping, plain
@@ -100,6 +101,7 @@ def _profile(name: str, tree: Node, components: ComponentCatalog, faults: list[F
     throttle = throttle_settings(keys["throttle"], faults)
     undo = undo_settings(keys["undo"], faults)
     _refuse_contradictions(tree, faults)
+    refuse_excess(tree, single["batch_sizer"], single["memory_governor"], faults)
     partitioner, batch_sizer, memory_governor, executor = (single[key] for key in COMPONENT_KEYS)
     if (
         faults
@@ -140,6 +142,7 @@ def _profile(name: str, tree: Node, components: ComponentCatalog, faults: list[F
         write=WriteSettings(**values["write"]),
         throttle=throttle,
         undo=undo,
+        memory=memory_settings(values["memory"]),
         check_sample=values["check"]["sample"],
         prescan=values["prescan"]["documents"],
         complexity=Limits(**{name: ClassLimits(**most) for name, most in values["complexity"].items()}),

@@ -18,7 +18,7 @@ from phimask.masking.fingerprints import Fingerprint
 from phimask.masking.unmapped import Unmapped
 from phimask.observing.tally import Tally
 from phimask.planning.conditions import Conditions
-from phimask.plugins.values import ComplexityClass, DocumentId, DocumentPair
+from phimask.plugins.values import DocumentId, DocumentPair
 from phimask.store.raw import identity
 from phimask.store.reading import whole_documents
 from phimask.store.writing import has_dollar_key, server_digest, why_not_replaced
@@ -54,7 +54,7 @@ class Batch:
     `sampled` holds some documents whole, as they were read; `without` the rules that do not apply to a document,
     where some rule has a condition. `session` holds the transaction that read them. `number` is the journal's, once
     it has one; `closed` once it is counted; `served` means that the server masks the range by itself; `refused` what
-    the server would not take. `classes`: see BatchCost.
+    the server would not take.
     """
 
     identities: list[DocumentId]
@@ -74,7 +74,11 @@ class Batch:
     closed: bool = False
     served: bool = False
     refused: dict[DocumentId, str] = field(default_factory=dict)
-    classes: Mapping[ComplexityClass, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def result_bytes(self) -> int:
+        """What is to be written, and kept of it meanwhile, in BSON bytes."""
+        return sum(len(write.bson) + len(write.covered) + len(write.original or b"") for write in self.writes)
 
     def tally(self) -> Tally:
         """What the counts grow by if everything is written."""
@@ -266,14 +270,14 @@ class Preparer:
     ) -> None:
         originals = masked.originals or [None] * len(documents)
         covered = masked.covered or [b""] * len(documents)
-        unnamed: list[DocumentId] = []
+        unnamed: list[tuple[int, DocumentId]] = []
         for number, (found, outcome) in enumerate(zip(identities, masked.outcomes, strict=True)):
             if found in batch.quarantined:
                 continue
             if isinstance(outcome, Masked):
                 if self.core.tells_originals and originals[number] is None:
                     # What was taken out could not be put back where it stood.
-                    unnamed.append(found)
+                    unnamed.append((number, found))
                 else:
                     batch.writes.append(
                         Write(
@@ -283,23 +287,28 @@ class Preparer:
             elif isinstance(outcome, Quarantined):
                 batch.quarantined[found] = outcome.reason
             elif isinstance(outcome, NeedsWhole):
-                unnamed.append(found)
+                unnamed.append((number, found))
             else:
                 batch.unchanged += 1
-        for found in unnamed:
-            self._to_replace(batch, found)
+        uncounted = masked.uncounted if masked is batch.masked else ()
+        for number, found in unnamed:
+            self._to_replace(batch, found, count=number in uncounted)
 
-    def _to_replace(self, batch: Batch, found: DocumentId) -> None:
+    def _to_replace(self, batch: Batch, found: DocumentId, *, count: bool) -> None:
         """A document whose changes no update can name, or could not be put back by one."""
         digest = None if batch.session is not None else server_digest(self.source, found)
-        raw = whole_documents(self.source, [found], batch.session).get(found)
+        raw = None if batch.session is None else batch.sampled.get(found)
+        raw = raw or whole_documents(self.source, [found], batch.session).get(found)
         if raw is None:
             batch.missing += 1
             return
         with self._masking:
-            outcome = self.core.mask(
+            masked = self.core.mask(
                 [raw], "whole", self.conditions.without(self.source, [found], batch.session)
-            ).outcomes[0]
+            )
+        if count:
+            batch.masked.count(masked)
+        (outcome,) = masked.outcomes
         if isinstance(outcome, Quarantined):
             batch.quarantined[found] = outcome.reason
         elif not isinstance(outcome, Masked) or outcome.bson == raw:

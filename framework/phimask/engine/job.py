@@ -19,6 +19,7 @@ from phimask.engine.checking import Checks
 from phimask.engine.commit import Committer, CopyCommitter, Keep, PlainCommitter, TransactionCommitter
 from phimask.engine.journal import Applied, Journal
 from phimask.engine.partition import Means
+from phimask.engine.resident import return_large_blocks
 from phimask.engine.served import READS, ServedCommitter, ServedPreparer, take_up_served
 from phimask.engine.takeover import (
     KeepNothing,
@@ -111,6 +112,7 @@ class MaskingJob:
 
     def work(self, worker: str, control: Control, tell: Callable[[Event], None]) -> None:
         """Lease partitions and mask them, in this process, until none is left or `control.stopping`."""
+        return_large_blocks()
         with contextlib.ExitStack() as stack:
             opened: dict[str, Client] = {}
 
@@ -265,6 +267,7 @@ class MaskingJob:
             emit=tell,
             remaining=self.limit,
             classify=None if self.classifier is None or served else self.classifier.classify,
+            memory=profile.memory,
         )
         quarantine = Quarantine(ledger, self.run, self.namespace)
 

@@ -1,49 +1,51 @@
 """One partition's way through the house: read, mask, write, again, with one batch being written meanwhile.
 
-Each step is bounded: by the batch sizer's budget, the memory governor, the circuit breaker, the retries.
+Each step is bounded: by the batch sizer's budget, the memory pools and governor, the circuit breaker, the retries.
 """
 
 from __future__ import annotations
 
-import gc
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Final, TypeAlias, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
 
-from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
-from phimask.config.model import Retry
+from phimask.config.model import Memory, Retry
+from phimask.engine.asking import Asking
 from phimask.engine.batches import Batch
 from phimask.engine.breaker import CircuitBreaker
 from phimask.engine.canary import CanaryWatch
 from phimask.engine.commit import Committed, Committer
 from phimask.engine.journal import Journal
+from phimask.engine.reading_ahead import Read, ReadingAhead, read
+from phimask.engine.relief import MemoryRelief, after_batch, collecting
+from phimask.engine.resident import ResidentMemory
 from phimask.engine.splitting import middle_of
 from phimask.engine.takeover import POISON
-from phimask.errors import Interrupted, SafeStop
+from phimask.masking.core import MAX_DOCUMENT_BYTES
 from phimask.plugins.events import BatchFinished, Event, PartitionFinished, PartitionStarted, Paused
 from phimask.plugins.interfaces import BatchSizer, Control, MemoryGovernor
 from phimask.plugins.values import BatchBudget, BatchCost, ComplexityClass
 from phimask.store.raw import identity
 from phimask.store.reading import BatchReader
-from phimask.store.retry import classify, error_name, retrying, terminal_error
 
-_Answer = TypeVar("_Answer")
-
-_Pending: TypeAlias = "tuple[Batch, Future[Committed]]"
-
-_MEMORY_PATIENCE: Final = 20
-"""How often, half a second apart, memory may be found critical before the run stops safely."""
-_MEMORY_PAUSE: Final = 0.5
 _HOLD_LOOK: Final = 0.2
 _CAREFUL_CRASHES: Final = 2
 """So many workers in a row died without closing a batch before the next one takes documents one by one."""
 _CAREFUL_DOCUMENTS: Final = 2000
 """So many documents are taken one by one then: more than what the batch held that they died of."""
+
+
+class _Pending(NamedTuple):
+    """A batch that is being written, what it was read as, and the bytes that its results take."""
+
+    batch: Batch
+    read: Read
+    results: int
+    outcome: Future[Committed]
 
 
 @dataclass(slots=True)
@@ -64,17 +66,33 @@ class Means:
     control: Control
     emit: Callable[[Event], None]
     remaining: int | None
+    memory: Memory
     classify: Callable[[bytes], ComplexityClass] | None = None
+    resident: ResidentMemory = field(default_factory=ResidentMemory)
 
 
 class PartitionLoop:
-    """Runs partitions one after the other. A batch is being written while the next one is read and masked."""
+    """Runs partitions one after the other. A batch is being written while the next one is masked, and, where the
+    profile says so, the one after that is read."""
 
     def __init__(self, means: Means) -> None:
         self._means = means
         self._last_finish = time.perf_counter()
-        self._shrunk_at = 0
         self._careful = 0
+        self._relief = MemoryRelief(
+            means.governor,
+            means.sizer,
+            means.committer.preparer.core,
+            means.memory.cache,
+            means.control,
+            means.emit,
+            means.worker,
+        )
+        self._asking = Asking(
+            means.worker, means.namespace, means.breaker, means.retry, means.control, means.emit
+        )
+        self.persist = self._asking.persist
+        self._pending: _Pending | None = None
 
     def run(self, journal: Journal) -> None:
         """Mask a partition to its end, or to the batch at which the end is asked for.
@@ -91,78 +109,146 @@ class PartitionLoop:
         died_here = lease.crashes >= _CAREFUL_CRASHES or lease.struck is not None
         self._careful = _CAREFUL_DOCUMENTS if died_here else 0
         finished = False
-        with _quiet_collector(), ThreadPoolExecutor(1, "phimask-write") as writer:
-            pending: _Pending | None = None
+        with (
+            collecting(means.memory.collector),
+            ThreadPoolExecutor(1, "phimask-write") as writer,
+            ReadingAhead(means.resident) as ahead,
+        ):
             try:
                 while not means.control.stopping:
                     # After a crash, what is in flight is settled first, so that each try gets further.
-                    if pending is not None and (means.control.holding or lease.crashes or self._careful):
-                        done, pending = pending, None
-                        self._finish(done, journal)
+                    if means.control.holding or lease.crashes or self._careful:
+                        ahead.drop()
+                        self._settle(journal)
                     self._hold()
-                    batch = self._next(reader, journal)
-                    if batch is None:
+                    found = self._next(reader, ahead, journal)
+                    if found is None:
                         finished = not means.control.stopping
                         break
-                    if pending is not None:
-                        done, pending = pending, None
-                        try:
-                            self._finish(done, journal)
-                            self._mind_breaker()  # what was just settled may have opened it
-                        except BaseException:
-                            means.committer.drop(batch)
-                            raise
-                    pending = batch, writer.submit(self._commit, batch, journal)
+                    batch, as_read = found
+                    try:
+                        self._settle(journal)
+                        self._asking.mind_breaker()  # what was just settled may have opened it
+                    except BaseException:
+                        self._drop(batch, as_read)
+                        raise
+                    self._pending = _Pending(
+                        batch, as_read, batch.result_bytes, writer.submit(self._commit, batch, journal)
+                    )
                     if lease.split_wanted and not self._careful:
+                        ahead.drop()
                         self._split(journal, reader)
             finally:
-                if pending is not None:
-                    self._finish(pending, journal)
+                self._settle(journal)
         self.persist(lambda: journal.finish(done=finished))
         if finished:
             means.emit(PartitionFinished(means.namespace, partition.number, worker=means.worker))
 
-    def _next(self, reader: BatchReader, journal: Journal) -> Batch | None:
-        """The next batch, masked; None at the partition's end or the run's limit."""
+    def _next(self, reader: BatchReader, ahead: ReadingAhead, journal: Journal) -> tuple[Batch, Read] | None:
+        """The next batch, masked, and as it was read; None at the partition's end or the run's limit."""
         means = self._means
-        self._mind_memory()
-        self._mind_breaker()  # before the budget: what is tried after a pause is to be small
-        budget = self._budget()
-        if budget.documents == 0 or means.control.stopping:
-            return None
-        batch = self.persist(lambda: self._read(reader, budget, journal))
-        if batch is not None:
+        self._relief.mind(lambda: self._settle(journal))
+        self._asking.mind_breaker()  # before the budget: what is tried after a pause is to be small
+        if means.breaker.half_open:
+            ahead.drop()
+        as_read = ahead.take(reader)
+        if as_read is None:
+            budget = self._budget()
+            if budget.documents == 0 or means.control.stopping:
+                return None
+            if not self._has_room(budget.bytes):
+                self._settle(journal)
+            as_read = self.persist(lambda: self._read(reader, budget))
+            if not as_read.documents:
+                as_read.drop(means.resident)
+                return None
+            reader.position = identity(as_read.documents[-1])
+        results = means.memory.results
+        if (
+            results is not None
+            and self._pending is not None
+            and self._pending.results + as_read.bytes > results
+        ):
+            self._settle(journal)
+        self._read_ahead(reader, ahead, as_read, journal)
+        try:
+            batch = self._mask(as_read, journal)
+        except PyMongoError as error:
+            # What was read in a transaction is gone with it.
+            self._asking.give_up(error)
+            ahead.drop()
+            reader.position = as_read.before
+            budget = self._budget()
+            again = self.persist(lambda: self._read_and_mask(reader, budget, journal))
+            if again is None:
+                return None
+            batch, as_read = again
             reader.position = batch.upto
-            if means.remaining is not None:
-                means.remaining -= len(batch.identities)
+        if reader.position != batch.upto:  # it takes less than was read
+            ahead.drop()
+            reader.position = batch.upto
+        if means.remaining is not None:
+            means.remaining -= len(batch.identities)
+        return batch, as_read
+
+    def _read(self, reader: BatchReader, budget: BatchBudget) -> Read:
+        means = self._means
+        return read(reader, budget, means.committer.begin, means.sizer.meter(), means.resident)
+
+    def _read_and_mask(
+        self, reader: BatchReader, budget: BatchBudget, journal: Journal
+    ) -> tuple[Batch, Read] | None:
+        """In one transaction where the committer has them: an error takes back all of it."""
+        as_read = self._read(reader, budget)
+        if not as_read.documents:
+            as_read.drop(self._means.resident)
+            return None
+        return self._mask(as_read, journal), as_read
+
+    def _mask(self, as_read: Read, journal: Journal) -> Batch:
+        means = self._means
+        try:
+            if self._careful:
+                self._careful -= 1
+                journal.suspect(identity(as_read.documents[0]))
+            batch = means.committer.preparer.prepare(
+                as_read.documents,
+                whole=means.projection is None,
+                seconds=as_read.seconds,
+                session=as_read.session,
+            )
+        except BaseException:
+            as_read.drop(means.resident)
+            raise
+        as_read.documents = []  # the batch has those that are still needed
         return batch
 
-    def _read(self, reader: BatchReader, budget: BatchBudget, journal: Journal) -> Batch | None:
-        """Read and mask, in a transaction where the committer has them: an error takes back all of it."""
+    def _read_ahead(self, reader: BatchReader, ahead: ReadingAhead, in_hand: Read, journal: Journal) -> None:
+        """Begin to read what comes after the batch in hand, where that is wanted and there is room for it."""
         means = self._means
-        start = time.perf_counter()
-        session: ClientSession | None = means.committer.begin()
-        try:
-            documents = reader.read(budget, session, means.sizer.meter())
-            if documents:
-                if self._careful:
-                    self._careful -= 1
-                    journal.suspect(identity(documents[0]))
-                batch = means.committer.preparer.prepare(
-                    documents,
-                    whole=means.projection is None,
-                    seconds=time.perf_counter() - start,
-                    session=session,
-                )
-                batch.classes = reader.classes
-                return batch
-        except BaseException:
-            if session is not None:
-                session.end_session()
-            raise
-        if session is not None:
-            session.end_session()
-        return None
+        if (
+            not means.memory.read_ahead
+            or means.remaining is not None
+            or means.breaker.state != "closed"
+            or means.control.holding
+            or means.control.stopping
+            or self._careful
+            or journal.lease.crashes
+        ):
+            return
+        budget = self._budget()
+        if self._has_room(budget.bytes, in_hand):
+            ahead.begin(lambda: self._read(reader, budget))
+
+    def _has_room(self, wanted: int, in_hand: Read | None = None) -> bool:
+        """Whether the documents' pool has room for so many bytes more, or for one document of any size."""
+        pool = self._means.memory.documents
+        if pool is None:
+            return True
+        held = 0 if in_hand is None else in_hand.bytes
+        if self._pending is not None:
+            held += self._pending.read.bytes
+        return held == 0 or held + max(wanted, MAX_DOCUMENT_BYTES) <= pool
 
     def _budget(self) -> BatchBudget:
         means = self._means
@@ -203,23 +289,49 @@ class PartitionLoop:
             means.emit(Paused(", ".join(reasons), time.perf_counter() - start, worker=means.worker))
 
     def _commit(self, batch: Batch, journal: Journal) -> Committed:
-        return self._retry(lambda: self._means.committer.commit(batch, journal))
+        return self._asking.a_few_times(lambda: self._means.committer.commit(batch, journal))
 
-    def _finish(self, pending: _Pending, journal: Journal) -> None:
-        """Settle a batch in flight; one whose write failed for now goes through the breaker and again."""
+    def _drop(self, batch: Batch, as_read: Read) -> None:
+        self._means.committer.drop(batch)
+        as_read.drop(self._means.resident)
+
+    def _settle(self, journal: Journal) -> None:
+        """Wait for what is being written, and count it. What failed for now goes through the breaker and again."""
         means = self._means
-        batch = pending[0]
-        try:
-            done = pending[1].result()
-        except PyMongoError as error:
-            self._give_up_or_note(error)
-            done = self.persist(lambda: means.committer.commit(batch, journal))
+        pending, self._pending = self._pending, None
+        if pending is None:
+            return
+        cost, rss_bytes = self._counted(pending, journal)
         now = time.perf_counter()
         elapsed, self._last_finish = now - self._last_finish, now
+        del pending
+        after_batch(means.memory.collector)
+        means.breaker.succeeded(cost.seconds, rss_bytes)
+        if means.canary is not None:
+            means.canary.record(cost, elapsed, rss_bytes)
+
+    def _counted(self, pending: _Pending, journal: Journal) -> tuple[BatchCost, int]:
+        """What the batch took, and the resident bytes after it."""
+        means, as_read = self._means, pending.read
+        try:
+            done = pending.outcome.result()
+        except PyMongoError as error:
+            self._asking.give_up_or_note(error)
+            done = self.persist(lambda: means.committer.commit(pending.batch, journal))
+        finally:
+            means.resident.end(as_read.span)
         tally = done.tally
-        cost = BatchCost(tally.read, tally.bytes, done.seconds, batch.classes)
+        cost = BatchCost(
+            tally.read,
+            tally.bytes,
+            done.seconds,
+            as_read.classes,
+            peak_bytes=as_read.span.peak,
+            resident_bytes=as_read.span.resident,
+        )
         reading = means.governor.read()
         means.sizer.record(cost)
+        means.governor.note(cost)
         means.emit(
             BatchFinished(
                 namespace=means.namespace,
@@ -237,87 +349,9 @@ class PartitionLoop:
                 kept=tuple(one[2] for one in tally.rules),
                 classes={kind: documents for kind, (documents, _) in cost.classes.items()},
                 ceiling_bytes=reading.ceiling_bytes,
+                peak_bytes=cost.peak_bytes,
+                expected=None if as_read.meter is None else as_read.meter.expected(),
                 worker=means.worker,
             )
         )
-        del done, pending
-        gc.collect(1)
-        means.breaker.succeeded(cost.seconds, reading.rss_bytes)
-        if means.canary is not None:
-            means.canary.record(cost, elapsed, reading.rss_bytes)
-
-    def _mind_memory(self) -> None:
-        """Shrink, collect, pause, and at last stop: in this order, as far as the pressure asks."""
-        means = self._means
-        reading = means.governor.read()
-        if reading.pressure == "ok":
-            self._shrunk_at = 0
-            return
-        if reading.rss_bytes > self._shrunk_at:
-            means.sizer.shrink(reading.shrink)
-            self._shrunk_at = reading.rss_bytes
-        gc.collect()
-        start = time.perf_counter()
-        for _ in range(_MEMORY_PATIENCE):
-            if means.governor.read().pressure != "critical":
-                break
-            if means.control.wait(_MEMORY_PAUSE):
-                return
-            gc.collect()
-        else:
-            raise SafeStop(
-                f"memory stays critical ({reading.rss_bytes / 1e6:,.0f} MB of {reading.ceiling_bytes / 1e6:,.0f} "
-                "MB); lower batch_sizer.options.bytes or raise memory_governor.options.hard"
-            )
-        paused = time.perf_counter() - start
-        if paused >= _MEMORY_PAUSE:
-            means.emit(Paused("memory", paused, worker=means.worker))
-
-    def _mind_breaker(self) -> None:
-        """Stand still while the breaker is open."""
-        means = self._means
-        waited = means.breaker.wait(means.control)
-        if waited:
-            means.emit(Paused("circuit breaker", waited, worker=means.worker))
-        if means.control.stopping and means.breaker.open:
-            raise Interrupted("stopped while the circuit breaker was open")
-
-    def persist(self, ask: Callable[[], _Answer]) -> _Answer:
-        """Ask until it is answered: retries first, then the breaker. Terminal errors and stops come out."""
-        while True:
-            self._mind_breaker()
-            try:
-                return self._retry(ask)
-            except PyMongoError as error:
-                self._give_up_or_note(error)
-                if self._means.control.stopping:
-                    raise Interrupted(
-                        f"stopped while MongoDB did not answer ({error_name(error)}); a resume finds out what became "
-                        "of the batch in hand"
-                    ) from None
-
-    def _give_up_or_note(self, error: PyMongoError) -> None:
-        if classify(error) != "transient":
-            raise terminal_error(error, f"masking {self._means.namespace}") from None
-        self._means.breaker.failed()
-
-    def _retry(self, ask: Callable[[], _Answer]) -> _Answer:
-        means = self._means
-        answer: _Answer = retrying(
-            means.retry,
-            lambda reason, seconds: means.emit(Paused(reason, seconds, worker=means.worker)),
-            lambda: means.control.stopping,
-        )(ask)
-        return answer
-
-
-@contextmanager
-def _quiet_collector() -> Iterator[None]:
-    """Keep the cyclic collector from walking a batch's values again and again: it runs between batches."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+        return cost, reading.rss_bytes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import add
@@ -35,6 +36,7 @@ from phimask.masking.splice import (
     update_document,
 )
 from phimask.masking.unmapped import Unmapped
+from phimask.plugins.interfaces import Masker
 from phimask.plugins.values import REMOVE
 from phimask.rawbson import Element, MalformedBsonError, elements, wrap
 
@@ -82,6 +84,9 @@ SLICE_BYTES: Final = 2 * 1024 * 1024
 """A batch is masked in slices of so many bytes, since a value takes many times its bytes while it is masked. A larger
 document is masked in pieces."""
 
+_LONG: Final = 5.0
+"""Seconds from which on the mask of a large document is kept for when it is asked for again."""
+
 _LENGTHS: Final = 64 * 1024
 """What the pieces of a document may have more than it, since each has a length of its own."""
 
@@ -97,7 +102,8 @@ class MaskedBatch:
 
     Of documents with an update, where the core is made to tell: `originals`, raw documents of the changed paths
     with what stood there before (None: only the whole document could be put back); `covered`, raw documents of all
-    paths that rules cover, changed or not, with what stands there afterwards, nulls left out.
+    paths that rules cover, changed or not, with what stands there afterwards, nulls left out. `uncounted`: those,
+    by number, that were left to be masked whole without a look at their values.
     """
 
     outcomes: list[Outcome]
@@ -106,9 +112,11 @@ class MaskedBatch:
     kept: list[int]
     originals: list[bytes | None] = field(default_factory=list, repr=False)
     covered: list[bytes] = field(default_factory=list, repr=False)
+    uncounted: set[int] = field(default_factory=set)
 
     def add(self, more: MaskedBatch) -> None:
         """The documents that follow."""
+        self.uncounted.update(len(self.outcomes) + number for number in more.uncounted)
         self.outcomes += more.outcomes
         self.originals += more.originals
         self.covered += more.covered
@@ -126,6 +134,16 @@ class MaskedBatch:
 
 class _LeftOut(Exception):
     """A piece of a document cannot be masked, for this reason: the document is to be quarantined."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Kept:
+    """A large document, and what was made of it: MongoDB ends a transaction after a minute, and one in which a document
+    is masked for as long would never be written; when it is tried again, the mask is there."""
+
+    raw: bytes
+    root: State
+    masked: MaskedBatch
 
 
 class MaskingCore:
@@ -156,8 +174,22 @@ class MaskingCore:
         self._on_error: OnError = on_error
         self._tells = originals, covered
         self._roots: dict[frozenset[int], State] = {}
+        self._kept: _Kept | None = None
         self._decoded = DecodedWalk(self._rules)
         self._raw = RawWalk(self._rules)
+
+    def cached_bytes(self) -> int:
+        """What its maskers have put aside so as not to compute results again, by their own account."""
+        return sum(masker.cached_bytes() for masker in self._maskers())
+
+    def drop_caches(self) -> None:
+        """Let go of those."""
+        self._kept = None
+        for masker in self._maskers():
+            masker.drop_cache()
+
+    def _maskers(self) -> list[Masker]:
+        return list({id(rule.masker): rule.masker for rule in self._rules}.values())
 
     @property
     def tells_originals(self) -> bool:
@@ -207,9 +239,14 @@ class MaskingCore:
         if mode == "update":
             originals, covered = self._tells
             done.outcomes.append(NEEDS_WHOLE)
+            done.uncounted.add(0)
             done.originals += [None] * originals
             done.covered += [b""] * covered
             return done
+        kept = self._kept
+        if kept is not None and kept.root is root and kept.raw == raw:
+            return kept.masked
+        start = time.perf_counter()
         changed = False
 
         def piece(part: bytes, around: Around) -> bytes:
@@ -242,6 +279,11 @@ class MaskingCore:
         if isinstance(outcome, Quarantined):
             done = self._nothing()
         done.outcomes.append(outcome)
+        self._kept = None
+        if time.perf_counter() - start > _LONG and not any(
+            isinstance(one, Unmapped) for one in self._maskers()
+        ):
+            self._kept = _Kept(raw, root, done)
         return done
 
     def _mask(
@@ -280,6 +322,7 @@ class MaskingCore:
         if batch.spliced and mode == "update" and any(self._tells):
             for number in batch.spliced:
                 batch.outcomes[number] = NEEDS_WHOLE
+            batch.uncounted.update(batch.spliced)
         elif batch.spliced:
             self._splice(batch, roots, piece)
         return batch.result()
@@ -362,6 +405,7 @@ class _Batch:
         self.documents = documents
         self.outcomes: list[Outcome] = [UNCHANGED] * len(documents)
         self.spliced: list[int] = []
+        self.uncounted: set[int] = set()
         self.targets: list[dict[str, Any]] = [{}] * len(documents)
         self._rules = rules
         self._on_error: OnError = on_error
@@ -540,6 +584,7 @@ class _Batch:
             self._kept,
             [] if self._originals is None else [self._before(number) for number in range(len(self.outcomes))],
             [] if self._covered is None else [self._after(number) for number in range(len(self.outcomes))],
+            self.uncounted,
         )
 
     def _after(self, number: int) -> bytes:

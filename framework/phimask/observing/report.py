@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Final, Literal, get_args
 
-from phimask.observing.spread import BatchSpread
+from phimask.observing.spread import BatchSpread, PredictionError
 from phimask.observing.tally import Tally
 from phimask.plugins.events import (
     BatchFinished,
@@ -96,6 +96,8 @@ class _Collection:
     batches: BatchSpread = field(default_factory=BatchSpread)
     sampled: Mapping[ComplexityClass, int] = field(default_factory=dict)
     complexity_check: Mapping[str, Any] | None = None
+    seconds_error: PredictionError = field(default_factory=PredictionError)
+    memory_error: PredictionError = field(default_factory=PredictionError)
     complexity: Counter[str] = field(default_factory=Counter)
     peak_rss: int | None = None
     ceiling: int | None = None
@@ -110,6 +112,8 @@ class _Collection:
     def entry(self) -> dict[str, Any]:
         done = self.documents
         classes: Mapping[Any, int] = self.complexity or self.sampled
+        batches = self.batches.summary()
+        batches["seconds"]["predicted_p50_error_percent"] = self.seconds_error.median_percent()
         return {
             "namespace": self.namespace,
             "target": self.target,
@@ -119,13 +123,13 @@ class _Collection:
             },
             "write_path": self.path,
             "rules": [rule.entry(counted=self.path != "server") for rule in self.rules],
-            "batches": self.batches.summary(),
+            "batches": batches,
             "complexity": {name: classes.get(name, 0) for name in get_args(ComplexityClass)},
             "complexity_check": self.complexity_check,
             "memory": {
                 "peak_rss_bytes": self.peak_rss,
                 "ceiling_bytes": self.ceiling,
-                "predicted_p50_error_percent": None,
+                "predicted_p50_error_percent": self.memory_error.median_percent(),
             },
             "throttled": {reason: round(seconds, 3) for reason, seconds in self.throttled.items()},
             "verification": [
@@ -329,7 +333,11 @@ class ReportBuilder:
         )
         one.told += event.documents
         one.complexity.update(event.classes)
-        one.peak_rss = max(one.peak_rss or 0, event.rss_bytes)
+        one.peak_rss = max(one.peak_rss or 0, event.rss_bytes, event.peak_bytes)
+        if event.expected is not None:
+            one.seconds_error.add(event.expected.seconds, event.seconds)
+            if event.expected.peak_bytes:
+                one.memory_error.add(event.expected.peak_bytes, event.peak_bytes)
         if event.ceiling_bytes is not None:
             one.ceiling = event.ceiling_bytes
         for name in ("masked", "redacted_on_error", "kept"):

@@ -46,6 +46,23 @@ class BatchSpread:
         }
 
 
+class PredictionError:
+    """How far what was expected of batches lay from what they took, as shares of that; 8 bytes a batch."""
+
+    def __init__(self) -> None:
+        self._errors = array("d")
+
+    def add(self, expected: float, actual: float) -> None:
+        """One batch."""
+        if actual > 0:
+            self._errors.append(abs(expected - actual) / actual)
+
+    def median_percent(self) -> float | None:
+        """In percent, by nearest rank; None where nothing was expected of any batch."""
+        middle = spread(self._errors)["p50"]
+        return None if middle is None else round(100 * middle, 2)
+
+
 def spread(measured: Iterable[float]) -> dict[str, float | None]:
     """Least, median, 95th percentile and greatest, by nearest rank: each is a value that was measured.
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from phimask.plugins.values import Expected
+
 __all__ = [
     "BatchFinished",
     "BreakerTripped",
@@ -18,6 +20,7 @@ __all__ = [
     "FindingMade",
     "Holding",
     "Logged",
+    "MemorySpent",
     "PartitionFinished",
     "PartitionStarted",
     "Paused",
@@ -75,6 +78,8 @@ class BatchFinished(Event):
     `masked`, `redacted_on_error` and `kept` count values per rule, by the rule's place in the collection file.
     `classes` counts documents by complexity: simple, medium, complex.
     `rss_bytes` is the worker's resident memory after the batch, `ceiling_bytes` what it may reach (None: no limit).
+    `peak_bytes` is its highest while the batch was in hand (0: not known). `expected` is what the batch sizer expected
+    of the batch before it was masked, None where it had not learnt enough, or does not predict.
     """
 
     namespace: str
@@ -92,6 +97,8 @@ class BatchFinished(Event):
     kept: tuple[int, ...] = ()
     classes: Mapping[str, int] = field(default_factory=dict)
     ceiling_bytes: int | None = None
+    peak_bytes: int = 0
+    expected: Expected | None = None
     worker: str = ""
 
 
@@ -144,6 +151,14 @@ class WorkerEnded(Event):
     replaced: bool = False
     cpu_seconds: float = 0.0
     peak_rss_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySpent(Event):
+    """A worker holds `rss_bytes` resident and cannot give them back but by its end: who can, replaces its process."""
+
+    rss_bytes: int
+    worker: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from phimask.plugins.values import (
     Detection,
     DocumentId,
     DocumentPair,
+    Expected,
     Finding,
     MemoryReading,
     Partition,
@@ -108,6 +109,13 @@ class Masker(Component):
         """
         return None
 
+    def cached_bytes(self) -> int:
+        """About how many bytes it has put aside so as not to compute results again."""
+        return 0
+
+    def drop_cache(self) -> None:
+        """Let go of those: memory is needed elsewhere. Its masks stay the same."""
+
     @abc.abstractmethod
     def mask(self, column: Column) -> Sequence[Any]:
         """As many masked values as `column.values`, in order; REMOVE or FAILED may stand in for any.
@@ -190,6 +198,10 @@ class Meter(abc.ABC):
         the answer, and counts.
         """
 
+    def expected(self) -> Expected | None:
+        """What is expected of the batch as it is now; None: nothing is known, or the sizer does not predict."""
+        return None
+
 
 class BatchSizer(Component):
     """Decides how much the next batch may hold. One instance serves one partition after the other."""
@@ -216,6 +228,9 @@ class MemoryGovernor(Component):
     @abc.abstractmethod
     def read(self) -> MemoryReading:
         """The state now; called before each batch, so it must be cheap."""
+
+    def note(self, cost: BatchCost) -> None:
+        """What the last batch took."""
 
 
 class Validator(Component):

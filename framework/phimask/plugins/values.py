@@ -108,20 +108,33 @@ class BatchCost:
     resident_bytes: int = 0
 
 
+class Expected(NamedTuple):
+    """What a batch is expected to take: seconds, and resident bytes at the highest."""
+
+    seconds: float
+    peak_bytes: float
+
+
 Pressure = Literal["ok", "high", "critical"]
+
+Relief = Literal["shrink", "drop", "collect", "pause", "recycle"]
+"""What is done about memory, each with all that stand before it: batches are shrunk; caches are dropped; garbage is
+collected, and unused memory given back to the system; work stands still; the process is replaced by a new one."""
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryReading:
     """What a memory governor saw: pressure, resident bytes, the ceiling in bytes.
 
-    `shrink` is the factor (0 to 1) by which the next batches' byte budget is to be cut: 1.0 leaves it.
+    `shrink` is the factor (0 to 1) by which the next batches' byte budget is to be cut: 1.0 leaves it. `relief` is how
+    far to go; None leaves that to the engine, which goes by the pressure.
     """
 
     pressure: Pressure
     rss_bytes: int
     ceiling_bytes: int
     shrink: float = 1.0
+    relief: Relief | None = None
 
 
 class Wildcard(enum.Enum):

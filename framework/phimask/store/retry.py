@@ -42,6 +42,7 @@ _PASSING: Final[Mapping[int, str]] = {
     134: "ReadConcernMajorityNotAvailableYet",
     189: "PrimarySteppedDown",
     262: "ExceededTimeLimit",
+    290: "TransactionExceededLifetimeLimitSeconds",
     9001: "SocketException",
     10058: "LegacyNotPrimary",
     10107: "NotWritablePrimary",

@@ -149,6 +149,12 @@ def _check_determinism(trial: Trial, values: Sequence[Any], masked: Sequence[Any
             require(fingerprint(first) == fingerprint(second), trial.cls, f"{broken}: {_show(value)}")
 
     same(trial.mask(values), "it masks a value differently when asked again")
+    cached = trial.masker.cached_bytes()
+    require(
+        type(cached) is int and cached >= 0, trial.cls, f"cached_bytes() gives {cached!r}; give whole bytes"
+    )
+    trial.masker.drop_cache()
+    same(trial.mask(values), "it masks a value differently once its cache was dropped")
     same(trial.mask(values, trial.another()), "a new instance with the same key masks a value differently")
     order = list(range(len(values)))
     random.Random(1).shuffle(order)  # noqa: S311  (a fixed shuffle)

@@ -273,6 +273,7 @@ EVENTS: Final[tuple[events.Event, ...]] = (
         missing=0, rss_bytes=0,
     ),
     events.Paused(reason="memory", seconds=1.5, worker="w1"),
+    events.MemorySpent(rss_bytes=2_900_000_000, worker="w1"),
     events.Holding(reasons=("replica lag", "flag file")),
     events.Holding(reasons=()),
     events.Logged(worker="w1", level="WARNING", message=_AT, source="phimask.engine", line=7),

@@ -161,6 +161,8 @@ class Supervisor:
                 for event in parcel.events if parcel is not None else ():
                     if isinstance(event, events.BatchFinished):
                         self._mind_memory(worker, event)
+                    elif isinstance(event, events.MemorySpent):
+                        self._recycle(worker)
                     self._tell(event)
 
     def _mind_memory(self, worker: WorkerProcess, batch: events.BatchFinished) -> None:
@@ -178,8 +180,13 @@ class Supervisor:
                     "their first batch on, so that starting anew does not help; raise it, or lower batch_sizer's bytes"
                 )
             )
-        worker.recycled = True
-        worker.steer(self._holding, stop=True)
+        self._recycle(worker)
+
+    def _recycle(self, worker: WorkerProcess) -> None:
+        """Let it end at its batch's end, and start another in its place."""
+        if worker.batches and not worker.told_to_stop:  # one that has done nothing has nothing to give back
+            worker.recycled = True
+            worker.steer(self._holding, stop=True)
 
     def _reap(self) -> None:
         now = time.monotonic()

@@ -75,6 +75,12 @@ class Memo(dict[K, V]):
         self.clear()
         self._young_weight = 0
 
+    def drop(self) -> None:
+        """Forget everything."""
+        self._old = {}
+        self.clear()
+        self._young_weight = self._old_weight = 0
+
     def __missing__(self, key: K) -> V:
         value = self._old[key] if key in self._old else self._compute(key)
         weight = _ENTRY + sys.getsizeof(key) + sys.getsizeof(value)

@@ -65,6 +65,15 @@ class Chain(Masker):
         for masker in self._maskers:
             yield from masker.before()
 
+    def cached_bytes(self) -> int:
+        """Of all of them."""
+        return sum(masker.cached_bytes() for masker in self._maskers)
+
+    def drop_cache(self) -> None:
+        """In all of them."""
+        for masker in self._maskers:
+            masker.drop_cache()
+
     def _flow(self) -> frozenset[str] | None:
         """The types that come out at the end; None: each value keeps its own."""
         flowing, keeps = frozenset(self.types), True

@@ -137,6 +137,14 @@ class DateShift(Masker):
         self._keyed = KeyedHash(self.key)
         self._shifts: Memo[bytes, Shift] = Memo(self._shift_of, options.get("cache", 4 * _MEGABYTE))
 
+    def cached_bytes(self) -> int:
+        """See Masker."""
+        return self._shifts.weight
+
+    def drop_cache(self) -> None:
+        """See Masker."""
+        self._shifts.drop()
+
     def mask(self, column: Column) -> list[Any]:
         """Shifted dates."""
         shift_of = self._shifts.__getitem__

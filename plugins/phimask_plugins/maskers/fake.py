@@ -139,6 +139,14 @@ class Fake(Masker):
         """SHA-256, in hex, over the words its fakes are made of: where it is the same, so are the fakes of a key."""
         return digest(self._manner.locale if self._kind.required else DEFAULT_LOCALE, self._kind.words)
 
+    def cached_bytes(self) -> int:
+        """See Masker."""
+        return self._fakes.weight
+
+    def drop_cache(self) -> None:
+        """See Masker."""
+        self._fakes.drop()
+
     def mask(self, column: Column) -> list[Any]:
         """Fakes."""
         fakes = self._fakes

@@ -96,12 +96,22 @@ class FreeText(Masker):
         self._detectors = tuple(detectors)
         self._least: float = options.get("min_confidence", 0.5)
         self._html: bool = options.get("html", False)
+        self._fakes: Fakes | None = None
         if options.get("style", "fake") == "tag":
             self._stand_in: Callable[[str, str], str] = tag
         elif make is None:
             raise ValueError("fakes need the masker `fake`; take `style: tag` where there is none")
         else:
-            self._stand_in = Fakes(make)
+            self._stand_in = self._fakes = Fakes(make)
+
+    def cached_bytes(self) -> int:
+        """That of the fakes."""
+        return 0 if self._fakes is None else self._fakes.cached_bytes()
+
+    def drop_cache(self) -> None:
+        """That of the fakes."""
+        if self._fakes is not None:
+            self._fakes.drop_cache()
 
     def mask(self, column: Column) -> list[Any]:
         """Texts without what identifies."""

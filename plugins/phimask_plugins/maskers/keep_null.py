@@ -78,6 +78,14 @@ class KeepNull(Masker):
         """What stands in the other masker's way."""
         return self._masker.before()
 
+    def cached_bytes(self) -> int:
+        """The other masker's."""
+        return self._masker.cached_bytes()
+
+    def drop_cache(self) -> None:
+        """The other masker's."""
+        self._masker.drop_cache()
+
     def mask(self, column: Column) -> list[Any]:
         """What stood for no value, and the other masker's results."""
         results = list(column.values)

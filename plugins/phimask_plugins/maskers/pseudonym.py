@@ -93,6 +93,14 @@ class Pseudonym(Masker):
         self._tokens: Memo[str, str | None] = Memo(self._made, memory // 4)
         self._collisions = Collisions(memory - memory // 4)
 
+    def cached_bytes(self) -> int:
+        """See Masker."""
+        return self._tokens.weight
+
+    def drop_cache(self) -> None:
+        """See Masker."""
+        self._tokens.drop()
+
     def mask(self, column: Column) -> list[Any]:
         """Tokens."""
         tokens = self._tokens

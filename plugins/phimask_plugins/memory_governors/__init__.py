@@ -1,5 +1,6 @@
 """The built-in memory governors."""
 
+from phimask_plugins.memory_governors.predictive import PredictiveMemoryGovernor
 from phimask_plugins.memory_governors.rss import RssMemoryGovernor
 
-ALL = (RssMemoryGovernor,)
+ALL = (PredictiveMemoryGovernor, RssMemoryGovernor)

@@ -86,6 +86,13 @@ def _(event: events.Paused) -> tuple[int, str]:
 
 
 @_line.register
+def _(event: events.MemorySpent) -> tuple[int, str]:
+    return logging.WARNING, (
+        f"{event.worker or 'this process'} holds {event.rss_bytes} bytes and cannot give them back but by its end"
+    )
+
+
+@_line.register
 def _(event: events.Holding) -> tuple[int, str]:
     return logging.INFO, f"holding: {', '.join(event.reasons)}" if event.reasons else "going on"
 

@@ -74,6 +74,15 @@ class Fakes:
             return tag(label, text)
         return f"{result} {head}" if label == "LOCATION" and head in FACILITY else result
 
+    def cached_bytes(self) -> int:
+        """Of all of them."""
+        return sum(masker.cached_bytes() for masker in self._maskers.values())
+
+    def drop_cache(self) -> None:
+        """In all of them."""
+        for masker in self._maskers.values():
+            masker.drop_cache()
+
     def _masker(self, kind: str) -> Masker:
         if kind not in self._maskers:
             self._maskers[kind] = self._make("fake", {"kind": kind})
