@@ -1,0 +1,224 @@
+"""Batches of even time and bounded memory, by a model of what documents of each class cost."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+from phimask import BatchBudget, BatchCost, BatchSizer, ComplexityClass, Expected, Meter
+from phimask_plugins.batch_sizers.adaptive import AdaptiveBatchSizer
+from phimask_plugins.batch_sizers.least_squares import LeastSquares
+
+_LOGGER: Final = logging.getLogger("phimask.sizer")
+
+_CLASSES: Final[tuple[ComplexityClass, ...]] = ("simple", "medium", "complex")
+_BATCH_SECONDS: Final = 0.02
+_DOCUMENT_SECONDS: Final = 0.15e-3
+_BYTE_SECONDS: Final = 40e-9
+"""First guesses, of which only the proportions count: the first batch tells how fast the machine is."""
+_BASE_BYTES: Final = 100e6
+_BYTES_A_BYTE: Final = 4.0
+_BYTES_A_DOCUMENT: Final = 2_000.0
+_LEAST_BATCHES: Final = 6
+"""So many batches teach the model before it is believed."""
+_OF_CLASS: Final = 2
+"""A class that fewer batches held is reckoned with more than the model says."""
+_CAUTION: Final = 1.4
+_RECOVERY: Final = 1.1
+_LEAST_RELIEF: Final = 1 / 64
+_EVEN: Final = 1.1
+"""So much longer than the shortest full batch of a class may the others' take."""
+_WORTHWHILE: Final = 0.15
+_SHORTEST: Final = 1e-3
+
+_OWN: Final = ("memory", "forgetting")
+
+
+class PredictiveBatchSizer(BatchSizer):
+    """Ends a batch where a model says that it will take `target` seconds, or come to `memory` resident bytes.
+
+    The model is linear: so much for a batch by itself, and for the documents and the bytes of each class (simple,
+    medium, complex) at their own rates. It is learnt by recursive least squares with forgetting, each batch being one
+    observation, weighed by relative error; resident bytes at the highest likewise. What is known of a class is kept
+    while others go by. A batch is reckoned document by document as it is read, so that it ends early where hard
+    documents begin, and not one batch later.
+
+    While fewer than six batches have been seen, and wherever no classes are told, it works as `adaptive` does under the
+    same options, and says so in the log. A class that hardly any batch has held yet is reckoned with two fifths more.
+
+    Where `documents` or `bytes` end the batches of some class long before `target`, batches of all classes are aimed at
+    a tenth longer than those take, so that they stay even, though at no less than 0.15 s. Memory pressure cuts all at
+    once; a tenth of what is left comes back with every batch.
+    """
+
+    name: ClassVar[str] = "predictive"
+    options_schema: ClassVar[Mapping[str, Any]] = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            **AdaptiveBatchSizer.options_schema["properties"],
+            "memory": {
+                "anyOf": [{"type": "null"}, {"format": "size"}],
+                "default": None,
+                "description": "the most resident bytes that the process is to come to in a batch; null: no bound",
+            },
+            "forgetting": {
+                "type": "number",
+                "exclusiveMinimum": 0.5,
+                "maximum": 1,
+                "default": 0.93,
+                "description": "what is left of a batch's weight in the model after the next one",
+            },
+        },
+    }
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        """Raises ValueError as `adaptive` does, and for a memory of nothing."""
+        super().__init__(options)
+        self._memory: int | None = options["memory"]
+        if self._memory is not None and self._memory <= 0:
+            raise ValueError("memory is no size; give it a positive size such as 1GB, or null")
+        self._adaptive = AdaptiveBatchSizer({k: v for k, v in options.items() if k not in _OWN})
+        self._target: float = options["target"]
+        self._most_documents: int = options["documents"]
+        self._most_bytes: int = options["bytes"]
+        self._seconds = LeastSquares(1 + 2 * len(_CLASSES), options["forgetting"])
+        self._peak = LeastSquares(2 + len(_CLASSES), options["forgetting"])
+        self._batches_of = dict.fromkeys(_CLASSES, 0)
+        self._size_of = dict.fromkeys(_CLASSES, 0.0)
+        self._relief = 1.0
+        self._leads = False
+
+    def budget(self) -> BatchBudget:
+        """Both bounds while the model leads, as far as pressure leaves them; else those of `adaptive`."""
+        if not self._leads:
+            return self._adaptive.budget()
+        return BatchBudget(
+            max(1, int(self._most_documents * self._relief)), max(1, int(self._most_bytes * self._relief))
+        )
+
+    def meter(self) -> Meter:
+        """Ends a batch where the model says so; while it does not lead, it only lets documents be counted by class."""
+        if not self._leads:
+            return _Open()
+        return _Metered(
+            self._costs(),
+            self._aim() * self._relief,
+            None if self._memory is None else float(self._memory),
+        )
+
+    def record(self, cost: BatchCost) -> None:
+        """Learn from the batch."""
+        self._adaptive.record(cost)
+        self._relief = min(1.0, self._relief * _RECOVERY)
+        if not cost.classes or cost.documents < 1:
+            return
+        for kind, (documents, size) in cost.classes.items():
+            if documents:
+                self._batches_of[kind] += 1
+                seen = self._size_of[kind]
+                self._size_of[kind] = size / documents if not seen else seen + 0.3 * (size / documents - seen)
+        self._seconds.learn(_in_seconds(cost.classes), max(cost.seconds, _SHORTEST))
+        if cost.peak_bytes:
+            self._peak.learn(_in_bytes(cost.classes), float(cost.peak_bytes))
+        if not self._leads and self._seconds.observations == 1:
+            _LOGGER.info("the batch sizer has too little to predict from, and works as adaptive for now")
+        if not self._leads and self._seconds.observations >= _LEAST_BATCHES:
+            self._leads = True
+            _LOGGER.info("the batch sizer predicts from now on: %d batches were seen", _LEAST_BATCHES)
+
+    def shrink(self, factor: float) -> None:
+        """Cut all bounds by `factor` at once."""
+        self._adaptive.shrink(factor)
+        self._relief = max(_LEAST_RELIEF, self._relief * factor)
+
+    def _costs(self) -> _Costs:
+        """What the model says of a batch, and of each class's documents and bytes."""
+        batch, *each = self._seconds.factors
+        base, document, *byte = self._peak.factors
+        seconds: dict[ComplexityClass, tuple[float, float]] = {}
+        peak: dict[ComplexityClass, tuple[float, float]] = {}
+        for place, kind in enumerate(_CLASSES):
+            caution = 1.0 if self._batches_of[kind] >= _OF_CLASS else _CAUTION
+            seconds[kind] = (
+                caution * each[2 * place] * _DOCUMENT_SECONDS,
+                caution * each[2 * place + 1] * _BYTE_SECONDS,
+            )
+            peak[kind] = document * _BYTES_A_DOCUMENT, caution * byte[place] * _BYTES_A_BYTE
+        known = self._peak.observations > 0
+        return _Costs(
+            batch * _BATCH_SECONDS, seconds, base * _BASE_BYTES if known else 0.0, peak if known else {}
+        )
+
+    def _aim(self) -> float:
+        """Seconds: `target`, or less where full batches of some class are shorter."""
+        batch, *each = self._seconds.factors
+        shortest = self._target
+        for place, kind in enumerate(_CLASSES):
+            size = self._size_of[kind]
+            if size:
+                documents = min(self._most_documents, max(1.0, self._most_bytes / size))
+                rate = each[2 * place] * _DOCUMENT_SECONDS + each[2 * place + 1] * _BYTE_SECONDS * size
+                shortest = min(shortest, batch * _BATCH_SECONDS + documents * rate)
+        return min(self._target, max(_WORTHWHILE, _EVEN * shortest))
+
+
+class _Costs:
+    """Seconds and resident bytes: of a batch by itself, and for each class of a document and of a byte."""
+
+    def __init__(
+        self,
+        seconds: float,
+        seconds_each: Mapping[ComplexityClass, tuple[float, float]],
+        peak: float,
+        peak_each: Mapping[ComplexityClass, tuple[float, float]],
+    ) -> None:
+        self.seconds = seconds
+        self.seconds_each = seconds_each
+        self.peak = peak
+        self.peak_each = peak_each
+
+
+class _Open(Meter):
+    def admits(self, kind: ComplexityClass, size: int) -> bool:  # noqa: ARG002  (the budget decides)
+        return True
+
+
+class _Metered(Meter):
+    def __init__(self, costs: _Costs, seconds: float, memory: float | None) -> None:
+        self._costs = costs
+        self._most_seconds = seconds
+        self._most_bytes = memory
+        self._seconds = costs.seconds
+        self._peak = costs.peak
+        self._begun = False
+
+    def admits(self, kind: ComplexityClass, size: int) -> bool:
+        document, byte = self._costs.seconds_each[kind]
+        seconds = self._seconds + document + byte * size
+        peak = self._peak
+        if self._costs.peak_each:
+            document, byte = self._costs.peak_each[kind]
+            peak += document + byte * size
+        fits = seconds <= self._most_seconds and (self._most_bytes is None or peak <= self._most_bytes)
+        if fits or not self._begun:
+            self._seconds, self._peak, self._begun = seconds, peak, True
+        return fits
+
+    def expected(self) -> Expected:
+        return Expected(self._seconds, self._peak)
+
+
+def _in_seconds(classes: Mapping[ComplexityClass, tuple[int, int]]) -> list[float]:
+    features = [_BATCH_SECONDS]
+    for kind in _CLASSES:
+        documents, size = classes.get(kind, (0, 0))
+        features += [documents * _DOCUMENT_SECONDS, size * _BYTE_SECONDS]
+    return features
+
+
+def _in_bytes(classes: Mapping[ComplexityClass, tuple[int, int]]) -> list[float]:
+    documents = sum(one for one, _ in classes.values())
+    sizes = [classes.get(kind, (0, 0))[1] * _BYTES_A_BYTE for kind in _CLASSES]
+    return [_BASE_BYTES, documents * _BYTES_A_DOCUMENT, *sizes]

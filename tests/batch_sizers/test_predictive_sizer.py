@@ -1,0 +1,213 @@
+"""The predictive sizer on collections whose hard documents come in runs, by a cost that it does not know."""
+
+from __future__ import annotations
+
+import logging
+import random
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pytest
+
+from phimask import BatchCost, BatchSizer, ComplexityClass
+from phimask.testing import check_batch_sizer
+from phimask_plugins.batch_sizers.adaptive import AdaptiveBatchSizer
+from phimask_plugins.batch_sizers.predictive import PredictiveBatchSizer
+
+MB = 1_000_000
+OPTIONS = {
+    "target": 2.0,
+    "longest": 4.0,
+    "documents": 5000,
+    "first_documents": 20,
+    "bytes": 32 * MB,
+    "smoothing": 0.5,
+    "memory": None,
+    "forgetting": 0.93,
+}
+SECONDS: Mapping[ComplexityClass, tuple[float, float]] = {
+    "simple": (0.16e-3, 30e-9),
+    "medium": (0.25e-3, 45e-9),
+    "complex": (0.5e-3, 60e-9),
+}
+RUNS: Sequence[tuple[ComplexityClass, int]] = (
+    ("simple", 40_000),
+    ("complex", 3000),
+    ("medium", 15_000),
+    ("simple", 30_000),
+    ("complex", 4000),
+    ("medium", 5000),
+    ("complex", 1000),
+    ("simple", 20_000),
+)
+
+
+def sized(cls: type[BatchSizer] = PredictiveBatchSizer, **options: Any) -> BatchSizer:
+    known = cls.options_schema["properties"]
+    return cls({name: value for name, value in {**OPTIONS, **options}.items() if name in known})
+
+
+def size_of(kind: ComplexityClass, chance: random.Random) -> int:
+    if kind == "simple":
+        return int(chance.gauss(1200, 100))
+    if kind == "medium":
+        return int(chance.gauss(8000, 1000))
+    return (
+        int(chance.lognormvariate(10.8, 0.6)) if chance.random() > 0.02 else chance.randint(200_000, 600_000)
+    )
+
+
+class Work(NamedTuple):
+    seconds: list[float]
+    seconds_errors: list[float]
+    peaks: list[float]
+    peak_errors: list[float]
+    by_class: dict[ComplexityClass, list[float]]
+
+
+def worked(sizer: BatchSizer, *, noise: float = 0.05, seed: int = 1) -> Work:
+    chance = random.Random(seed)
+    documents = [(kind, size_of(kind, chance)) for kind, count in RUNS for _ in range(count)]
+    work = Work([], [], [], [], {"simple": [], "medium": [], "complex": []})
+    at = 0
+    while at < len(documents):
+        budget, meter = sizer.budget(), sizer.meter()
+        count = size = 0
+        classes: dict[ComplexityClass, tuple[int, int]] = {}
+        while at < len(documents) and count < budget.documents:
+            kind, one = documents[at]
+            if count and size + one > budget.bytes:
+                break
+            if meter is not None and not meter.admits(kind, one) and count:
+                break
+            before = classes.get(kind, (0, 0))
+            classes[kind] = before[0] + 1, before[1] + one
+            count, size, at = count + 1, size + one, at + 1
+        taken = 0.03 + sum(n * SECONDS[kind][0] + b * SECONDS[kind][1] for kind, (n, b) in classes.items())
+        taken *= chance.lognormvariate(0, noise)
+        peak = (120 * MB + 3.5 * size + 1500 * count) * chance.lognormvariate(0, 0.03)
+        expected = None if meter is None else meter.expected()
+        if expected is not None:
+            work.seconds_errors.append(abs(expected.seconds - taken) / taken)
+            work.peak_errors.append(abs(expected.peak_bytes - peak) / peak)
+        work.seconds.append(taken)
+        work.peaks.append(peak)
+        if len(classes) == 1:
+            work.by_class[next(iter(classes))].append(size / taken)
+        sizer.record(BatchCost(count, size, taken, classes, int(peak), 120 * MB))
+    return work
+
+
+def test_it_conforms() -> None:
+    check_batch_sizer(PredictiveBatchSizer)
+    check_batch_sizer(PredictiveBatchSizer, {"memory": "300MB"})
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_batches_are_even_where_hard_documents_come_in_runs(seed: int) -> None:
+    work = worked(sized(), seed=seed)
+    warm = work.seconds[10:-1]
+    assert max(warm) / min(warm) < 2
+    assert max(warm) < OPTIONS["target"] * 1.3
+    assert statistics.median(work.seconds_errors) < 0.08
+    assert statistics.median(work.peak_errors) < 0.06
+    before = worked(sized(AdaptiveBatchSizer), seed=seed).seconds[10:-1]
+    assert max(before) / min(before) > max(warm) / min(warm)
+
+
+def test_a_machine_that_is_three_times_as_slow_is_noticed() -> None:
+    sizer = sized()
+    worked(sizer)
+    slow = {kind: (3 * one, 3 * other) for kind, (one, other) in SECONDS.items()}
+    taken = []
+    for _ in range(30):
+        budget, meter = sizer.budget(), sizer.meter()
+        assert meter is not None
+        count = next(
+            (n for n in range(budget.documents) if not meter.admits("simple", 1200)), budget.documents
+        )
+        seconds = 0.03 + count * (slow["simple"][0] + 1200 * slow["simple"][1])
+        taken.append(seconds)
+        sizer.record(BatchCost(count, count * 1200, seconds, {"simple": (count, count * 1200)}))
+    assert taken[0] > 1.8
+    assert max(taken[10:]) < 2.4
+
+
+def test_memory_bounds_a_batch() -> None:
+    work = worked(sized(memory=150 * MB))
+    assert max(work.peaks[10:]) < 150 * MB * 1.12
+    assert max(worked(sized()).peaks[10:]) > 175 * MB
+
+
+def test_with_too_little_data_it_works_as_adaptive_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    sizer, adaptive = sized(), sized(AdaptiveBatchSizer)
+    for turn in range(6):
+        assert sizer.budget() == adaptive.budget()
+        meter = sizer.meter()
+        assert meter is not None
+        assert meter.expected() is None
+        assert meter.admits("complex", 10**9)
+        cost = BatchCost(20, 24_000, 0.02, {"simple": (20, 24_000)}, 10**8, 10**8)
+        sizer.record(cost)
+        adaptive.record(cost)
+        assert ("predicts from now on" in caplog.text) is (turn == 5)
+    assert caplog.text.count("too little to predict from") == 1
+    meter = sizer.meter()
+    assert meter is not None
+    assert meter.expected() is not None
+
+
+def test_without_classes_it_stays_adaptive() -> None:
+    sizer, adaptive = sized(), sized(AdaptiveBatchSizer)
+    for _ in range(30):
+        cost = BatchCost(sizer.budget().documents, 50_000, 0.5)
+        sizer.record(cost)
+        adaptive.record(cost)
+        assert sizer.budget() == adaptive.budget()
+
+
+def test_a_first_document_is_taken_whatever_it_costs() -> None:
+    sizer = sized()
+    worked(sizer)
+    meter = sizer.meter()
+    assert meter is not None
+    empty = meter.expected()
+    assert not meter.admits("complex", 200 * MB)
+    full = meter.expected()
+    assert empty is not None
+    assert full is not None
+    assert full.seconds > empty.seconds + 3
+    assert not meter.admits("simple", 1)
+    assert meter.expected() == full
+
+
+def test_pressure_cuts_at_once_and_comes_back() -> None:
+    sizer = sized()
+    worked(sizer)
+
+    def admitted() -> int:
+        meter = sizer.meter()
+        assert meter is not None
+        return next(n for n in range(10**6) if not meter.admits("simple", 1200))
+
+    before = admitted()
+    sizer.shrink(0.25)
+    assert admitted() < before * 0.3
+    for _ in range(20):
+        sizer.record(BatchCost(5000, 6 * MB, 1.0, {"simple": (5000, 6 * MB)}))
+    assert admitted() > before * 0.7
+
+
+@pytest.mark.parametrize(
+    ("options", "wrong"),
+    [
+        ({"memory": 0}, "memory is no size"),
+        ({"longest": 1.0}, "longest is below"),
+        ({"bytes": 0}, "bytes is no"),
+    ],
+)
+def test_contradictions_are_refused(options: dict[str, Any], wrong: str) -> None:
+    with pytest.raises(ValueError, match=wrong):
+        sized(**options)
