@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import bson
 import pytest
 from bson.raw_bson import RawBSONDocument
-from people import CANARY, identities, person
+from people import CANARY, compare, frozen, identities, person
 from trials import Trial
 
 from oracle import Node, build, parse
@@ -159,6 +160,27 @@ def test_identities_of_every_type(collation: str, inside: Trial, chance: random.
     inside.project.hurry()
     inside.strike("stopped")
     inside.judge(inside.resume())
+
+
+def test_copied_into_another_order(inside: Trial, chance: random.Random) -> None:
+    """Of `_id`s that are one to the target's collation it has one; the others are listed, and none is overwritten."""
+    target = inside.people.database.client[f"{inside.project.database}_copy"]
+    inside.databases.append(target)
+    target.create_collection("people", collation=COLLATIONS["accents and case ignored"])
+    words = [f"{word}{number}" for number in range(DOCUMENTS // 3) for word in ("anna", "Anna", "\u00e4NNA")]
+    chance.shuffle(words)
+    inside.people.insert_many(person(chance, word) for word in words)
+    inside.freeze()
+    run = inside.project.start("run", "--yes", "--json", *inside.project.set, f"--target-db={target.name}")
+    assert run.wait() == 3, run.err
+    inside.strike("copied")
+    copied = frozen(target["people"])
+    assert len(copied) == len(words) // 3
+    listed = map(json.loads, run.report["collections"][0]["quarantined_ids"])
+    assert sorted(listed) == sorted(word for word in words if bson.encode({"": word}) not in copied)
+    masked = {one: raw for one, raw in inside.before.items() if one in copied}
+    inside.conclude(compare(masked, copied), run)
+    assert frozen(inside.people) == inside.before
 
 
 def stop(trial: Trial) -> None:
