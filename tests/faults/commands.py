@@ -135,7 +135,10 @@ class Inside(Command):
         os.chdir(folder)
         sys.stdout = self._out.open("w", encoding="utf-8", buffering=1)
         sys.stderr = self._err.open("w", encoding="utf-8", buffering=1)
-        self._thread = threading.Thread(target=self._go, args=(arguments,), name="phimask-inside")
+        # Tests that are interrupted end all the same.
+        self._thread = threading.Thread(
+            target=self._go, args=(arguments,), name="phimask-inside", daemon=True
+        )
         self._thread.start()
 
     def _go(self, arguments: tuple[str, ...]) -> None:
