@@ -721,7 +721,7 @@ def test_disabled_plugins(
 def test_an_unforeseen_error_is_told_by_type_and_place_only(
     deployed: Path, people: Any, phimask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ValueError(CANARY)
 
     monkeypatch.setattr(phimask_plan(), "examine", broken)

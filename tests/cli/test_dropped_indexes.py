@@ -89,6 +89,7 @@ def test_after_a_kill_a_resume_brings_them_back(
     assert sorted(answer.json["collections"][0]["indexes"]["rebuilt"]) == sorted(indexed)
 
 
+@pytest.mark.soak  # each waits a minute for what the killed run left open
 def test_after_a_kill_finalize_brings_them_back(
     indexed: dict[str, bytes],
     killed_half_way: Callable[..., str],
@@ -102,6 +103,7 @@ def test_after_a_kill_finalize_brings_them_back(
     assert "built again" in answer.err
 
 
+@pytest.mark.soak  # each waits a minute for what the killed run left open
 def test_after_a_kill_a_rollback_brings_them_back(
     indexed: dict[str, bytes],
     killed_half_way: Callable[..., str],

@@ -158,6 +158,7 @@ def test_the_limit_is_met_exactly(bench: Any) -> None:
     assert bench.counts() == {0: 143, 1: 57}
 
 
+@pytest.mark.soak  # waits a minute for the open transaction
 def test_a_collection_that_is_dropped_meanwhile_does_not_come_back(
     bench: Any, at_batch: Callable[..., None]
 ) -> None:

@@ -131,7 +131,7 @@ def test_a_write_after_a_rename_was_undone(watching: Watching, collection: Any) 
     assert "somebody wrote to it" in str(watch.look())
 
 
-@pytest.mark.parametrize("code", [286, 189, 91])
+@pytest.mark.parametrize("code", [286, 189, pytest.param(91, marks=pytest.mark.soak)])
 def test_a_stream_that_broke_is_begun_again_where_it_was(
     code: int, watching: Watching, collection: Any, client: MongoClient[dict[str, Any]]
 ) -> None:

@@ -62,6 +62,11 @@ EXPECTED = [
     (events.PartitionFinished("ehr.a", 3), "INFO", "ehr.a: partition 3 finished"),
     (events.Paused("memory", 1.5), "INFO", "stood still for 1.500 s: memory"),
     (events.Paused("memory", 1.5, "w2"), "INFO", "w2 stood still for 1.500 s: memory"),
+    (
+        events.MemorySpent(700, "w2"),
+        "WARNING",
+        "w2 holds 700 bytes and cannot give them back but by its end",
+    ),
     (events.Holding(("replica lag", "flag file")), "INFO", "holding: replica lag, flag file"),
     (events.Holding(()), "INFO", "going on"),
     (events.WorkerStarted("w2", 4711), "INFO", "worker w2 started, process 4711"),
