@@ -76,6 +76,7 @@ def killed_half_way(
     return kill
 
 
+@pytest.mark.soak
 def test_after_a_kill_a_resume_brings_them_back(
     indexed: dict[str, bytes],
     killed_half_way: Callable[..., str],

@@ -203,6 +203,7 @@ def test_killed_twice_resumed_and_rolled_back_with_edits(trial: Trial, guard: st
     assert {n for n, raw in before.items() if after[n] != raw} == set(edited)
 
 
+@pytest.mark.soak
 def test_a_vault_in_a_deployment(trial: Trial, mongo_uri: str) -> None:
     with_guard(trial, "auto")
     server, _, options = mongo_uri.partition("/?")
