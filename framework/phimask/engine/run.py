@@ -265,9 +265,8 @@ class Run:
     def _take_indexes_away(self, plan: CollectionPlan, record: RunRecord, partitions: Partitions) -> None:
         if plan.target is not None or self._profile.write.indexes != "rebuild":
             return
-        found = self._runs.find(record.id)
         states = partitions.states()
-        if found is not None and plan.namespace in found.cut and not (states["open"] or states["leased"]):
+        if self._runs.is_cut(record.id, plan.namespace) and not (states["open"] or states["leased"]):
             return  # an earlier coordinator came as far as to build them again
         kept = KeptIndexes(self._ledger, record.id)
         names = take_away(plan.source, plan.rules, plan.preflight.uuid, kept)

@@ -12,15 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import bson
-from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 
 from phimask.store.connect import Client
-from phimask.store.indexes import decoded, read_indexes
+from phimask.store.indexes import RAW, decoded, read_indexes
 
-_RAW: Final = CodecOptions(
-    document_class=RawBSONDocument, datetime_conversion=DatetimeConversion.DATETIME_AUTO
-)
 _VALIDATION: Final = ("validator", "validationLevel", "validationAction")
 
 
@@ -112,11 +108,11 @@ def _unlike(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> l
 
 
 def _raw(specification: bytes | None) -> Mapping[str, Any] | None:
-    return None if specification is None else RawBSONDocument(specification, _RAW)
+    return None if specification is None else RawBSONDocument(specification, RAW)
 
 
 def _encoded(value: Mapping[str, Any]) -> bytes:
-    return bson.encode(value, codec_options=_RAW)
+    return bson.encode(value, codec_options=RAW)
 
 
 def _without(document: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -125,7 +121,7 @@ def _without(document: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 def _listed(client: Client, database: str, name: Any) -> Iterator[Mapping[str, Any]]:
     command = {"listCollections": 1, "filter": {"name": name}}
-    yield from client[database].command(command, codec_options=_RAW)["cursor"]["firstBatch"]
+    yield from client[database].command(command, codec_options=RAW)["cursor"]["firstBatch"]
 
 
 def _uuid(info: Mapping[str, Any]) -> str:

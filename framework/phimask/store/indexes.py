@@ -12,7 +12,7 @@ from pymongo.errors import OperationFailure
 
 from phimask.store.connect import Client
 
-_RAW: Final = CodecOptions(
+RAW: Final = CodecOptions(
     document_class=RawBSONDocument, datetime_conversion=DatetimeConversion.DATETIME_AUTO
 )
 _SIMPLE: Final = {"locale": "simple"}
@@ -27,7 +27,7 @@ def read_indexes(client: Client, database: str, collection: str) -> dict[str, by
     """
     try:
         reply = client[database].command(
-            {"listIndexes": collection, "cursor": {"batchSize": 1000}}, codec_options=_RAW
+            {"listIndexes": collection, "cursor": {"batchSize": 1000}}, codec_options=RAW
         )
     except OperationFailure as error:
         if error.code in _NOT_THERE:
@@ -65,7 +65,7 @@ def build_indexes(client: Client, database: str, collection: str, specifications
     """
     wanted = [
         # An index that names no collation would take the collection's.
-        {"collation": _SIMPLE, **RawBSONDocument(one, _RAW)}
+        {"collation": _SIMPLE, **RawBSONDocument(one, RAW)}
         for one in specifications
     ]
     if wanted:
