@@ -303,6 +303,34 @@ def test_users_who_may_not(
     assert root["copy"].list_collection_names() == []
 
 
+def test_a_user_who_may_only_read_the_ledger(
+    guarded: tuple[str, MongoClient[dict[str, Any]]],
+    deployed: Path,
+    people: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    phimask: Callable[..., Any],
+) -> None:
+    host, root = guarded
+    root.admin.command(
+        "createUser", "looker", pwd=PASSWORD, roles=[{"role": "read", "db": "ledger_of_others"}]
+    )
+    rules(deployed, HEAD + NAME_RULE)
+    led = f"mongodb://looker:{quote_plus(PASSWORD)}@{host}&authSource=admin"
+    monkeypatch.setenv("PHIMASK_LEDGER_URI", led)
+    text = "version: 1\ncoordination: {uri: '${PHIMASK_LEDGER_URI}', database: ledger_of_others}\n"
+    (deployed / "phimask.yaml").write_text(text, encoding="utf-8")
+    where = ("-d", people.database.name, "-c", "people")
+    answer = phimask(*where, "--yes")
+    assert answer.code == 2
+    check_message(answer, "the ledger ledger_of_others.masking_coordination.*", "readWrite")
+    answer = phimask("plan", *where)
+    assert answer.code == 2
+    assert (
+        "ledger_of_others.masking_coordination.runs: the user may not insert, remove or update" in answer.err
+    )
+    assert people.count_documents({"Name": CANARY}) == 40
+
+
 # --- files ------------------------------------------------------------------------------------------------------
 
 

@@ -192,7 +192,12 @@ def test_a_vault_that_is_gone(phimask: Phimask, run: str, project: Path) -> None
     (project / "vault").rename(project / "elsewhere")
     answer = phimask("rollback", run, "--yes")
     assert answer.code == 2
-    assert f"holds no key of run {run}" in answer.err
+    assert f"holds no key of run {run} any more; put it back from a backup" in answer.err
+    answer = phimask("rollback", run, "--yes", "--set", "undo.vault=another")
+    assert answer.code == 2
+    assert (
+        f"which kept its originals in the vault {project / 'vault'}; name that with --set undo" in answer.err
+    )
     answer = phimask("finalize", run, "--yes")
     assert answer.code == 2
     assert "give --vault-gone" in answer.err
@@ -313,6 +318,34 @@ def test_final(
     assert "is finalized" in answer.err
     assert stored(client, database) == masked
     assert phimask("finalize", run, "--yes").code == 0
+
+
+@pytest.mark.parametrize("command", ["rollback", "finalize"])
+def test_nothing_is_undone_or_destroyed_that_the_ledger_cannot_be_told_of(
+    command: str,
+    phimask: Phimask,
+    run: str,
+    project: Path,
+    before: list[bytes],
+    client: MongoClient[dict[str, Any]],
+    database: str,
+) -> None:
+    masked = stored(client, database)
+    kept = {path.name: path.read_bytes() for path in (project / "vault" / run).iterdir()}
+    writes = ["insert", "update", "findAndModify", "delete", "createIndexes"]
+    data = {"failCommands": writes, "errorCode": 13, "appName": "phimask"}
+    client.admin.command("configureFailPoint", "failCommand", mode="alwaysOn", data=data)
+    try:
+        answer = phimask(command, run, "--yes")
+    finally:
+        client.admin.command("configureFailPoint", "failCommand", mode="off")
+    assert answer.code == 2
+    assert f"the ledger {database}_ledger.masking_coordination.*: MongoDB answered code 13" in answer.err
+    assert f"the user needs readWrite on the database {database}_ledger" in answer.err
+    assert stored(client, database) == masked
+    assert {path.name: path.read_bytes() for path in (project / "vault" / run).iterdir()} == kept
+    assert phimask("rollback", run, "--yes").code == 0
+    assert stored(client, database) == before
 
 
 def test_an_unfinished_run_is_given_up(

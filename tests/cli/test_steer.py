@@ -176,7 +176,16 @@ def test_a_ledger_of_a_newer_schema(counters: Counters, phimask: Callable[..., A
     meta = counters.ledger["masking_coordination.meta"]
     meta.insert_one({"_id": "schema", "version": 99})
     before = counters.told()
-    for command in (("--yes",), ("plan",), ("resume",), ("status",), ("stop",), ("report", "nobody")):
+    undoing = (("rollback", "nobody", "--yes"), ("finalize", "nobody", "--yes"))
+    for command in (
+        ("--yes",),
+        ("plan",),
+        ("resume",),
+        ("status",),
+        ("stop",),
+        ("report", "nobody"),
+        *undoing,
+    ):
         answer = phimask(*command)
         assert answer.code == 2
         assert f"{counters.ledger.name}.masking_coordination.* is of schema 99" in answer.err
@@ -186,7 +195,12 @@ def test_a_ledger_of_a_newer_schema(counters: Counters, phimask: Callable[..., A
 
 @pytest.mark.parametrize(
     ("name", "commands"),
-    [("meta", ["insert"]), ("partitions", ["createIndexes"]), ("runs", ["insert"]), ("claims", ["update"])],
+    [
+        ("meta", ["findAndModify"]),
+        ("partitions", ["createIndexes"]),
+        ("runs", ["insert"]),
+        ("claims", ["update"]),
+    ],
 )
 def test_a_ledger_that_may_not_be_written(
     name: str, commands: list[str], counters: Counters, phimask: Callable[..., Any]
@@ -210,11 +224,35 @@ def test_a_ledger_out_of_reach(
 ) -> None:
     monkeypatch.setattr("phimask.store.connect.SELECTION_SECONDS", 0.2)
     counters.settings("counters", more="coordination: {uri: 'mongodb://127.0.0.1:9/'}\n")
-    for command in (("--yes",), ("plan",), ("resume",), ("status",), ("stop",)):
+    undoing = (("rollback", "nobody", "--yes"), ("finalize", "nobody", "--yes"))
+    for command in (("--yes",), ("plan",), ("resume",), ("status",), ("stop",), *undoing):
         answer = phimask(*command)
         assert answer.code == 2
         assert "the ledger (coordination.uri): 127.0.0.1:9: no server answered" in answer.err
     assert counters.counts() == {0: 600}
+
+
+def test_a_ledger_whose_server_is_locked(
+    counters: Counters, phimask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is while files are copied for a backup: a write waits until it is unlocked, be it hours."""
+    run = counters.killed("--yes")
+    before = counters.counts()
+    monkeypatch.setattr("phimask.ledger.opening.ANSWER_SECONDS", 0.5)
+    admin = counters.database.client.admin
+    admin.command("fsync", lock=True)
+    try:
+        assert phimask("status").code == 0
+        for command in (("--yes",), ("resume",), ("rollback", run, "--yes"), ("finalize", run, "--yes")):
+            answer = phimask(*command)
+            assert answer.code == 2, answer.err
+            assert f"the ledger {counters.ledger.name}.masking_coordination.*: no answer within" in answer.err
+            assert "check that its server is not locked (fsyncLock)" in answer.err
+    finally:
+        admin.command("fsyncUnlock")
+    assert counters.counts() == before
+    assert phimask("resume").code == 0
+    assert counters.masked() == 600
 
 
 @pytest.fixture

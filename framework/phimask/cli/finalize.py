@@ -6,11 +6,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 import click
-from pymongo.errors import PyMongoError
 
-from phimask.cli.options import as_json_option, database_option, uri_option
 from phimask.cli.show import answer, say
-from phimask.cli.undoing import Undoable, confirm, open_undoable, profile_option, settings_option
+from phimask.cli.undoing import Undoable, confirm, open_undoable, undoing_flags
 from phimask.engine.indexes import bring_back
 from phimask.engine.shadow_end import ShadowEnd, is_shadowed
 from phimask.errors import StoreError, UsageError, VaultError
@@ -18,20 +16,13 @@ from phimask.ledger.indexes import KeptIndexes
 from phimask.ledger.partitions import Partitions
 from phimask.ledger.rollbacks import Rollbacks
 from phimask.ledger.runs import ENDED, Runs
-from phimask.store.retry import terminal_error
 from phimask.vault.storing import Damaged
 from phimask.vault.vault import open_storage
 
 
 @click.command("finalize")
-@click.argument("run")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@undoing_flags
 @click.option("--vault-gone", is_flag=True, help="The vault was lost: mark the run as final all the same.")
-@profile_option
-@settings_option
-@uri_option
-@database_option
-@as_json_option
 def finalize_command(
     run: str,
     yes: bool,
@@ -48,11 +39,8 @@ def finalize_command(
 
     A run that is not finished is given up by it: what is not masked stays so, and its collections are free.
     """
-    try:
-        with open_undoable(run, uri, database, profile, settings) as undoable:
-            result = _finalize(undoable, yes=yes, vault_gone=vault_gone)
-    except PyMongoError as error:
-        raise terminal_error(error, "finalizing") from None
+    with open_undoable(run, uri, database, profile, settings, doing="finalizing") as undoable:
+        result = _finalize(undoable, yes=yes, vault_gone=vault_gone)
     if as_json:
         answer(result)
     return 0
@@ -153,10 +141,7 @@ def _refuse_elsewhere(undoable: Undoable) -> None:
     finally:
         storage.close()
     if not there and record.state != "finalized":
-        raise VaultError(
-            f"{storage.where} holds nothing of run {record.id}, which kept its originals in {record.vault}; name that "
-            "with --set undo.vault=..., or, if it was lost, give --vault-gone"
-        )
+        raise VaultError(f"{undoable.not_there(storage.where)}, or, if it was lost, give --vault-gone")
 
 
 def _note(undoable: Undoable) -> None:

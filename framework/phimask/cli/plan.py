@@ -17,6 +17,7 @@ from phimask.ledger.opening import asking
 from phimask.ledger.runs import Runs
 from phimask.observing.text import told_classes
 from phimask.planning.plan import CollectionPlan
+from phimask.planning.preflight import Namespace, privileges_missing
 from phimask.planning.summary import summarize
 
 _HAZARD = 2
@@ -54,6 +55,8 @@ def _ask_ledger(session: Session, plans: Sequence[CollectionPlan], *, again: boo
         with asking(ledger):
             for plan, pin in zip(plans, pins(plans, session.configuration), strict=True):
                 plan.hazards += obstacles(Runs(ledger), [pin], again=again)
+            runs = Namespace(ledger.client, ledger.database, ledger.runs.name)
+            plans[0].hazards += privileges_missing(runs, {"find", "insert", "update", "remove"})
         guarded(plans, session.configuration)
     except PreflightError as error:
         for plan in plans[:1]:  # it is of the deployment, not of a collection

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from pymongo.errors import PyMongoError
 
-from phimask.cli.options import as_json_option, database_option, uri_option
 from phimask.cli.show import answer, say
-from phimask.cli.undoing import Undoable, confirm, open_undoable, profile_option, settings_option
+from phimask.cli.undoing import Undoable, confirm, open_undoable, undoing_flags
 from phimask.config.model import KeySource
 from phimask.engine.control import StopSignal, stop_on_signals
 from phimask.engine.rollback import Means, Rollback
@@ -21,13 +19,11 @@ from phimask.errors import FindingsError, KeyMaterialError, PhimaskError, UsageE
 from phimask.ledger.partitions import Partitions
 from phimask.ledger.runs import Runs
 from phimask.masking.keys import MaskingKey
-from phimask.store.retry import terminal_error
 from phimask.vault.vault import VaultSetting, open_storage, open_vault
 
 
 @click.command("rollback")
-@click.argument("run")
-@click.option("--yes", is_flag=True, help="Do not ask before documents are changed.")
+@undoing_flags
 @click.option(
     "--skip-damaged", is_flag=True, help="Put back what can be, where the vault is damaged or incomplete."
 )
@@ -37,11 +33,6 @@ from phimask.vault.vault import VaultSetting, open_storage, open_vault
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write what was done, and all conflicts, as JSON here.",
 )
-@profile_option
-@settings_option
-@uri_option
-@database_option
-@as_json_option
 def rollback_command(
     run: str,
     yes: bool,
@@ -61,16 +52,13 @@ def rollback_command(
     """
     if report_file is not None and not report_file.absolute().parent.is_dir():
         raise UsageError(f"--report {report_file}: there is no such directory; make it first")
-    try:
-        with open_undoable(run, uri, database, profile, settings) as undoable:
-            shadowed = is_shadowed(undoable.record)
-            report = (
-                _put_back(undoable, yes=yes)
-                if shadowed
-                else _roll_back(undoable, yes=yes, skip_damaged=skip_damaged)
-            )
-    except PyMongoError as error:
-        raise terminal_error(error, "rolling back") from None
+    with open_undoable(run, uri, database, profile, settings, doing="rolling back") as undoable:
+        shadowed = is_shadowed(undoable.record)
+        report = (
+            _put_back(undoable, yes=yes)
+            if shadowed
+            else _roll_back(undoable, yes=yes, skip_damaged=skip_damaged)
+        )
     if as_json:
         answer(report)
     if report_file is not None:
@@ -146,12 +134,13 @@ def _key_of(undoable: Undoable, setting: VaultSetting) -> MaskingKey:
         stored = storage.read_key()
     finally:
         storage.close()
+    if stored is None:
+        raise undoable.not_there(storage.where)
     project = undoable.project
     keys = [MaskingKey.load(project.key, os.environ)]
     for older in project.older_keys:
         keys += _loaded(older)
-    wanted = None if stored is None else stored.key_fingerprint
-    return next((key for key in keys if key.fingerprint == wanted), keys[0])
+    return next((key for key in keys if key.fingerprint == stored.key_fingerprint), keys[0])
 
 
 def _loaded(source: KeySource) -> list[MaskingKey]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from pymongo import timeout
 
 from phimask.cli.deployment import required_uri
 from phimask.cli.options import as_json_option, database_option, uri_option
@@ -18,7 +19,7 @@ from phimask.cli.show import answer, say
 from phimask.config.project import load_project
 from phimask.engine.coordinator import ASKED_TO_PAUSE
 from phimask.errors import UsageError
-from phimask.ledger.opening import Ledger, asking, ledger_client, open_ledger
+from phimask.ledger.opening import ANSWER_SECONDS, Ledger, asking, ledger_client, open_ledger
 from phimask.ledger.partitions import Partitions
 from phimask.ledger.runs import Command, RunRecord, Runs
 
@@ -119,7 +120,8 @@ def _order(
     with opened_ledger(uri, database) as ledger:
         runs = Runs(ledger)
         record = _live(runs, run)
-        runs.order(record.id, command)
+        with timeout(ANSWER_SECONDS):
+            runs.order(record.id, command)
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while time.monotonic() < deadline:
             found = _known(runs, record.id)

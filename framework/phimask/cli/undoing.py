@@ -4,31 +4,51 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import click
+from pymongo.errors import PyMongoError
 
 from phimask.cli.deployment import required_uri
+from phimask.cli.options import as_json_option, database_option, uri_option
 from phimask.config.model import Profile, Project
 from phimask.config.profile import load_profile
 from phimask.config.project import load_project
 from phimask.config.undo import beside_the_project
 from phimask.errors import Interrupted, UsageError, VaultError
-from phimask.ledger.opening import Ledger, open_ledger
+from phimask.ledger.opening import Ledger, asking, ledger_client, open_ledger
 from phimask.ledger.runs import RunRecord, Runs
 from phimask.plugins.loading import disabled_plugins, load_registry
 from phimask.store.connect import Client, connect
+from phimask.store.retry import terminal_error
 from phimask.vault.vault import VaultSetting
 
-profile_option = click.option(
-    "--profile", metavar="NAME|FILE", help="The profile that says where the vault is; else the run's own."
+_Result = TypeVar("_Result")
+
+_OPTIONS = (
+    click.argument("run"),
+    click.option("--yes", is_flag=True, help="Do not ask."),
+    click.option(
+        "--profile", metavar="NAME|FILE", help="The profile that says where the vault is; else the run's own."
+    ),
+    click.option(
+        "--set", "settings", multiple=True, metavar="KEY.PATH=VALUE", help="Such as undo.vault=DIRECTORY."
+    ),
+    uri_option,
+    database_option,
+    as_json_option,
 )
-settings_option = click.option(
-    "--set", "settings", multiple=True, metavar="KEY.PATH=VALUE", help="Such as undo.vault=DIRECTORY."
-)
+
+
+def undoing_flags(command: Callable[..., _Result]) -> Callable[..., _Result]:
+    """Give a command the run that it is for, and the flags that lead to it and to its vault."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +71,41 @@ class Undoable:
             )
         return vault
 
+    def not_there(self, where: str) -> VaultError:
+        """What to raise where a vault holds nothing of the run, although the run kept originals."""
+        kept, run = self.record.vault, self.record.id
+        if where == kept:
+            return VaultError(f"{where} holds no key of run {run} any more; put it back from a backup")
+        return VaultError(
+            f"{where} holds no key of run {run}, which kept its originals in {kept}; name that with "
+            "--set undo.vault=..."
+        )
+
 
 @contextmanager
 def open_undoable(
-    run: str, uri: str | None, database: str | None, profile: str | None, settings: tuple[str, ...]
+    run: str,
+    uri: str | None,
+    database: str | None,
+    profile: str | None,
+    settings: tuple[str, ...],
+    *,
+    doing: str,
 ) -> Iterator[Undoable]:
-    """Read the configuration, open deployment and ledger; raises UsageError and its kinds, also where it is live."""
+    """Read the configuration, open deployment and ledger; what MongoDB refuses within is a failure of `doing`.
+
+    Raises UsageError and its kinds, also where the run is live, and StoreError.
+    """
     environ = os.environ
     project = load_project(directory=Path(), uri=uri, database=database, environ=environ)
     registry = load_registry(project.plugins, project.directory, disabled_plugins(environ))
     with ExitStack() as stack:
         client = stack.enter_context(connect(required_uri(project)))
         where = project.coordination
-        keeper = client if where.uri is None else stack.enter_context(connect(where.uri))
+        keeper = client if where.uri is None else stack.enter_context(ledger_client(where.uri))
         ledger = open_ledger(keeper, where.database, where.prefix, create=False)
-        record = Runs(ledger).find(run)
+        with asking(ledger):
+            record = Runs(ledger).find(run)
         if record is None:
             raise UsageError("the ledger knows no such run; `phimask status` lists the last ones")
         if record.live:
@@ -80,7 +120,12 @@ def open_undoable(
             environ=environ,
             components=registry,
         )
-        yield Undoable(project, chosen, client, ledger, record)
+        # Nothing is put back or destroyed that the ledger could not be told of.
+        open_ledger(keeper, where.database, where.prefix)
+        try:
+            yield Undoable(project, chosen, client, ledger, record)
+        except PyMongoError as error:
+            raise terminal_error(error, doing) from None
 
 
 def confirm(question: str, *, yes: bool) -> None:

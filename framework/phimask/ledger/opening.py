@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bson.codec_options import DatetimeConversion
-from pymongo import ReadPreference
+from pymongo import ReadPreference, ReturnDocument, timeout
 from pymongo.collection import Collection
-from pymongo.errors import CollectionInvalid, DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.errors import CollectionInvalid, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -25,6 +25,8 @@ SCHEMA: Final = 1
 _EXISTS: Final = 48
 _MAJORITY_SECONDS: Final = 20
 """How long a write waits for its majority before it counts as not answered and is tried again."""
+ANSWER_SECONDS: Final = 20.0
+"""How long a command waits for the ledger to take its first write; a server that is locked never answers."""
 
 Documents = Collection[dict[str, Any]]
 
@@ -83,17 +85,16 @@ class Ledger:
 def open_ledger(client: Client, database: str, prefix: str, *, create: bool = True) -> Ledger:
     """The ledger, its indexes made. With `create` false nothing is written: for commands that only look.
 
-    Raises PreflightError: out of reach, read-only, of a newer schema.
+    Otherwise it is written to each time, so that one that takes no writes is known before anything else is changed.
+    Raises PreflightError: out of reach, read-only, locked, of a newer schema.
     """
     ledger = Ledger(client, database, prefix)
     where = f"the ledger {ledger}"
-    try:
+    with asking(ledger), timeout(ANSWER_SECONDS):
         version = _version(ledger, create=create)
-        if create and (version is None or version <= SCHEMA):
+        if create and version <= SCHEMA:
             _make_indexes(ledger)
-    except PyMongoError as error:
-        raise _refused(ledger, error) from None
-    if version is not None and version > SCHEMA:
+    if version > SCHEMA:
         raise PreflightError(
             [
                 f"{where} is of schema {version}, and this phimask knows {SCHEMA}: a newer phimask wrote it; use that "
@@ -123,6 +124,13 @@ def asking(ledger: Ledger) -> Iterator[None]:
 
 
 def _refused(ledger: Ledger, error: PyMongoError) -> PreflightError:
+    if error.timeout:
+        return PreflightError(
+            [
+                f"the ledger {ledger}: no answer within {ANSWER_SECONDS:g} s; check that its server is not locked "
+                "(fsyncLock) and that a majority of its members runs"
+            ]
+        )
     todo = (
         f"the user needs readWrite on the database {ledger.database}, or name another under `coordination:` in "
         "phimask.yaml"
@@ -139,7 +147,8 @@ APPLIED: Final = "applied"
 def make_applied(client: Client, database: str, prefix: str) -> None:
     """Make it before the first transaction: one that began before the collection was there could not write to it."""
     try:
-        client[database].create_collection(f"{prefix}.{APPLIED}")
+        with timeout(ANSWER_SECONDS):
+            client[database].create_collection(f"{prefix}.{APPLIED}")
     except CollectionInvalid:
         return
     except OperationFailure as error:
@@ -153,15 +162,15 @@ def make_applied(client: Client, database: str, prefix: str) -> None:
         ) from None
 
 
-def _version(ledger: Ledger, *, create: bool) -> int | None:
-    meta = ledger.named("meta")
-    found = meta.find_one({"_id": "schema"})
-    if found is None and create:
-        try:
-            meta.insert_one({"_id": "schema", "version": SCHEMA})
-        except DuplicateKeyError:
-            found = meta.find_one({"_id": "schema"})
-    return None if found is None else int(found["version"])
+def _version(ledger: Ledger, *, create: bool) -> int:
+    meta, which = ledger.named("meta"), {"_id": "schema"}
+    if not create:
+        found = meta.find_one(which)
+    else:
+        found = meta.find_one_and_update(
+            which, {"$setOnInsert": {"version": SCHEMA}}, upsert=True, return_document=ReturnDocument.AFTER
+        )
+    return SCHEMA if found is None else int(found["version"])
 
 
 def _make_indexes(ledger: Ledger) -> None:

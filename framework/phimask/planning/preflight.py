@@ -205,9 +205,14 @@ def need_to_rebuild_indexes(source: Namespace, found: Preflight) -> None:
 
 
 def _need(namespace: Namespace, actions: set[str], found: Preflight, role: str = "readWrite") -> None:
+    found.hazards += privileges_missing(namespace, actions, role)
+
+
+def privileges_missing(namespace: Namespace, actions: set[str], role: str = "readWrite") -> list[str]:
+    """A hazard where the user may not do all of this, which `role` would allow. Raises PyMongo's errors."""
     status = namespace.client.admin.command("connectionStatus", showPrivileges=True)["authInfo"]
     if not status["authenticatedUsers"]:
-        return  # the deployment runs without authorization
+        return []  # the deployment runs without authorization
     granted: set[str] = set()
     for privilege in status.get("authenticatedUserPrivileges", ()):
         resource = privilege["resource"]
@@ -218,11 +223,12 @@ def _need(namespace: Namespace, actions: set[str], found: Preflight, role: str =
         if covers:
             granted.update(privilege["actions"])
     missing = sorted(actions - granted)
-    if missing:
-        found.hazards.append(
-            f"{namespace}: the user may not {_listed_with_or(missing)}; grant the role {role} on database "
-            f"{namespace.database!r}"
-        )
+    if not missing:
+        return []
+    return [
+        f"{namespace}: the user may not {_listed_with_or(missing)}; grant the role {role} on database "
+        f"{namespace.database!r}"
+    ]
 
 
 def _indexes(source: Namespace) -> Iterator[Mapping[str, Any]]:
