@@ -10,6 +10,7 @@ import sys
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -326,6 +327,71 @@ def test_a_worker_within_its_memory_stays(tmp_path: Path) -> None:
     told = run(job, memory="200MB")
     assert told.ends == {"done": 1}
     assert told.warnings == ""
+
+
+# Their number
+
+
+@pytest.fixture
+def at_a_quick_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in (("_WARM", 0.2), ("_WINDOW", 0.5)):
+        monkeypatch.setattr(f"phimask_plugins.executors.autoscale.{name}", seconds)
+    monkeypatch.setattr("phimask_plugins.executors.supervisor._LOOK", 0.1)
+
+
+@pytest.mark.usefixtures("at_a_quick_pace")
+def test_workers_are_started_and_let_go_while_they_work_and_nothing_is_lost(tmp_path: Path) -> None:
+    job = FolderJob(tmp_path, 1500, seconds=0.03)
+    told = run(job, workers=3, autoscale={"min": 1, "max": 3}, memory="100MB")
+    assert job.done == list(range(1500))
+    assert job.abandoned == []
+    scaled = told.of(events.Scaled)
+    assert (scaled[0].before, scaled[0].workers) == (0, 3)
+    assert "it begins with 3" in scaled[0].because
+    assert {event.workers for event in scaled} >= {2, 3}
+    assert all(0 < event.workers <= 3 for event in scaled)
+    # Whoever is let go is told to end, and not replaced under its name at once.
+    assert told.ends["stopped"] >= 1
+    assert set(told.ends) <= {"done", "stopped"}
+    assert all(not event.replaced for event in told.of(events.WorkerEnded))
+    assert told.of(events.WorkerEnded)[-1].restarts == 0
+    for before, after in pairwise(scaled[1:]):
+        assert after.before == before.workers
+
+
+@pytest.mark.usefixtures("at_a_quick_pace")
+def test_one_that_is_let_go_and_dies_is_not_replaced(tmp_path: Path) -> None:
+    job = FolderJob(tmp_path, 600, seconds=0.03)
+
+    def act(event: events.Event) -> None:
+        if isinstance(event, events.Scaled) and 0 < event.workers < event.before and not job.marks("killed"):
+            job.mark("killed-0")
+            # The newest is let go; it is told so after this.
+            psutil.Process(pids["w2"]).kill()
+
+    pids: dict[str, int] = {}
+    told = Told()
+
+    def both(event: events.Event) -> None:
+        if isinstance(event, events.WorkerStarted):
+            pids[event.worker] = event.pid
+        act(event)
+
+    told.act = both
+    run(job, told, workers=2, autoscale={"min": 1}, memory="100MB", backoff="1h")
+    assert job.done == list(range(600))
+    assert told.ends["died"] == 1
+    assert "w2 died" in told.warnings
+    assert "it was to go" in told.warnings
+    assert job.abandoned == ["w2"]
+
+
+@pytest.mark.usefixtures("at_a_quick_pace")
+def test_no_more_workers_than_there_are_partitions_whatever_masks_most(tmp_path: Path) -> None:
+    job = FolderJob(tmp_path, 2, seconds=3.0)
+    told = run(job, workers="auto", autoscale={"min": 1}, memory="100MB")
+    assert job.done == [0, 1]
+    assert len(told.of(events.WorkerStarted)) <= 2
 
 
 # Steering

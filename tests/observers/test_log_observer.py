@@ -69,6 +69,12 @@ EXPECTED = [
     ),
     (events.Holding(("replica lag", "flag file")), "INFO", "holding: replica lag, flag file"),
     (events.Holding(()), "INFO", "going on"),
+    (
+        events.Scaled(4, 8, "4 have 9.1 MB/s: trying 8"),
+        "INFO",
+        "workers: 8 rather than 4: 4 have 9.1 MB/s: trying 8",
+    ),
+    (events.Scaled(8, 8, "8 it is, with 18.0 MB/s"), "INFO", "workers: 8 as before: 8 it is, with 18.0 MB/s"),
     (events.WorkerStarted("w2", 4711), "INFO", "worker w2 started, process 4711"),
     (
         events.WorkerEnded("w2", "died", 3, True, 1.25, 700),

@@ -26,6 +26,7 @@ from phimask.plugins.events import (
     FindingMade,
     PartitionFinished,
     Paused,
+    Scaled,
     Warned,
     WorkerEnded,
     WorkerStarted,
@@ -403,6 +404,37 @@ def test_workers_of_two_collections_count_by_how_many_there_were_at_a_time() -> 
     report = builder.finish("completed")
     assert report["throughput"]["workers"] == 1
     assert report["restarts"] == 2
+
+
+def test_what_was_decided_on_the_number_of_workers_is_the_collection_s() -> None:
+    clock = Clock()
+    builder = begun(clock)
+    for namespace in ("ehr.a", "ehr.b"):
+        builder.collection(namespace, None, [], 1)
+    builder.notify(CollectionStarted("ehr.a", None, 1, 1))
+    builder.notify(Scaled(0, 4, "it begins with 4"))
+    clock.seconds += 21.54
+    builder.notify(Scaled(4, 8, "4 have 9.1 MB/s: trying 8"))
+    builder.notify(CollectionStarted("ehr.b", None, 1, 1))
+    report = builder.finish("completed")
+    assert CHECK.is_valid(report)
+    assert [entry["scaling"] for entry in report["collections"]] == [
+        [
+            {"seconds": 0.0, "workers": 4, "because": "it begins with 4"},
+            {"seconds": 21.5, "workers": 8, "because": "4 have 9.1 MB/s: trying 8"},
+        ],
+        [],
+    ]
+
+
+def test_of_decisions_on_the_number_of_workers_the_newest_thousand_are_kept() -> None:
+    builder = begun()
+    builder.collection("ehr.a", None, [], 1)
+    builder.notify(CollectionStarted("ehr.a", None, 1, 1))
+    for number in range(1, 1102):
+        builder.notify(Scaled(1, number, ""))
+    (entry,) = builder.finish("completed")["collections"]
+    assert [one["workers"] for one in entry["scaling"]] == list(range(102, 1102))
 
 
 def test_no_event_has_a_field_that_could_hold_a_document() -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from phimask import Finding
 from phimask.observing.report import ReportBuilder
 from phimask.observing.text import render
-from phimask.plugins.events import BatchFinished, BreakerTripped, CollectionStarted, Paused, Warned
+from phimask.plugins.events import BatchFinished, BreakerTripped, CollectionStarted, Paused, Scaled, Warned
 
 SSN, NAME, IDLE = 0, 1, 2
 
@@ -246,3 +246,12 @@ def test_where_the_original_is(
     text = " ".join(shown(made.finish(status)).split())
     assert all(one in text for one in told), text
     assert untold not in text
+
+
+def test_workers_over_time_are_told_where_their_number_was_searched_for() -> None:
+    made = builder()
+    for workers in (4, 8, 4, 3, 3):
+        made.notify(Scaled(4, workers, "measured"))
+    said = shown(made.finish("completed"))
+    assert "4 at first, 3 at the end, 3 to 8 in between; changed 3 times" in said
+    assert "in between" not in shown(builder().finish("completed"))

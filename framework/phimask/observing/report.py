@@ -7,7 +7,7 @@ which a person needs to find the documents again, and which never goes to observ
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -21,6 +21,7 @@ from phimask.plugins.events import (
     CollectionStarted,
     Event,
     Paused,
+    Scaled,
     Warned,
     WorkerEnded,
     WorkerStarted,
@@ -34,6 +35,8 @@ MOST_IDS: Final = 10_000
 MOST_FINDINGS: Final = 100
 """So many different findings of one validator are told apart; the rest is one sum."""
 MOST_WARNINGS: Final = 100
+MOST_SCALINGS: Final = 1000
+"""So many decisions on the number of workers are kept, the newest."""
 
 ReportedPath = Literal["set", "replace", "server", "copy"]
 """By which way masked values got into documents."""
@@ -102,6 +105,7 @@ class _Collection:
     peak_rss: int | None = None
     ceiling: int | None = None
     throttled: dict[str, float] = field(default_factory=dict)
+    scaling: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=MOST_SCALINGS))
     verification: dict[tuple[str, str], _Verification] = field(default_factory=dict)
     quarantined_ids: list[str] = field(default_factory=list)
     unmapped: Mapping[tuple[str, str], int] = field(default_factory=dict)
@@ -132,6 +136,7 @@ class _Collection:
                 "predicted_p50_error_percent": self.memory_error.median_percent(),
             },
             "throttled": {reason: round(seconds, 3) for reason, seconds in self.throttled.items()},
+            "scaling": list(self.scaling),
             "verification": [
                 result.entry(validator, phase) for (validator, phase), result in self.verification.items()
             ],
@@ -256,6 +261,8 @@ class ReportBuilder:
             if self._current is not None:
                 waited = self._current.throttled
                 waited[event.reason] = waited.get(event.reason, 0.0) + event.seconds
+        elif isinstance(event, Scaled):
+            self._scaled(event)
         elif isinstance(event, WorkerStarted):
             self._at_work.add(event.worker)
             self._workers = max(self._workers, len(self._at_work))
@@ -345,6 +352,12 @@ class ReportBuilder:
                 setattr(rule, name, getattr(rule, name) + count)
         clock, cpu = self._times()
         one.worked = (clock - one.began[0], cpu - one.began[1])
+
+    def _scaled(self, event: Scaled) -> None:
+        one = self._current
+        if one is not None:
+            seconds = round(self._clock() - one.began[0], 1)
+            one.scaling.append({"seconds": seconds, "workers": event.workers, "because": event.because})
 
     def _worker_ended(self, event: WorkerEnded) -> None:
         self._at_work.discard(event.worker)

@@ -7,6 +7,7 @@ on Windows) every sign has an ASCII one in its place, and names that it cannot e
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 from rich import box
@@ -187,12 +188,22 @@ def _facts(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if one["throttled"]:
         waited = ", ".join(f"{reason} {_seconds(seconds)}" for reason, seconds in one["throttled"].items())
         yield "waited for", waited
+    if scaling := one.get("scaling"):
+        yield "workers", _scaling([decision["workers"] for decision in scaling])
     indexes = one.get("indexes")
     if indexes and indexes["rebuilt"]:
         told = f"dropped meanwhile, built again in {_seconds(indexes['seconds'])}: {', '.join(indexes['rebuilt'])}"
         yield "indexes", told
     elif indexes and indexes["missing"]:
         yield "indexes", f"dropped, and not there again: {', '.join(indexes['missing'])}"
+
+
+def _scaling(workers: Sequence[int]) -> str:
+    changed = sum(before != after for before, after in pairwise(workers))
+    return (
+        f"{workers[0]} at first, {workers[-1]} at the end, {min(workers)} to {max(workers)} in between; "
+        f"changed {_times(changed)}"
+    )
 
 
 def told_classes(check: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:

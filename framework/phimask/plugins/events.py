@@ -26,6 +26,7 @@ __all__ = [
     "Paused",
     "RunFinished",
     "RunStarted",
+    "Scaled",
     "VerificationProgress",
     "Warned",
     "WorkerEnded",
@@ -151,6 +152,18 @@ class WorkerEnded(Event):
     replaced: bool = False
     cpu_seconds: float = 0.0
     peak_rss_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled(Event):
+    """From now on there are to be `workers` of them rather than `before`, since `because`.
+
+    `before` is 0 at the beginning, and as many as `workers` where nothing better was found.
+    """
+
+    before: int
+    workers: int
+    because: str
 
 
 @dataclass(frozen=True, slots=True)

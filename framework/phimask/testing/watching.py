@@ -260,6 +260,7 @@ _AT: Final = "ehr.patients [bold] 🩺 {0} %s"
 EVENTS: Final[tuple[events.Event, ...]] = (
     events.RunStarted(run_id="0f6c", profile="emergency", collections=(_AT, "ehr.visits")),
     events.CollectionStarted(namespace=_AT, target="ehr_masked.patients", documents=12, bytes=90_000),
+    events.Scaled(before=0, workers=2, because="it begins with 2 (as the profile says)"),
     events.WorkerStarted(worker="w1", pid=4711),
     events.WorkerStarted(worker="w2", pid=4712),
     events.PartitionStarted(namespace=_AT, partition=0, documents=None, worker="w1"),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
 from phimask import Control, Executor, Job, events
+from phimask_plugins.executors.autoscale import Autoscale
 from phimask_plugins.executors.sizing import bearable
 from phimask_plugins.executors.supervisor import Limits, Supervisor
 
@@ -18,7 +19,8 @@ class LocalExecutor(Executor):
 
     Processes are spawned, never forked, so that it is the same on Windows, macOS and Linux. A worker that dies or
     hangs is replaced and its partitions are handed on; one whose memory stays above `memory` is recycled at the end
-    of a batch. No more workers are started than there are partitions.
+    of a batch. No more workers are started than there are partitions. With `autoscale`, their number is searched for
+    while they work.
     """
 
     name: ClassVar[str] = "local"
@@ -37,6 +39,23 @@ class LocalExecutor(Executor):
                 "minimum": 1,
                 "default": 16,
                 "description": "the most workers that `auto` comes to",
+            },
+            "autoscale": {
+                "type": ["object", "null"],
+                "additionalProperties": False,
+                "properties": {
+                    "min": {"type": "integer", "minimum": 1, "description": "the fewest workers (1)"},
+                    "max": {
+                        "type": "integer",
+                        "minimum": 1,
+                        "description": "the most; not above `workers` or, if that is `auto`, the other `max`, and "
+                        "as many as that where it is left out. Cores do not bound it",
+                    },
+                },
+                "default": None,
+                "description": "begin with `workers`, then have as many as mask the most bytes a second, measured "
+                "while they work, between `min` and `max`; never more while they are held or there is no `memory` "
+                "for another. null: their number stays",
             },
             "memory": {
                 "format": "size",
@@ -76,11 +95,12 @@ class LocalExecutor(Executor):
     }
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        """Raises ValueError for a memory or a patience of nothing."""
+        """Raises ValueError for a memory or a patience of nothing, and for an autoscale that cannot be."""
         super().__init__(options)
         for name in ("memory", "patience", "period"):
             if not options[name] > 0:
                 raise ValueError(f"{name} is nothing; give it a positive amount")
+        self._bounds = _bounds(options)
 
     def run(self, job: Job, control: Control, tell: Callable[[events.Event], None]) -> None:
         """Let workers work until nothing is left or the end is asked for."""
@@ -90,7 +110,13 @@ class LocalExecutor(Executor):
         workers, why = options["workers"], "as the profile says"
         if workers == "auto":
             workers, why = bearable(options["memory"], options["max"])
-        _LOGGER.info("workers: up to %d (%s)", workers, why)
+        autoscale = None
+        if self._bounds is None:
+            _LOGGER.info("workers: up to %d (%s)", workers, why)
+        else:
+            least, most = self._bounds
+            begin = max(least, min(workers, most, *([] if job.partitions is None else [job.partitions])))
+            autoscale = Autoscale(least, most, options["memory"], begin, f"it begins with {workers} ({why})")
         limits = Limits(
             workers=workers,
             memory=options["memory"],
@@ -100,4 +126,20 @@ class LocalExecutor(Executor):
             patience=options["patience"],
             stagger=options["stagger"],
         )
-        Supervisor(job, control, tell, limits).run()
+        Supervisor(job, control, tell, limits, autoscale).run()
+
+
+def _bounds(options: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The fewest and the most workers of an autoscale, None where there is none. Raises ValueError."""
+    autoscale = options["autoscale"]
+    if autoscale is None:
+        return None
+    name = "max" if options["workers"] == "auto" else "workers"
+    limit = options[name]
+    least, most = autoscale.get("min", 1), autoscale.get("max", limit)
+    if most > limit:
+        raise ValueError(f"autoscale.max ({most}) is above {name} ({limit}); lower it, or raise {name}")
+    if least > most:
+        where = "autoscale.max" if "max" in autoscale else name
+        raise ValueError(f"autoscale.min ({least}) is above {where} ({most}); make it that or less")
+    return least, most

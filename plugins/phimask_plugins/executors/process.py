@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import queue
 import signal
 import sys
@@ -15,6 +16,7 @@ from typing import NamedTuple
 
 import psutil
 
+from phimask import PhimaskError
 from phimask_plugins.executors.worker import OUT_OF_MEMORY, Ended, Parcel, Steer, serve
 
 
@@ -29,7 +31,8 @@ class WorkerProcess:
     """A process that is there, or was. Times by `time.monotonic`.
 
     `heard_at`: when it last gave a sign of going on. `leaving_at`: when it said its last word, or fell silent for good.
-    `hung`, `recycled`: why it was killed or told to stop, where no person asked for that.
+    `hung`, `recycled`, `let_go`: why it was killed or told to stop, where no person asked for that. `rss_bytes`: what
+    it held when it was looked at last.
     """
 
     def __init__(
@@ -60,10 +63,12 @@ class WorkerProcess:
         self.told_to_stop = False
         self.hung = False
         self.recycled = False
+        self.let_go = False
         self.ended: Ended | None = None
         self.batches = 0
         self.batches_over = 0
         self.cpu_seconds = 0.0
+        self.rss_bytes = 0
         self.peak_rss_bytes = 0
         self._closed = False
         self._thread = threading.Thread(
@@ -103,13 +108,27 @@ class WorkerProcess:
         with suppress(OSError):  # gone; the reader tells
             self._pipe.send(Steer(holding, self.told_to_stop))
 
+    def error(self) -> PhimaskError | None:
+        """The error that ended the work, if one did. Of one that is not phimask's only type and place are known."""
+        ended = self.ended
+        if ended is None or ended.text is None:
+            return None
+        if ended.error is None:
+            return PhimaskError(f"worker {self.name} failed: {ended.text}")
+        with suppress(Exception):  # a kind that only the worker can import
+            error = pickle.loads(ended.error)  # noqa: S301  (by a worker, through its own pipe)
+            if isinstance(error, PhimaskError):
+                return error
+        return PhimaskError(ended.text)
+
     def measure(self) -> None:
         """Look at what the process uses now."""
         with suppress(psutil.Error):
             process = psutil.Process(self.pid)
             used = process.cpu_times()
             self.cpu_seconds = max(self.cpu_seconds, used.user + used.system)
-            self.peak_rss_bytes = max(self.peak_rss_bytes, process.memory_info().rss)
+            self.rss_bytes = process.memory_info().rss
+            self.peak_rss_bytes = max(self.peak_rss_bytes, self.rss_bytes)
 
     def kill(self) -> None:
         """End it hard, with all processes that it started."""

@@ -14,11 +14,13 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from typing import Final, Literal, TypeAlias
 
 from phimask import Control, Interrupted, Job, PhimaskError, SafeStop, events
+from phimask_plugins.executors.autoscale import Autoscale, Room
 from phimask_plugins.executors.process import Heard, WorkerProcess
-from phimask_plugins.executors.worker import Ended
+from phimask_plugins.executors.sizing import available_memory
 
 _TICK: Final = 0.1
 """Seconds between two looks at what the run's control says."""
@@ -59,10 +61,15 @@ class Limits:
 
 
 class Supervisor:
-    """Lets one job work in processes of its own."""
+    """Lets one job work in processes of its own: as many as `limits` says, or as `autoscale` says meanwhile."""
 
     def __init__(
-        self, job: Job, control: Control, tell: Callable[[events.Event], None], limits: Limits
+        self,
+        job: Job,
+        control: Control,
+        tell: Callable[[events.Event], None],
+        limits: Limits,
+        autoscale: Autoscale | None = None,
     ) -> None:
         """Raises PhimaskError for a job that cannot be pickled."""
         try:
@@ -75,10 +82,12 @@ class Supervisor:
         self._control = control
         self._tell = tell
         self._limits = limits
+        self._autoscale = autoscale
         self._heard: queue.SimpleQueue[Heard] = queue.SimpleQueue()
         self._workers: dict[str, WorkerProcess] = {}
         self._due: dict[str, float] = {}
-        self._enlisted = 0
+        self._enlisted: set[str] = set()
+        self._finished = 0
         self._restarts = 0
         self._deaths: deque[float] = deque()
         self._holding: tuple[str, ...] = ()
@@ -90,6 +99,8 @@ class Supervisor:
     def run(self) -> None:
         """Come back when all workers have ended. Raises the PhimaskError that ended the run."""
         try:
+            if self._autoscale is not None:
+                self._tell(events.Scaled(0, self._autoscale.workers, self._autoscale.because))
             self._enlist()
             while self._workers or self._due:
                 self._steer()
@@ -104,13 +115,44 @@ class Supervisor:
 
     def _enlist(self) -> None:
         """Have as many workers as there are partitions, as far as is known by now, up to the limit."""
-        if self._enlisted == self._limits.workers:
-            return
+        wanted = self._limits.workers if self._autoscale is None else self._autoscale.workers
         partitions = self._job.partitions
-        wanted = self._limits.workers if partitions is None else max(1, min(partitions, self._limits.workers))
-        for turn in range(wanted - self._enlisted):
-            self._enlisted += 1
-            self._due[f"w{self._enlisted}"] = time.monotonic() + turn * self._limits.stagger
+        if partitions is not None:
+            wanted = max(1, min(partitions, wanted))
+        for turn in range(wanted - len(self._enlisted)):
+            name = next(name for number in count(1) if (name := f"w{number}") not in self._names)
+            self._enlisted.add(name)
+            self._due[name] = time.monotonic() + turn * self._limits.stagger
+
+    @property
+    def _names(self) -> set[str]:
+        """Those that are taken; of one that was let go, until it is gone."""
+        return self._enlisted | self._workers.keys()
+
+    def _scale(self, autoscale: Autoscale) -> None:
+        """Start more workers, or let some go, where that is what is to be now."""
+        staying = [one for one in self._workers.values() if not one.let_go]
+        if self._enlisted - self._workers.keys() - self._due.keys():
+            return  # some came back: nothing is left to begin
+        partitions = self._job.partitions
+        room = Room(
+            present=[one.name for one in staying],
+            leaving=len(staying) < len(self._workers),
+            holding=bool(self._holding),
+            available=available_memory(),
+            held=sum(one.rss_bytes for one in self._workers.values()),
+            partitions=None if partitions is None else max(partitions - self._finished, 0),
+        )
+        decision = autoscale.look(room, time.monotonic())
+        if decision is None:
+            return
+        self._tell(events.Scaled(len(self._enlisted), decision.workers, decision.because))
+        for name in sorted(self._enlisted, key=_number)[decision.workers :]:
+            self._enlisted.discard(name)
+            self._due.pop(name, None)
+            if name in self._workers:
+                self._workers[name].let_go = True
+                self._workers[name].steer(self._holding, stop=True)
 
     def _steer(self) -> None:
         """Pass on what the control says."""
@@ -148,7 +190,13 @@ class Supervisor:
                 )
                 return
             self._workers[name] = worker
-            self._tell(events.WorkerStarted(name, worker.pid))
+            self._tell_all(events.WorkerStarted(name, worker.pid))
+
+    def _tell_all(self, event: events.Event) -> None:
+        self._finished += isinstance(event, events.PartitionFinished)
+        if self._autoscale is not None:
+            self._autoscale.notify(event, time.monotonic())
+        self._tell(event)
 
     def _listen(self) -> None:
         """Take what has come; wait for it a moment."""
@@ -163,7 +211,7 @@ class Supervisor:
                         self._mind_memory(worker, event)
                     elif isinstance(event, events.MemorySpent):
                         self._recycle(worker)
-                    self._tell(event)
+                    self._tell_all(event)
 
     def _mind_memory(self, worker: WorkerProcess, batch: events.BatchFinished) -> None:
         """Recycle a worker whose memory stays above what it is to have: Python seldom gives any back."""
@@ -210,7 +258,9 @@ class Supervisor:
         replaced = worker.name in self._due
         self._restarts += replaced
         if reason in ("died", "hung"):
-            fate = "another takes its place" if replaced else "the run ends"
+            fate = (
+                "another takes its place" if replaced else "it was to go" if worker.let_go else "the run ends"
+            )
             self._tell(events.Warned(f"worker {worker.name} {reason} ({how}); {fate}"))
         self._tell(
             events.WorkerEnded(
@@ -221,13 +271,15 @@ class Supervisor:
     def _judge(self, worker: WorkerProcess, how: str) -> tuple[_Reason, str]:
         """Why it ended, and in words how; what follows from that is done."""
         ended = worker.ended
-        error = None if ended is None else _error(worker.name, ended)
+        error = worker.error()
         if ended is not None and error is None and not ended.stopped:
             return "done", how
         if isinstance(error, Interrupted) or (ended is not None and error is None):
             if self._ending:
                 if error is not None:
                     self._fail(error)
+                return "stopped", how
+            if worker.let_go:
                 return "stopped", how
             if worker.recycled:
                 self._due[worker.name] = time.monotonic()
@@ -238,10 +290,10 @@ class Supervisor:
             return "failed", how
         reason: _Reason = "hung" if worker.hung else "died"
         if not self._ending:
-            self._mourn(worker.name, reason, how)
+            self._mourn(worker, reason, how)
         return reason, how
 
-    def _mourn(self, name: str, reason: str, how: str) -> None:
+    def _mourn(self, worker: WorkerProcess, reason: str, how: str) -> None:
         """Replace it after a while, the longer the more died of late; too many end the run."""
         now = time.monotonic()
         limits = self._limits
@@ -252,12 +304,14 @@ class Supervisor:
         if number > limits.restarts:
             self._fail(
                 SafeStop(
-                    f"worker {name} {reason} ({how}): {number} workers died or hung within {limits.period:g} s, and "
-                    f"executor.options.restarts allows {limits.restarts}; see the log for what they said last"
+                    f"worker {worker.name} {reason} ({how}): {number} workers died or hung within "
+                    f"{limits.period:g} s, and executor.options.restarts allows {limits.restarts}; see the log for "
+                    "what they said last"
                 )
             )
             return
-        self._due[name] = now + min(_LONGEST_BACKOFF, limits.backoff * 2 ** (number - 1))
+        if not worker.let_go:
+            self._due[worker.name] = now + min(_LONGEST_BACKOFF, limits.backoff * 2 ** (number - 1))
 
     def _look(self) -> None:
         """Measure the processes, and end those that are hung."""
@@ -271,13 +325,16 @@ class Supervisor:
             if self._holding or since > _AWAY:
                 worker.heard_at = now
             patience = self._limits.patience if worker.spoke else max(self._limits.patience, _AT_START)
-            if worker.told_to_stop:
+            if worker.told_to_stop and not worker.let_go:
                 patience = min(patience, _AT_END)
             if worker.leaving_at is None and now - worker.heard_at > patience:
                 worker.hung = True
                 worker.kill()
-        if not self._ending:
-            self._enlist()
+        if self._ending:
+            return
+        if self._autoscale is not None:
+            self._scale(self._autoscale)
+        self._enlist()
 
     def _clear(self) -> None:
         """Leave no process behind, whatever is being raised here."""
@@ -298,14 +355,5 @@ class Supervisor:
                     worker.kill()
 
 
-def _error(name: str, ended: Ended) -> PhimaskError | None:
-    """The error that ended the work. Of one that is not phimask's only type and place are known."""
-    if ended.text is None:
-        return None
-    if ended.error is not None:
-        with suppress(Exception):  # a kind that only the worker can import
-            error = pickle.loads(ended.error)  # noqa: S301  (by a worker, through its own pipe)
-            if isinstance(error, PhimaskError):
-                return error
-        return PhimaskError(ended.text)
-    return PhimaskError(f"worker {name} failed: {ended.text}")
+def _number(name: str) -> int:
+    return int(name[1:])

@@ -113,6 +113,12 @@ def _(event: events.WorkerEnded) -> tuple[int, str]:
 
 
 @_line.register
+def _(event: events.Scaled) -> tuple[int, str]:
+    than = "as before" if event.workers == event.before else f"rather than {event.before}"
+    return logging.INFO, f"workers: {event.workers} {than}: {event.because}"
+
+
+@_line.register
 def _(event: events.BreakerTripped) -> tuple[int, str]:
     return logging.WARNING, f"the circuit breaker opened: {event.reason}: {event.detail}"
 
