@@ -62,6 +62,7 @@ SCHEMAS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "inline": NONE,
         "local": options(
             workers={"anyOf": [{"enum": ["auto"]}, {"type": "integer", "minimum": 1}], "default": "auto"},
+            autoscale={"type": ["object", "null"], "default": None},
             max=whole(16),
             memory=size("1GB"),
         ),

@@ -165,6 +165,7 @@ def test_a_run_is_added_up() -> None:
                 "complexity_check": COMPLEXITY_CHECK,
                 "memory": {"peak_rss_bytes": 120, "ceiling_bytes": 200, "predicted_p50_error_percent": None},
                 "throttled": {"memory": 0.75, "retry": 1.0},
+                "scaling": [],
                 "verification": [
                     {"validator": "count", "phase": "after", "checked": 0, "findings": [], "ok": True},
                     {

@@ -260,7 +260,6 @@ _AT: Final = "ehr.patients [bold] 🩺 {0} %s"
 EVENTS: Final[tuple[events.Event, ...]] = (
     events.RunStarted(run_id="0f6c", profile="emergency", collections=(_AT, "ehr.visits")),
     events.CollectionStarted(namespace=_AT, target="ehr_masked.patients", documents=12, bytes=90_000),
-    events.Scaled(before=0, workers=2, because="it begins with 2 (as the profile says)"),
     events.WorkerStarted(worker="w1", pid=4711),
     events.WorkerStarted(worker="w2", pid=4712),
     events.PartitionStarted(namespace=_AT, partition=0, documents=None, worker="w1"),
@@ -274,6 +273,7 @@ EVENTS: Final[tuple[events.Event, ...]] = (
         missing=0, rss_bytes=0,
     ),
     events.Paused(reason="memory", seconds=1.5, worker="w1"),
+    events.Scaled(before=2, workers=4, because="2 have 9.1 MB/s: trying 4"),
     events.MemorySpent(rss_bytes=2_900_000_000, worker="w1"),
     events.Holding(reasons=("replica lag", "flag file")),
     events.Holding(reasons=()),
