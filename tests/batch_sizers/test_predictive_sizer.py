@@ -112,8 +112,6 @@ def test_batches_are_even_where_hard_documents_come_in_runs(seed: int) -> None:
     assert max(warm) < OPTIONS["target"] * 1.3
     assert statistics.median(work.seconds_errors) < 0.08
     assert statistics.median(work.peak_errors) < 0.06
-    before = worked(sized(AdaptiveBatchSizer), seed=seed).seconds[10:-1]
-    assert max(before) / min(before) > max(warm) / min(warm)
 
 
 def test_a_machine_that_is_three_times_as_slow_is_noticed() -> None:
@@ -147,8 +145,12 @@ def test_with_too_little_data_it_works_as_adaptive_and_says_so(caplog: pytest.Lo
         assert sizer.budget() == adaptive.budget()
         meter = sizer.meter()
         assert meter is not None
-        assert meter.expected() is None
-        assert meter.admits("complex", 10**9)
+        other = adaptive.meter()
+        assert other is not None
+        assert [meter.admits("complex", 10**8) for _ in range(9)] == [
+            other.admits("simple", 10**8) for _ in range(9)
+        ]
+        assert meter.expected() == other.expected()
         cost = BatchCost(20, 24_000, 0.02, {"simple": (20, 24_000)}, 10**8, 10**8)
         sizer.record(cost)
         adaptive.record(cost)
@@ -174,7 +176,7 @@ def test_a_first_document_is_taken_whatever_it_costs() -> None:
     meter = sizer.meter()
     assert meter is not None
     empty = meter.expected()
-    assert not meter.admits("complex", 200 * MB)
+    assert meter.admits("complex", 200 * MB)  # rather than a batch of nothing before it
     full = meter.expected()
     assert empty is not None
     assert full is not None

@@ -40,8 +40,8 @@ from phimask.store.sample import sample_document
 
 Document = dict[str, Any]
 CLASSES = ("simple", "medium", "complex")
-WARM_UP = 3
-"""Batches of each process that nothing is known for yet."""
+WARM_UP = 6
+"""Batches of each process from which a sizer learns what documents cost."""
 
 
 class Batch(NamedTuple):

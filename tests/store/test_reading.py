@@ -198,12 +198,18 @@ def test_no_more_bytes_than_the_budget_says_but_one_document_at_least(collection
     assert found == 70
 
 
-def test_the_first_query_may_bring_more_than_fits_in_a_reply(collection: Any) -> None:
+def test_a_batch_may_hold_more_than_fits_in_a_reply(collection: Any) -> None:
     numbered(collection, 40, size=1_000_000)
     reader = BatchReader(collection, ALL, None, None)
-    sizes = [len(documents) for documents in batches(reader, BatchBudget(1000, 1 << 40))]
-    assert sum(sizes) == 40
-    assert len(sizes) >= 3
+    assert [len(documents) for documents in batches(reader, BatchBudget(1000, 1 << 40))] == [40]
+
+
+def test_a_batch_is_filled_although_its_documents_are_smaller_than_those_before(collection: Any) -> None:
+    numbered(collection, 4, size=1_000_000)
+    fill(collection, [bson.encode({"_id": number}) for number in range(4, 1000)])
+    reader = BatchReader(collection, ALL, None, None)
+    sizes = [len(documents) for documents in batches(reader, BatchBudget(900, 3_500_000))]
+    assert sizes == [3, 900, 97]
 
 
 def test_reading_again_without_moving_gives_the_same(collection: Any) -> None:

@@ -105,22 +105,27 @@ class BatchReader:
         """
         batch = _Batch(budget, meter, self._classify)
         position = self.position
-        wanted = budget.documents
-        if self._bytes_per_document:
-            wanted = min(wanted, int(budget.bytes / self._bytes_per_document * _AHEAD) + 1)
         # Where a meter ended the last batch, as much more would be read in vain; what then lacks is asked for after.
-        at_once = wanted
+        at_once = budget.documents
         if meter is not None and self._metered is not None:
-            at_once = min(wanted, int(self._metered * _AHEAD) + 1)
-        while (found := batch.take_all(self._replies(position, at_once, session))) == at_once < wanted:
-            wanted -= found
-            at_once = min(at_once, wanted)
+            at_once = min(at_once, int(self._metered * _AHEAD) + 1)
+        while at_once and batch.take_all(
+            self._replies(position, self._likely(at_once, batch.size, budget), session)
+        ):
+            at_once = min(at_once, batch.room)
             position = identity(batch.documents[-1])
         if batch.documents:
             self._bytes_per_document = batch.size / len(batch.documents)
             self._metered = len(batch.documents) if batch.metered else None
         self.classes = batch.classes
         return batch.documents
+
+    def _likely(self, documents: int, size: int, budget: BatchBudget) -> int:
+        """So many of the documents, if the next are like those before, as fit into what the budget leaves of bytes."""
+        if not self._bytes_per_document:
+            return documents
+        left = max(0, budget.bytes - size)
+        return min(documents, int(left / self._bytes_per_document * _AHEAD) + 1)
 
     def _replies(
         self, position: DocumentId | None, wanted: int, session: ClientSession | None

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from phimask import BatchBudget, BatchCost, BatchSizer
+from phimask import BatchBudget, BatchCost, BatchSizer, Meter
+from phimask_plugins.batch_sizers.metered import CLASSES, Metered
 
 _GROWTH: Final = 2.0
 _RECOVERY: Final = 1.1
@@ -15,35 +16,37 @@ _DOCUMENT_IN_BYTES: Final = 4_000
 """How many bytes of BSON cost as much as a document does by itself: the guess that the first batch begins with. An
 update takes a server some 0.1 ms whatever its size; masking and moving a megabyte takes some 30 ms."""
 _WORTHWHILE: Final = 0.15
+_EVEN: Final = 1.1
+"""So much longer than batches that a ceiling ends may the others take."""
+_FULL: Final = 0.9
+"""Of the bytes allowed: a batch that holds so many was ended by them."""
 _LEAST_SECONDS: Final = 1e-6
 
 
 class AdaptiveBatchSizer(BatchSizer):
-    """Budgets that make every full batch take about the same time, at best `target` seconds.
+    """Ends a batch where what its documents and their bytes cost comes to `target` seconds.
 
     A batch costs a part for its documents (finding each, updating its indexes) and a part for its bytes (masking,
-    moving, logging them): seconds = a * documents + b * bytes. Both limits of a budget are set to cost the same
-    time, `part`: documents = part / a, bytes = part / b. Whichever of them ends a batch, the other costs
-    something between nothing and `part`, so that a full batch takes between `part` and twice that. This holds
-    for any documents, without a guess at the size of the next ones, and is why sizes may swing a thousandfold.
-
-    `part` is two thirds of `target`, so that batches take from 2/3 to 4/3 of it. It is less where a ceiling is in
-    the way: if 2,000 documents, the ceiling, cost 0.2 s, batches of small documents never take longer, and
-    batches of large ones are cut to match. `part` is then what the nearer ceiling costs. It does not go below
-    0.15 s, where a batch's fixed cost (round trips) would outweigh what evenness is worth.
+    moving, logging them): seconds = a * documents + b * bytes. A batch is reckoned document by document as it is
+    read, and ends as near to `target` as its documents allow, and not below two thirds of it. This holds for any
+    documents, without a guess at the size of the next ones, and is why sizes may swing a thousandfold.
 
     `a` and `b` are learnt from the ratio of a batch's seconds to those expected, each in proportion to its share of
     them: small documents teach `a`, large ones teach `b`, and a long run of one kind does not unlearn the other.
-    The newest batch has the weight `smoothing`, as in an EWMA, here of logarithms; one that took more than `target`
-    is believed at once. Batches far smaller than the budget, as at a partition's end, count for little: what
-    they take is mostly fixed.
+    The newest batch has the weight `smoothing`, as in an EWMA, here of logarithms, and while few were seen as much as
+    in their mean; one that took half of the way from `target` to `longest` is believed at once. Batches far smaller
+    than the budget, as at a partition's end, count for little: what they take is mostly fixed.
+
+    Where `documents` or `bytes`, the ceilings, end batches before `target`, all batches are aimed at a tenth more than
+    those take: if 2,000 small documents take 0.4 s, batches of large ones are cut to match. Not below 0.15 s, where
+    a batch's fixed cost (round trips) would outweigh what evenness is worth.
 
     From one batch to the next no limit grows more than twofold, unless the last batch was so quick that, scaled up in
-    documents and bytes alike, it would still take no more than half of `part`. Neither limit may cost more than
-    `longest` even if all the time of the cheapest batch seen was its doing, so that the first large document
+    documents and bytes alike, it would still take no more than half of `target`. Neither limit may cost more than
+    half of `longest` even if all the time of the cheapest batch seen was its doing, so that the first large document
     after many small ones, or the other way round, finds no budget that rests on a guess alone. A batch over
-    `longest` cuts both limits to half of what it held, or less. `shrink` cuts both at once; a tenth of what is
-    left comes back with every batch.
+    `longest` cuts both limits to half of what it held, or less. `shrink` cuts all at once; a tenth of what is left
+    comes back with every batch.
     """
 
     name: ClassVar[str] = "adaptive"
@@ -109,11 +112,18 @@ class AdaptiveBatchSizer(BatchSizer):
         self._per_document = 0.0
         self._per_byte = 0.0
         self._document_at_most = self._byte_at_most = math.inf
+        self._at_ceiling = math.inf
         self._relief = 1.0
+        self._seen = 1
 
     def budget(self) -> BatchBudget:
         """Both limits, at least 1 and never above the ceilings."""
         return BatchBudget(max(1, int(self._documents)), max(1, int(self._bytes)))
+
+    def meter(self) -> Meter:
+        """Ends the next batch at the seconds aimed at; admits everything while nothing is known."""
+        aim = self._aim() * self._relief if self._per_document else math.inf
+        return Metered(0.0, dict.fromkeys(CLASSES, (self._per_document, self._per_byte)), aim)
 
     def record(self, cost: BatchCost) -> None:
         """Learn from the batch, then set the next limits."""
@@ -121,16 +131,15 @@ class AdaptiveBatchSizer(BatchSizer):
             return
         seconds = max(cost.seconds, _LEAST_SECONDS)
         self._learn(cost.documents, cost.bytes, seconds)
+        self._notice_ceiling(cost.documents, cost.bytes, seconds)
         self._relief = min(1.0, self._relief * _RECOVERY)
-        part = self._part()
+        aim = self._aim()
         self._document_at_most = min(self._document_at_most, seconds / cost.documents)
         self._byte_at_most = min(self._byte_at_most, seconds / cost.bytes)
-        spare = self._longest - part
-        documents = self._relief * min(
-            self._most_documents, part / self._per_document, spare / self._document_at_most
-        )
-        size = self._relief * min(self._most_bytes, part / self._per_byte, spare / self._byte_at_most)
-        scale = part / 2 / seconds
+        spare = self._longest / 2
+        documents = self._relief * min(self._most_documents, spare / self._document_at_most)
+        size = self._relief * min(self._most_bytes, spare / self._byte_at_most)
+        scale = aim / 2 / seconds
         self._documents = min(documents, max(self._documents * _GROWTH, cost.documents * scale))
         self._bytes = min(size, max(self._bytes * _GROWTH, cost.bytes * scale))
         # One document alone cannot be halved: its time is its own.
@@ -148,10 +157,16 @@ class AdaptiveBatchSizer(BatchSizer):
         self._documents = max(1.0, self._documents * factor)
         self._bytes = max(1.0, self._bytes * factor)
 
-    def _part(self) -> float:
-        wanted = min(self._target * 2 / 3, self._longest / 2)
-        nearer = min(self._per_document * self._most_documents, self._per_byte * self._most_bytes)
-        return min(wanted, max(nearer, _WORTHWHILE))
+    def _aim(self) -> float:
+        """Seconds: `target`, or half of `longest`, or a little more than what the batches take that a ceiling ends."""
+        return min(self._target, self._longest / 2, max(_WORTHWHILE, _EVEN * self._at_ceiling))
+
+    def _notice_ceiling(self, documents: int, size: int, seconds: float) -> None:
+        if documents < self._most_documents and size < _FULL * self._most_bytes:
+            return
+        if self._at_ceiling == math.inf:
+            self._at_ceiling = seconds
+        self._at_ceiling *= (seconds / self._at_ceiling) ** self._smoothing
 
     def _learn(self, documents: int, size: int, seconds: float) -> None:
         if self._per_document == 0.0:
@@ -163,10 +178,13 @@ class AdaptiveBatchSizer(BatchSizer):
         for_bytes = self._per_byte * size
         expected = for_documents + for_bytes
         ratio = seconds / expected
-        if seconds > self._target:
+        if seconds > (self._target + self._longest) / 2:
             weight = 1.0
         else:
-            weight = self._smoothing * min(1.0, max(seconds, expected) / (self._part() * self._relief))
+            self._seen += 1
+            weight = max(self._smoothing, 1 / self._seen) * min(
+                1.0, max(seconds, expected) / (self._aim() * self._relief)
+            )
         share = for_documents / expected
         # With these exponents a weight of 1 takes the expectation all the way to the seconds, to first order.
         weight /= share**2 + (1 - share) ** 2

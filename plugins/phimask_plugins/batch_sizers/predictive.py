@@ -6,13 +6,13 @@ import logging
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from phimask import BatchBudget, BatchCost, BatchSizer, ComplexityClass, Expected, Meter
+from phimask import BatchBudget, BatchCost, BatchSizer, ComplexityClass, Meter
 from phimask_plugins.batch_sizers.adaptive import AdaptiveBatchSizer
 from phimask_plugins.batch_sizers.least_squares import LeastSquares
+from phimask_plugins.batch_sizers.metered import CLASSES, Metered
 
 _LOGGER: Final = logging.getLogger("phimask.sizer")
 
-_CLASSES: Final[tuple[ComplexityClass, ...]] = ("simple", "medium", "complex")
 _BATCH_SECONDS: Final = 0.02
 _DOCUMENT_SECONDS: Final = 0.15e-3
 _BYTE_SECONDS: Final = 40e-9
@@ -83,10 +83,10 @@ class PredictiveBatchSizer(BatchSizer):
         self._target: float = options["target"]
         self._most_documents: int = options["documents"]
         self._most_bytes: int = options["bytes"]
-        self._seconds = LeastSquares(1 + 2 * len(_CLASSES), options["forgetting"])
-        self._peak = LeastSquares(2 + len(_CLASSES), options["forgetting"])
-        self._batches_of = dict.fromkeys(_CLASSES, 0)
-        self._size_of = dict.fromkeys(_CLASSES, 0.0)
+        self._seconds = LeastSquares(1 + 2 * len(CLASSES), options["forgetting"])
+        self._peak = LeastSquares(2 + len(CLASSES), options["forgetting"])
+        self._batches_of = dict.fromkeys(CLASSES, 0)
+        self._size_of = dict.fromkeys(CLASSES, 0.0)
         self._relief = 1.0
         self._leads = False
 
@@ -99,13 +99,30 @@ class PredictiveBatchSizer(BatchSizer):
         )
 
     def meter(self) -> Meter:
-        """Ends a batch where the model says so; while it does not lead, it only lets documents be counted by class."""
+        """Ends a batch where the model says so; that of `adaptive`, while it does not lead."""
         if not self._leads:
-            return _Open()
-        return _Metered(
-            self._costs(),
-            self._aim() * self._relief,
-            None if self._memory is None else float(self._memory),
+            return self._adaptive.meter()
+        batch, *each = self._seconds.factors
+        base, document, *byte = self._peak.factors
+        seconds: dict[ComplexityClass, tuple[float, float]] = {}
+        peak: dict[ComplexityClass, tuple[float, float]] = {}
+        for place, kind in enumerate(CLASSES):
+            caution = 1.0 if self._batches_of[kind] >= _OF_CLASS else _CAUTION
+            seconds[kind] = (
+                caution * each[2 * place] * _DOCUMENT_SECONDS,
+                caution * each[2 * place + 1] * _BYTE_SECONDS,
+            )
+            peak[kind] = document * _BYTES_A_DOCUMENT, caution * byte[place] * _BYTES_A_BYTE
+        aim = self._aim() * self._relief
+        if not self._peak.observations:
+            return Metered(batch * _BATCH_SECONDS, seconds, aim)
+        return Metered(
+            batch * _BATCH_SECONDS,
+            seconds,
+            aim,
+            peak=base * _BASE_BYTES,
+            peak_each=peak,
+            most_bytes=self._memory,
         )
 
     def record(self, cost: BatchCost) -> None:
@@ -133,29 +150,11 @@ class PredictiveBatchSizer(BatchSizer):
         self._adaptive.shrink(factor)
         self._relief = max(_LEAST_RELIEF, self._relief * factor)
 
-    def _costs(self) -> _Costs:
-        """What the model says of a batch, and of each class's documents and bytes."""
-        batch, *each = self._seconds.factors
-        base, document, *byte = self._peak.factors
-        seconds: dict[ComplexityClass, tuple[float, float]] = {}
-        peak: dict[ComplexityClass, tuple[float, float]] = {}
-        for place, kind in enumerate(_CLASSES):
-            caution = 1.0 if self._batches_of[kind] >= _OF_CLASS else _CAUTION
-            seconds[kind] = (
-                caution * each[2 * place] * _DOCUMENT_SECONDS,
-                caution * each[2 * place + 1] * _BYTE_SECONDS,
-            )
-            peak[kind] = document * _BYTES_A_DOCUMENT, caution * byte[place] * _BYTES_A_BYTE
-        known = self._peak.observations > 0
-        return _Costs(
-            batch * _BATCH_SECONDS, seconds, base * _BASE_BYTES if known else 0.0, peak if known else {}
-        )
-
     def _aim(self) -> float:
         """Seconds: `target`, or less where full batches of some class are shorter."""
         batch, *each = self._seconds.factors
         shortest = self._target
-        for place, kind in enumerate(_CLASSES):
+        for place, kind in enumerate(CLASSES):
             size = self._size_of[kind]
             if size:
                 documents = min(self._most_documents, max(1.0, self._most_bytes / size))
@@ -164,55 +163,9 @@ class PredictiveBatchSizer(BatchSizer):
         return min(self._target, max(_WORTHWHILE, _EVEN * shortest))
 
 
-class _Costs:
-    """Seconds and resident bytes: of a batch by itself, and for each class of a document and of a byte."""
-
-    def __init__(
-        self,
-        seconds: float,
-        seconds_each: Mapping[ComplexityClass, tuple[float, float]],
-        peak: float,
-        peak_each: Mapping[ComplexityClass, tuple[float, float]],
-    ) -> None:
-        self.seconds = seconds
-        self.seconds_each = seconds_each
-        self.peak = peak
-        self.peak_each = peak_each
-
-
-class _Open(Meter):
-    def admits(self, kind: ComplexityClass, size: int) -> bool:  # noqa: ARG002  (the budget decides)
-        return True
-
-
-class _Metered(Meter):
-    def __init__(self, costs: _Costs, seconds: float, memory: float | None) -> None:
-        self._costs = costs
-        self._most_seconds = seconds
-        self._most_bytes = memory
-        self._seconds = costs.seconds
-        self._peak = costs.peak
-        self._begun = False
-
-    def admits(self, kind: ComplexityClass, size: int) -> bool:
-        document, byte = self._costs.seconds_each[kind]
-        seconds = self._seconds + document + byte * size
-        peak = self._peak
-        if self._costs.peak_each:
-            document, byte = self._costs.peak_each[kind]
-            peak += document + byte * size
-        fits = seconds <= self._most_seconds and (self._most_bytes is None or peak <= self._most_bytes)
-        if fits or not self._begun:
-            self._seconds, self._peak, self._begun = seconds, peak, True
-        return fits
-
-    def expected(self) -> Expected:
-        return Expected(self._seconds, self._peak)
-
-
 def _in_seconds(classes: Mapping[ComplexityClass, tuple[int, int]]) -> list[float]:
     features = [_BATCH_SECONDS]
-    for kind in _CLASSES:
+    for kind in CLASSES:
         documents, size = classes.get(kind, (0, 0))
         features += [documents * _DOCUMENT_SECONDS, size * _BYTE_SECONDS]
     return features
@@ -220,5 +173,5 @@ def _in_seconds(classes: Mapping[ComplexityClass, tuple[int, int]]) -> list[floa
 
 def _in_bytes(classes: Mapping[ComplexityClass, tuple[int, int]]) -> list[float]:
     documents = sum(one for one, _ in classes.values())
-    sizes = [classes.get(kind, (0, 0))[1] * _BYTES_A_BYTE for kind in _CLASSES]
+    sizes = [classes.get(kind, (0, 0))[1] * _BYTES_A_BYTE for kind in CLASSES]
     return [_BASE_BYTES, documents * _BYTES_A_DOCUMENT, *sizes]
