@@ -40,7 +40,7 @@ from phimask.store.sample import sample_document
 
 Document = dict[str, Any]
 CLASSES = ("simple", "medium", "complex")
-WARM_UP = 6
+WARM_UP = 10
 """Batches of each process from which a sizer learns what documents cost."""
 
 
