@@ -10,8 +10,9 @@ import bson
 from phimask import Masker
 from phimask.config.paths import parse_path
 from phimask.masking.columns import BoundRule, OnError
-from phimask.masking.core import SLICE_BYTES, Masked, MaskedBatch, MaskingCore
+from phimask.masking.core import SLICE_BYTES, MaskingCore
 from phimask.masking.encoded import DecodeOnly
+from phimask.masking.outcomes import Masked, MaskedBatch
 
 RuleText = tuple[str, "Masker | None", str]
 """A path, a masker or None, and how the field is held, outermost first, with spaces between."""

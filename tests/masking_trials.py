@@ -27,7 +27,8 @@ from oracle import (
 )
 from phimask import REMOVE, Column, Masker, Wildcard
 from phimask.masking.columns import BoundRule, OnError
-from phimask.masking.core import Masked, MaskingCore, Outcome, Unchanged
+from phimask.masking.core import MaskingCore
+from phimask.masking.outcomes import Masked, Outcome, Unchanged
 from strategies import documents, rule_lists, trees
 
 Path = tuple[str | Wildcard, ...]

@@ -16,8 +16,8 @@ from bson import json_util
 from generator.examples import PROGRAM, Example
 from phimask.config.collection import load_collection
 from phimask.masking.bson_types import LOSSLESS
-from phimask.masking.core import Masked as MaskedDocument
 from phimask.masking.keys import MaskingKey
+from phimask.masking.outcomes import Masked as MaskedDocument
 from phimask.planning.binding import bind, core
 from phimask.plugins.registry import Registry
 from phimask_plugins.maskers import tokenize

@@ -25,7 +25,7 @@ from phimask.engine.journal import Journal
 from phimask.ledger.opening import open_ledger
 from phimask.ledger.partitions import Partitions
 from phimask.ledger.quarantine import Quarantine
-from phimask.masking.core import MaskedBatch
+from phimask.masking.outcomes import MaskedBatch
 from phimask.store.embedded import EmbeddedMongod, find_mongod
 from phimask.store.raw import identity
 

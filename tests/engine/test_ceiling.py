@@ -17,8 +17,8 @@ import psutil
 import pytest
 from pymongo.database import Database
 
-from phimask.masking.core import MAX_DOCUMENT_BYTES
 from phimask.masking.keys import MaskingKey
+from phimask.masking.outcomes import MAX_DOCUMENT_BYTES
 
 CEILING: Final = 512_000_000
 SETTINGS: Final = (

@@ -25,9 +25,9 @@ from partition_runs import store, stored
 from phimask.config.model import Retry
 from phimask.engine import restoring
 from phimask.engine.restoring import CHANGED, COLLIDES, DELETED, Change, Kept, Restored, Restorer, unwound
-from phimask.masking.core import Masked
 from phimask.masking.excerpt import excerpt, paths_of, put_back
 from phimask.masking.fingerprints import Fingerprint
+from phimask.masking.outcomes import Masked
 from phimask.plugins.values import DocumentId
 from phimask.rawbson import elements
 from phimask.store.connect import raw_collection

@@ -28,10 +28,10 @@ from phimask.ledger.opening import Ledger, open_ledger
 from phimask.ledger.partitions import LeaseLost, Partitions
 from phimask.ledger.rollbacks import Rollbacks
 from phimask.ledger.runs import Pin, RunRecord, Runs
-from phimask.masking.core import Masked
 from phimask.masking.excerpt import excerpt, paths_of
 from phimask.masking.fingerprints import FINGERPRINT_DOMAIN, Fingerprint
 from phimask.masking.keys import MaskingKey
+from phimask.masking.outcomes import Masked
 from phimask.plugins.values import DocumentId, Partition
 from phimask.rawbson import elements
 from phimask.store.connect import raw_collection

@@ -24,7 +24,8 @@ from test_every_masker import CASES, every_case, make
 from phimask import FAILED, REMOVE, Masker
 from phimask.masking.bson_types import LOSSLESS, redaction
 from phimask.masking.columns import BoundRule
-from phimask.masking.core import Masked, MaskingCore, Unchanged
+from phimask.masking.core import MaskingCore
+from phimask.masking.outcomes import Masked, Unchanged
 from phimask.testing.samples import CANARIES
 
 BAD: dict[str, Any] = {

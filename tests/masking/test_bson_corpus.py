@@ -15,7 +15,7 @@ from pymongo import MongoClient
 from masking_trials import DEEP, NULLIFY, TILDE, Rules, core, told
 from oracle import Node, build, expected, parse
 from partition_runs import WAYS, Room, Way, store, wanted
-from phimask.masking.core import Masked
+from phimask.masking.outcomes import Masked
 from phimask.store.raw import identity
 
 CORPUS = Path(__file__).resolve().parents[2] / "../shared/testdata/bson_corpus.jsonl"

@@ -34,7 +34,8 @@ from phimask.masking.columns import (
     subject_bytes,
     type_alias,
 )
-from phimask.masking.core import Masked, MaskingCore, NeedsWhole, Quarantined
+from phimask.masking.core import MaskingCore
+from phimask.masking.outcomes import Masked, NeedsWhole, Quarantined
 from phimask.masking.splice import decode_value
 from phimask.plugins.values import Changes
 

@@ -28,8 +28,9 @@ from masking_trials import (
 )
 from oracle import Node, build, expected
 from phimask.masking.automaton import automaton
-from phimask.masking.core import Masked, MaskingCore, Mode, NeedsWhole, Quarantined, Unchanged
+from phimask.masking.core import MaskingCore
 from phimask.masking.decoded import DecodedWalk, NeedsSplice
+from phimask.masking.outcomes import Masked, Mode, NeedsWhole, Quarantined, Unchanged
 from phimask.masking.splice import RawWalk
 from phimask.rawbson import wrap
 

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 
 from masking_trials import Path, Trial, batches, bound
 from phimask.masking.bson_types import LOSSLESS
-from phimask.masking.core import Masked, MaskingCore, Unchanged
+from phimask.masking.core import MaskingCore
 from phimask.masking.covered import covered_values
+from phimask.masking.outcomes import Masked, Unchanged
 
 many = settings(derandomize=True, deadline=None, database=None, max_examples=500)
 

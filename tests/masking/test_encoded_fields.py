@@ -19,8 +19,9 @@ from masking_trials import AsText, Keep, NextDay, Nullify, Remove, Stub, Success
 from phimask import Column, Masker, MaskingError
 from phimask.masking.automaton import automaton_of
 from phimask.masking.columns import OnError
-from phimask.masking.core import Masked, MaskingCore, NeedsWhole, Quarantined, Unchanged
+from phimask.masking.core import MaskingCore
 from phimask.masking.encoded_walk import EncodedWalk
+from phimask.masking.outcomes import Masked, NeedsWhole, Quarantined, Unchanged
 from phimask.masking.unmapped import Unmapped
 
 stable = settings(derandomize=True, deadline=None, database=None)

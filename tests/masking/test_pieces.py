@@ -26,7 +26,8 @@ from masking_trials import (
     told,
 )
 from oracle import expected
-from phimask.masking.core import Masked, MaskingCore, NeedsWhole, Quarantined
+from phimask.masking.core import MaskingCore
+from phimask.masking.outcomes import Masked, NeedsWhole, Quarantined
 from phimask.masking.unmapped import Unmapped
 from phimask.rawbson import elements
 

@@ -7,7 +7,7 @@ import pytest
 
 from masking_trials import DEEP, KEEP, NULLIFY, REMOVES, TILDE, Rules, core, told
 from oracle import Node, build, expected, parse
-from phimask.masking.core import Masked, NeedsWhole, Unchanged
+from phimask.masking.outcomes import Masked, NeedsWhole, Unchanged
 
 
 def text(value: bytes) -> bytes:

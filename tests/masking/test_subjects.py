@@ -11,7 +11,8 @@ from bson.son import SON
 
 from phimask import Column, Masker
 from phimask.masking.columns import BoundRule
-from phimask.masking.core import Masked, MaskingCore
+from phimask.masking.core import MaskingCore
+from phimask.masking.outcomes import Masked
 
 
 class Told(Masker):

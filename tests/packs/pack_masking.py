@@ -12,8 +12,9 @@ import bson
 
 from phimask.config.collection import load_collection
 from phimask.config.model import CollectionFile, Rule
-from phimask.masking.core import Masked, MaskingCore
+from phimask.masking.core import MaskingCore
 from phimask.masking.keys import MaskingKey
+from phimask.masking.outcomes import Masked
 from phimask.planning.binding import bind, core
 from phimask.plugins.loading import load_registry
 

@@ -12,7 +12,7 @@ import pytest
 from pack_masking import KEY
 
 from phimask.config.collection import load_collection
-from phimask.masking.core import Masked
+from phimask.masking.outcomes import Masked
 from phimask.planning.binding import bind, core
 from phimask.plugins.loading import load_registry
 

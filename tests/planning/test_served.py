@@ -16,7 +16,8 @@ from pymongo.errors import OperationFailure
 
 from phimask.config.components import complete_options
 from phimask.masking.columns import BoundRule
-from phimask.masking.core import Masked, MaskingCore
+from phimask.masking.core import MaskingCore
+from phimask.masking.outcomes import Masked
 from phimask.planning.served import expressions, served_update
 from phimask.plugins.registry import Registry
 from phimask.rawbson import wrap

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from encoded_trials import RuleText, batch, bound
 from masking_trials import AsText, Keep, NextDay, Nullify, Remove, Stub, Tilde
 from phimask import Column, DocumentPair, RuleFacts
-from phimask.masking.core import Masked
+from phimask.masking.outcomes import Masked
 from phimask.planning.binding import facts
 from phimask_plugins.validators import ALL
 

@@ -13,8 +13,9 @@ from typing import Any, Final
 from pymongo.client_session import ClientSession
 
 from phimask.errors import SafeStop, StoreError
-from phimask.masking.core import Masked, MaskedBatch, MaskingCore, Mode, NeedsWhole, Quarantined
+from phimask.masking.core import MaskingCore
 from phimask.masking.fingerprints import Fingerprint
+from phimask.masking.outcomes import Masked, MaskedBatch, Mode, NeedsWhole, Quarantined
 from phimask.masking.unmapped import Unmapped
 from phimask.observing.tally import Tally
 from phimask.planning.conditions import Conditions

@@ -25,7 +25,7 @@ from phimask.engine.relief import MemoryRelief, after_batch, collecting
 from phimask.engine.resident import ResidentMemory
 from phimask.engine.splitting import middle_of
 from phimask.engine.takeover import POISON
-from phimask.masking.core import MAX_DOCUMENT_BYTES
+from phimask.masking.outcomes import MAX_DOCUMENT_BYTES
 from phimask.plugins.events import BatchFinished, Event, PartitionFinished, PartitionStarted, Paused
 from phimask.plugins.interfaces import BatchSizer, Control, MemoryGovernor
 from phimask.plugins.values import BatchBudget, BatchCost, ComplexityClass

@@ -24,7 +24,7 @@ from phimask.engine.batches import Batch, Preparer
 from phimask.engine.commit import Committed, Committer
 from phimask.engine.journal import Journal
 from phimask.errors import StoreError
-from phimask.masking.core import MaskedBatch
+from phimask.masking.outcomes import MaskedBatch
 from phimask.observing.tally import Tally
 from phimask.plugins.values import BatchBudget, DocumentId, Partition
 from phimask.store.connect import Client

@@ -10,7 +10,8 @@ from typing import Final
 from phimask.config.model import ChosenPath, CollectionFile, Profile
 from phimask.errors import MaskingError
 from phimask.masking.columns import BoundRule
-from phimask.masking.core import Masked, MaskedBatch, MaskingCore, Mode
+from phimask.masking.core import MaskingCore
+from phimask.masking.outcomes import Masked, MaskedBatch, Mode
 from phimask.planning.served import unserved
 
 _DOCUMENTS: Final = 200
