@@ -1,6 +1,6 @@
 """The log: one file a run, warnings on stderr, and nothing in either that could hold a value.
 
-Everything logged takes one way, whether it comes through loguru or through the standard library's logging, and on
+Everything logged takes one way, whether it comes through loguru, the standard library's logging or its warnings, and on
 this way it loses what may not leave: credentials in URIs, and every exception's own message and traceback, of
 which only the type and the place stay (`KeyError at phimask.engine.run:120`; phimask's own errors hold no value
 and keep their message). Of a record from code that is neither phimask's nor PyMongo's, only logger, place and level
@@ -97,6 +97,7 @@ def relay(worker: str, level: str, source: str, line: int, message: str) -> None
 def close_log() -> None:
     """End logging and close the file. Calling it twice does no harm."""
     logger.remove()
+    logging.captureWarnings(False)
     root = logging.getLogger()
     for handler in [one for one in root.handlers if isinstance(one, _Intercept)]:
         root.removeHandler(handler)
@@ -181,6 +182,7 @@ def _known(name: str, otherwise: str | int = "INFO") -> str | int:
 
 def _intercept_standard_logging() -> None:
     logging.getLogger().addHandler(_Intercept())
+    logging.captureWarnings(True)
     logging.getLogger("phimask").setLevel(logging.INFO)
     logging.getLogger("pymongo").setLevel(logging.INFO)
     # A child logger's own level would count more than its parent's; PyMongo builds its records only if it is DEBUG.

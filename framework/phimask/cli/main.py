@@ -25,7 +25,7 @@ from phimask.cli.steer import continue_command, pause_command, status_command, s
 from phimask.cli.verify import verify_command
 from phimask.config.uris import holds_credential
 from phimask.errors import PhimaskError
-from phimask.log import scrub
+from phimask.log import close_log, configure_log, scrub
 
 _USAGE = 2
 _INTERRUPTED = 130
@@ -87,6 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; the exit code is returned."""
+    configure_log(None)  # plugins are at work in other commands than run, too
     try:
         result: Any = cli.main(args=list(arguments), prog_name="phimask", standalone_mode=False)
     except click.exceptions.Abort:
@@ -105,6 +106,8 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001  (an unforeseen error's message may hold a value: say type and place)
         say(f"error: {type(error).__name__} at {_place(error)}; this is a fault of phimask or of a plugin")
         return 1
+    finally:
+        close_log()
     return result if isinstance(result, int) else 0
 
 
