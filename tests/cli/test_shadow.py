@@ -82,6 +82,7 @@ def test_there_and_back(shadowed: Counters, phimask: Phimask) -> None:
     assert others(shadowed) == [kept]
     assert differences(before, definition(shadowed)) == []
     assert definition(shadowed, kept) == before
+    assert f"shadow: swapped in; {shadowed.database.name}.{kept} is the original" in phimask("status").err
     assert f"{kept} holds PHI still: `phimask finalize {run}`" in answer.err.replace("\n    ", " ")
     assert f"{kept} is there still, of run {run}" in phimask("plan").err
     answer = phimask("rollback", run, "--json", "--yes")
@@ -141,6 +142,15 @@ SOME = (
 )
 """Of each kind; with --trials, all are tried."""
 
+TOLD = {
+    "insert/phimask_shadow/7/succeeded": ("filling", "is being filled"),
+    "createIndexes/phimask_shadow/2/started": ("filling", "is filled; its indexes and its verification"),
+    "update/swaps/3/succeeded": ("swapping", "is being swapped in"),
+    **dict.fromkeys(BETWEEN_THE_RENAMES, ("swapping", "is being swapped in")),
+    "update/swaps/4/succeeded": ("swapped", "swapped in; "),
+}
+"""What `status` says after a kill then."""
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.function.__name__.startswith("test_killed_and_"):
@@ -161,6 +171,10 @@ def test_killed_and_taken_up_again(moment: str, shadowed: Counters, phimask: Phi
     kept = f"counters.phimask_original_{run}"
     if moment in BETWEEN_THE_RENAMES:
         assert "counters" not in shadowed.database.list_collection_names()
+    if moment in TOLD:
+        step, words = TOLD[moment]
+        assert words in phimask("status").err
+        assert phimask("status", "--json").json["collections"][0]["shadow"]["step"] == step
     answer = phimask("resume", "--json")
     assert answer.code == 0, answer.err
     jsonschema.validate(answer.json, shipped_schema("report"))

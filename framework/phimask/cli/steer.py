@@ -18,10 +18,12 @@ from phimask.cli.options import as_json_option, database_option, uri_option
 from phimask.cli.show import answer, say
 from phimask.config.project import load_project
 from phimask.engine.coordinator import ASKED_TO_PAUSE
+from phimask.engine.shadow_end import is_shadowed
 from phimask.errors import UsageError
 from phimask.ledger.opening import ANSWER_SECONDS, Ledger, asking, ledger_client, open_ledger
 from phimask.ledger.partitions import Partitions
 from phimask.ledger.runs import Command, RunRecord, Runs
+from phimask.ledger.swaps import Swap, Swaps
 
 _LISTED: Final = 10
 _LOOK_SECONDS: Final = 1.0
@@ -158,6 +160,7 @@ def _known(runs: Runs, run: str) -> RunRecord:
 
 
 def _describe(ledger: Ledger, record: RunRecord) -> dict[str, Any]:
+    swaps = {swap.namespace: swap for swap in Swaps(ledger, record.id).all()} if is_shadowed(record) else {}
     collections = []
     for pin in record.pins:
         partitions = Partitions(ledger, record.id, pin.namespace)
@@ -175,6 +178,7 @@ def _describe(ledger: Ledger, record: RunRecord) -> dict[str, Any]:
                 },
                 "partitions": {**partitions.states(), "all_known": pin.namespace in record.cut},
                 "workers": partitions.holders() if record.live else [],
+                "shadow": _shadow(swaps.get(pin.namespace)),
             }
         )
     return {
@@ -187,6 +191,33 @@ def _describe(ledger: Ledger, record: RunRecord) -> dict[str, Any]:
         "holding": list(record.reasons) if record.live else [],
         "collections": collections,
     }
+
+
+def _shadow(swap: Swap | None) -> dict[str, Any] | None:
+    """How far a collection's shadow is, and the names that it and the original have beside the collection's own."""
+    if swap is None:
+        return None
+    return {
+        "step": swap.step,
+        "collection": f"{swap.database}.{swap.shadow}",
+        "original": f"{swap.database}.{swap.kept}" if swap.keep else None,
+    }
+
+
+def _shadow_step(shadow: dict[str, Any], *, filled: bool) -> str:
+    name, original = shadow["collection"], shadow["original"]
+    if shadow["step"] == "filling":
+        return (
+            f"{name} is filled; its indexes and its verification come before the swap"
+            if filled
+            else f"{name} is being filled"
+        )
+    return {
+        "swapping": f"{name} is being swapped in",
+        "swapped": "swapped in; " + (f"{original} is the original" if original else "no original is kept"),
+        "taking_back": "the original gets its name back",
+        "given_up": "given up, the shadow is dropped",
+    }[shadow["step"]]
 
 
 def _say(shown: dict[str, Any]) -> None:
@@ -206,6 +237,9 @@ def _say(shown: dict[str, Any]) -> None:
             f"    partitions: {parts['done']:,} of {known:,}{more} done, {parts['leased']:,} leased"
             + (f" by {', '.join(one['workers'])}" if one["workers"] else "")
         )
+        if one["shadow"] and shown["state"] not in ("finalized", "rolled_back"):
+            filled = parts["all_known"] and parts["done"] == known
+            say(f"    shadow: {_shadow_step(one['shadow'], filled=filled)}")
     if shown["state"] in _RESUMABLE:
         say(f"  `phimask resume {shown['run_id']}` goes on with it")
     elif ASKED_TO_PAUSE in shown["holding"]:
