@@ -199,6 +199,14 @@ def test_a_second_collection_begins_anew() -> None:
     assert "batch 1:" in screen.lines[3]
 
 
+def test_what_was_done_before_a_resume_counts_as_done_and_not_as_fast() -> None:
+    screen = Screen()
+    screen.progress.notify(events.CollectionStarted(NAMESPACE, None, 10_000, 1, done=6_000))
+    screen.batch(after=10.0)
+    assert screen.lines[0] == f"{NAMESPACE}: masking 10,000 documents in place, 6,000 of them done before"
+    assert "masking, 70%, 7,000 of 10,000 documents, 30.0 s left, 100 documents/s" in screen.lines[1]
+
+
 def test_unknown_and_wrong_totals_do_no_harm() -> None:
     screen = Screen()
     screen.start(documents=0)

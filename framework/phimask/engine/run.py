@@ -223,14 +223,15 @@ class Run:
         classifier = plan.scan.classifier
         check = None if classifier is None else classifier.check.report()
         self._report.complexity(plan.namespace, plan.scan.classes, check)
-        self._tell(CollectionStarted(plan.namespace, target, plan.documents, plan.bytes))
+        partitions = Partitions(self._ledger, record.id, plan.namespace)
+        done = partitions.tally().read
+        self._tell(CollectionStarted(plan.namespace, target, plan.documents, plan.bytes, done))
         for warning in plan.warnings:
             self._tell(Warned(warning))
         validators = [
             self._registry.create("validator", one.name, one.options, rules=plan.facts)
             for one in self._profile.validators
         ]
-        partitions = Partitions(self._ledger, record.id, plan.namespace)
         quarantine = Quarantine(self._ledger, record.id, plan.namespace)
         results: list[Checked] = []
         shadow = self._shadows.get(plan.namespace)

@@ -52,13 +52,14 @@ class RunStarted(Event):
 class CollectionStarted(Event):
     """One collection begins. `documents` is how many are to be masked (estimated), `bytes` their BSON bytes.
 
-    `target` is a namespace, or None for in place.
+    `target` is a namespace, or None for in place. `done`: how many of the documents were done before a resume.
     """
 
     namespace: str
     target: str | None
     documents: int
     bytes: int
+    done: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,8 @@ class Progress(Observer):
         self._wrote = None
         if not self._console.is_terminal or self._console.is_dumb_terminal:
             target = "in place" if event.target is None else f"into {event.target}"
-            self._write(f"{event.namespace}: masking {event.documents:,} documents {target}")
+            done = f", {event.done:,} of them done before" if event.done else ""
+            self._write(f"{event.namespace}: masking {event.documents:,} documents {target}{done}")
             self._wrote = self._clock()
             return
         if self._live is None:

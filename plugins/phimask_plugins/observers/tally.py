@@ -58,6 +58,7 @@ class Tally:
         self._holding: tuple[str, ...] = ()
         self._bytes = 0
         self._documents = 0
+        self._before = 0
         self._began = 0.0
         self._last: float | None = None
         self._points: deque[tuple[float, int, int]] = deque()
@@ -91,8 +92,11 @@ class Tally:
             now = self._clock()
             self._documents = self._bytes = 0
             self._began, self._last = now, None
-            self._standing = Standing(event.namespace, event.target, "masking", 0, event.documents, now, now)
-            self._points = deque([(now, 0, 0)])
+            self._before = event.done
+            self._standing = Standing(
+                event.namespace, event.target, "masking", event.done, event.documents, now, now
+            )
+            self._points = deque([(now, event.done, 0)])
         elif isinstance(event, events.BatchFinished):
             self._batch(event)
         elif isinstance(event, events.VerificationProgress):
@@ -108,7 +112,7 @@ class Tally:
         self._advance(
             replace(
                 before,
-                done=self._documents,
+                done=self._before + self._documents,
                 batch=before.batch + 1,
                 batch_documents=event.documents,
                 batch_seconds=event.seconds,
