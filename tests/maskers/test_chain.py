@@ -111,6 +111,11 @@ def test_integers_keep_their_width_between_two():
     assert [type(one) for one in made[1].seen[0].values] == [Int64, Int64, int]
 
 
+def test_its_columns_are_long_where_one_of_its_maskers_wants_them_so():
+    assert chain(trial(), trial(long_columns=True))[0].long_columns
+    assert not chain(trial(), trial())[0].long_columns
+
+
 def test_siblings_and_subjects_go_along_with_their_values():
     first = trial({"b": FAILED}, needs_subject=True)
     second = trial(needs_siblings=True, needs_subject=True)

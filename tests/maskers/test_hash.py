@@ -41,6 +41,14 @@ def test_the_keyed_hash_agrees_with_the_standard_library(key, message):
         assert keyed.digest(message) == hmac.digest(key, message, "sha256")
 
 
+def test_several_messages_have_the_digests_that_each_has():
+    messages = [b"", b"a", b"b" * 200]
+    keyed = KeyedHash(b"k" * 32)
+    assert keyed.digests(messages) == [keyed.digest(message) for message in messages]
+    with pytest.raises(ValueError, match="masking key"):
+        KeyedHash(b"").digests(messages)
+
+
 @given(texts.filter(bool))
 def test_a_string_becomes_its_digests_first_digits(value):
     expected = hmac.new(KEY, value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
@@ -93,9 +101,12 @@ def test_an_object_id_loses_its_time_too():
 def test_a_digest_is_never_the_value_itself():
     (digest,) = mask(Hash({"length": 8}, KEY), "Ada")
     masker = Hash({"length": 8}, KEY)
-    masker._digest = lambda message: (
-        bytes.fromhex("aabbccdd") * 8 if not message.endswith(b"\0") else b"\1" * 32
-    )
+
+    def digest_of(message):
+        return bytes.fromhex("aabbccdd") * 8 if not message.endswith(b"\0") else b"\1" * 32
+
+    masker._digest = digest_of
+    masker._digests = lambda messages: [digest_of(message) for message in messages]
     assert mask(masker, "aabbccdd", "other") == ["01010101", "aabbccdd"]
     assert len(digest) == 8
 

@@ -27,7 +27,9 @@ from masking_trials import (
     told,
 )
 from oracle import Node, build, expected
+from phimask import Column, Masker
 from phimask.masking.automaton import automaton
+from phimask.masking.columns import BoundRule
 from phimask.masking.core import MaskingCore
 from phimask.masking.decoded import DecodedWalk, NeedsSplice
 from phimask.masking.outcomes import Masked, Mode, NeedsWhole, Quarantined, Unchanged
@@ -283,3 +285,24 @@ def test_the_rules_index_decides_the_counts_place() -> None:
     batch = MaskingCore(rules, None, "redact").mask([bson.encode({"b": "x"})], "whole")
     assert batch.masked == [0, 1]
     assert automaton([rule.segments for rule in rules]).named["b"][0] is not None
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_columns_are_as_long_as_their_masker_wants_them(long: bool) -> None:
+    lengths: list[int] = []
+
+    class Noted(Masker):
+        name = "noted"
+        types = frozenset({"string"})
+        long_columns = long
+
+        def mask(self, column: Column) -> list[Any]:
+            lengths.append(len(column.values))
+            return ["masked"] * len(column.values)
+
+    rules = [BoundRule(0, "a", ("a",), Noted({}))]
+    documents = [bson.encode({"_id": number, "a": "x" * 10_000}) for number in range(100)]
+    done = MaskingCore(rules, None, "redact").mask(documents, "whole")
+    assert done.masked == [100]
+    assert sum(lengths) == 100
+    assert len(lengths) == (1 if long else 4)

@@ -53,6 +53,12 @@ def test_a_document_without_an_id() -> None:
         identity(bson.encode({"a": {"_id": 1}}))
 
 
+@pytest.mark.parametrize("length", range(5, 22))
+def test_a_document_that_ends_within_its_id(length: int) -> None:
+    with pytest.raises(MalformedBsonError):
+        identity(with_id((0x07, bytes(12)))[:length])
+
+
 def test_no_repr_shows_an_id() -> None:
     assert "Ada" not in repr(identity(bson.encode({"_id": "Ada"})))
     assert repr(DocumentId(0x02, b"x")) == "DocumentId(bson_type=0x02)"

@@ -380,3 +380,25 @@ def test_after_a_batch_that_a_meter_ended_no_more_is_read_than_is_needed_and_the
     asked.clear()
     assert len(reader.read(BatchBudget(120, MANY), meter=Upto(1000))) == 120
     assert asked == [120]
+
+
+def test_a_batch_is_asked_for_in_replies_of_a_few_megabytes(collection: Any) -> None:
+    fill(collection, [bson.encode({"_id": number, "x": "x" * 100_000}) for number in range(100)])
+    asked = Asked(collection)
+    reader = BatchReader(asked, ALL, None, None)
+    found = [len(documents) for documents in batches(reader, BatchBudget(50, MANY))]
+    assert found == [50, 50]
+    assert asked.limits[0] == -50  # nobody knows yet how large they are
+    assert asked.limits[1:3] == [-27, -23]
+
+
+class Asked:
+    """A collection that notes how many documents each query asks for."""
+
+    def __init__(self, collection: Any) -> None:
+        self._collection = collection
+        self.limits: list[int] = []
+
+    def find_raw_batches(self, *args: Any, limit: int, **kwargs: Any) -> Any:
+        self.limits.append(limit)
+        return self._collection.find_raw_batches(*args, limit=limit, **kwargs)

@@ -82,28 +82,28 @@ def failing(client: MongoClient[dict[str, Any]], **fault: Any) -> Iterator[None]
 
 def test_inserting_and_inserting_again(collection: Any) -> None:
     documents = numbered(1, 2, 3, x="old")
-    assert insert(collection, documents) == Written(3)
+    assert insert(collection, by_identity(documents)) == Written(3)
     again = numbered(1, 2, 3, 4, x="new")
-    assert insert(collection, again) == Written(4, set(ids(1, 2, 3)))
+    assert insert(collection, by_identity(again)) == Written(4, set(ids(1, 2, 3)))
     assert there(collection) == by_identity(again)
 
 
 def test_inserting_after_a_part_was_inserted(collection: Any) -> None:
     documents = numbered(*range(10), x="x")
     put(collection, *documents[2:5])
-    assert insert(collection, documents) == Written(10, set(ids(2, 3, 4)))
+    assert insert(collection, by_identity(documents)) == Written(10, set(ids(2, 3, 4)))
     assert there(collection) == by_identity(documents)
 
 
 def test_nothing_to_insert(collection: Any) -> None:
-    assert insert(collection, []) == Written()
+    assert insert(collection, {}) == Written()
 
 
 def test_any_id_is_inserted_replaced_and_updated(collection: Any) -> None:
     documents = [with_id(one, NAME) for one in IDENTITIES]
     found = set(by_identity(documents))
-    assert insert(collection, documents) == Written(len(documents))
-    assert insert(collection, documents) == Written(len(documents), found)
+    assert insert(collection, by_identity(documents)) == Written(len(documents))
+    assert insert(collection, by_identity(documents)) == Written(len(documents), found)
     assert whole_documents(collection, list(found)) == by_identity(documents)
     assert update(collection, [(one, sets(Name="Bea")) for one in found]) == Written(len(documents))
     after = [with_id(one, (0x02, b"Name", text(b"Bea"))) for one in IDENTITIES]
@@ -111,7 +111,7 @@ def test_any_id_is_inserted_replaced_and_updated(collection: Any) -> None:
 
 
 def test_whole_replacement_by_any_id(collection: Any) -> None:
-    insert(collection, [with_id(one, NAME, NAME) for one in IDENTITIES])
+    insert(collection, by_identity([with_id(one, NAME, NAME) for one in IDENTITIES]))
     for one in IDENTITIES:
         masked = with_id(one, *BEAS)
         assert replaced(collection, masked) == (True, None)
@@ -139,7 +139,7 @@ ODD: dict[str, list[Node]] = {
 def test_what_is_inserted_is_there_byte_for_byte(collection: Any, nodes: list[Node]) -> None:
     raw = with_id(ONE, *nodes)
     for present in (set(), {identity(raw)}, {identity(raw)}):
-        assert insert(collection, [raw]) == Written(1, present)
+        assert insert(collection, by_identity([raw])) == Written(1, present)
         assert whole_documents(collection, [identity(raw)]) == {identity(raw): raw}
 
 
@@ -156,15 +156,15 @@ def test_what_is_inserted_is_there_byte_for_byte(collection: Any, nodes: list[No
 )
 def test_an_empty_timestamp_that_cannot_be_restored_is_refused(collection: Any, nodes: list[Node]) -> None:
     odd, good = with_id(ONE, *nodes), bson.encode({"_id": 2})
-    written = insert(collection, [odd, good])
+    written = insert(collection, by_identity([odd, good]))
     assert written == Written(1, set(), {identity(odd): writing._NOT_RESTORABLE})
     assert there(collection) == {identity(good): good}
-    assert insert(collection, [odd]).refused
+    assert insert(collection, by_identity([odd])).refused
 
 
 def test_an_empty_timestamp_as_id(collection: Any) -> None:
     raw = with_id((0x11, bytes(8)), NAME, ZERO)
-    insert(collection, [raw])
+    insert(collection, by_identity([raw]))
     assert there(collection) == {identity(raw): raw}
 
 
@@ -174,13 +174,16 @@ def test_empty_timestamps() -> None:
     )
     assert [element.key for element in empty_timestamps(raw)] == [b"t"]
     assert empty_timestamps(bson.encode({"t": Timestamp(1, 0)})) == []
+    for key in (b"\x11", b"\x11a", b"a\x11", b"a\x11b\x11"):
+        raw = build([NAME, (0x11, key, bytes(8)), NAME])
+        assert [element.key for element in empty_timestamps(raw)] == [key]
 
 
 def test_a_unique_index_refuses_and_is_not_taken_for_an_earlier_attempt(collection: Any) -> None:
     collection.create_index("Name", unique=True)
     put(collection, *numbered(1, Name=CANARY))
     documents = [*numbered(2, Name=CANARY), *numbered(3, Name="Bea"), *numbered(1, Name="Cy")]
-    written = insert(collection, documents)
+    written = insert(collection, by_identity(documents))
     assert written.present == set(ids(1))
     assert written.matched == 2
     assert list(written.refused) == ids(2)
@@ -191,7 +194,7 @@ def test_a_unique_index_refuses_and_is_not_taken_for_an_earlier_attempt(collecti
 def test_a_replacement_that_a_unique_index_refuses(collection: Any) -> None:
     collection.create_index("Name", unique=True)
     put(collection, *numbered(1, Name="Ada"), *numbered(2, Name="Bea"))
-    written = insert(collection, numbered(1, Name="Bea"))
+    written = insert(collection, by_identity(numbered(1, Name="Bea")))
     assert (written.matched, written.present, list(written.refused)) == (0, set(ids(1)), ids(1))
 
 
@@ -201,7 +204,7 @@ def test_a_unique_index_on_values_that_nobody_decodes(collection: Any) -> None:
     for number, value in enumerate(values):
         put(collection, with_id((0x10, struct.pack("<i", number)), value))
         again = with_id((0x10, struct.pack("<i", number + 10)), value)
-        assert list(insert(collection, [again]).refused) == [identity(again)]
+        assert list(insert(collection, by_identity([again])).refused) == [identity(again)]
 
 
 def test_an_update_changes_what_it_names(collection: Any) -> None:
@@ -253,11 +256,11 @@ def test_an_update_that_the_server_refuses_stops_no_other(collection: Any) -> No
 
 def test_validation_refuses(collection: Any, database: Database[dict[str, Any]]) -> None:
     database.create_collection("c", validator={"a": {"$type": "string"}})
-    assert insert(collection, numbered(1, a="x")) == Written(1)
+    assert insert(collection, by_identity(numbered(1, a="x"))) == Written(1)
     assert update(collection, [(ids(1)[0], sets(a=1))]).refused == {
         ids(1)[0]: "the server refused the write (code 121)"
     }
-    assert list(insert(collection, numbered(2, a=1)).refused) == ids(2)
+    assert list(insert(collection, by_identity(numbered(2, a=1))).refused) == ids(2)
 
 
 def test_a_write_concern_that_passes_is_transient(
@@ -268,9 +271,9 @@ def test_a_write_concern_that_passes_is_transient(
         failing(client, failCommands=["insert"], writeConcernError=fault),
         pytest.raises(PyMongoError) as raised,
     ):
-        insert(collection, numbered(1))
+        insert(collection, by_identity(numbered(1)))
     assert classify(raised.value) == "transient"
-    assert insert(collection, numbered(1)) == Written(1, set(ids(1)))
+    assert insert(collection, by_identity(numbered(1))) == Written(1, set(ids(1)))
 
 
 def test_a_write_that_no_majority_has_is_no_success(
@@ -279,7 +282,7 @@ def test_a_write_that_no_majority_has_is_no_success(
     put(collection, *numbered(1, a="x"))
     fault = {"code": 100, "errmsg": CANARY}
     for command, write in (
-        ("insert", lambda: insert(collection, numbered(2))),
+        ("insert", lambda: insert(collection, by_identity(numbered(2)))),
         ("update", lambda: update(collection, [(ids(1)[0], sets(a="m"))])),
     ):
         with (

@@ -155,7 +155,7 @@ class CopyCommitter(Committer):
         batch.refused.clear()
         self._announce(batch, journal)
         if batch.writes:
-            written = insert(self._target, [write.bson for write in batch.writes])
+            written = insert(self._target, {write.identity: write.bson for write in batch.writes})
             if written.refused:
                 batch.refused.update(written.refused)
                 journal.quarantine(batch.number or 0, written.refused)

@@ -38,6 +38,10 @@ SLICE_BYTES: Final = 2 * 1024 * 1024
 """A batch is masked in slices of so many bytes, since a value takes many times its bytes while it is masked. A larger
 document is masked in pieces."""
 
+_NEAR_BYTES: Final = 256 * 1024
+"""What is decoded of so many bytes stays in a processor's own cache until it is masked and encoded; where it does not,
+decoding alone takes more than twice as long."""
+
 _LONG: Final = 5.0
 """Seconds from which on the mask of a large document is kept for when it is asked for again."""
 
@@ -78,6 +82,8 @@ class MaskingCore:
     ) -> None:
         self._rules = tuple(rules)
         self._slice_bytes = slice_bytes
+        long = any(rule.masker.long_columns for rule in rules)
+        self._together = slice_bytes if long else min(slice_bytes, _NEAR_BYTES)
         # What a masker hears of its value's document has to be all of it.
         self._cuts = not any(
             rule.masker.needs_siblings and not isinstance(rule.masker, Unmapped) for rule in rules
@@ -131,7 +137,7 @@ class MaskingCore:
         start = size = 0
         for at, raw in enumerate(documents):
             large = self._cuts and len(raw) > self._slice_bytes
-            if start < at and (large or size + len(raw) > self._slice_bytes):
+            if start < at and (large or size + len(raw) > self._together):
                 done.add(self._mask(documents[start:at], mode, roots[start:at]))
                 start, size = at, 0
             size += len(raw)

@@ -85,6 +85,9 @@ class Masker(Component):
     needs_make: bool = False
     """Its constructor is given `make`: called with a masker's name and options as a rule has them, it answers with
     that masker, or raises ValueError."""
+    long_columns: bool = False
+    """A call costs much however few values it is given, as a round trip does: its columns are made long. Others are
+    given as many values as stay in the processor's caches."""
     containers: bool = False
     """It is given a sub-document as one value (a dict); else the engine masks each value inside it."""
     removes: bool = False

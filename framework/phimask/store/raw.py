@@ -18,6 +18,12 @@ _LOSSLESS: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
 )
 
 
+_OBJECTID: Final = 0x07
+_OBJECTID_FIRST: Final = b"\x07_id\0"
+_OBJECTID_START: Final = 9
+_OBJECTID_END: Final = 21
+
+
 class Unopened(RawBSONDocument):
     """Bytes that PyMongo sends as they are.
 
@@ -42,6 +48,8 @@ def split(reply: bytes) -> Iterator[bytes]:
 
 def identity(raw: bytes) -> DocumentId:
     """The document's `_id`; a stored document has it first. Raises MalformedBsonError where there is none."""
+    if raw.startswith(_OBJECTID_FIRST, 4) and len(raw) > _OBJECTID_END:
+        return DocumentId(_OBJECTID, raw[_OBJECTID_START:_OBJECTID_END])
     for element in elements(raw):
         if element.key == b"_id":
             return DocumentId(element.kind, raw[element.value : element.end])

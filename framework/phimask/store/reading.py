@@ -15,6 +15,9 @@ from phimask.store.source import ID_ORDER
 
 _AHEAD: Final = 1.25
 """How far past the expected number of documents a query asks, since sizes vary."""
+_REPLY_BYTES: Final = 2 * 1024 * 1024
+"""What a query asks for, about. Each reply is copied several times on its way, a large one into memory that the system
+has to clear first each time: that takes three times as long as all else about reading."""
 
 
 _NOWHERE: Final = "(no field of this name)"
@@ -121,10 +124,11 @@ class BatchReader:
         return batch.documents
 
     def _likely(self, documents: int, size: int, budget: BatchBudget) -> int:
-        """So many of the documents, if the next are like those before, as fit into what the budget leaves of bytes."""
+        """So many of the documents, if the next are like those before, as fit into a reply and what the budget leaves
+        of bytes."""
         if not self._bytes_per_document:
             return documents
-        left = max(0, budget.bytes - size)
+        left = min(_REPLY_BYTES, max(0, budget.bytes - size))
         return min(documents, int(left / self._bytes_per_document * _AHEAD) + 1)
 
     def _replies(

@@ -14,14 +14,15 @@ from pymongo.errors import BulkWriteError, OperationFailure
 
 from phimask.plugins.values import DocumentId
 from phimask.rawbson import Element, elements
-from phimask.store.raw import Unopened, by_id, document, from_to, identity
+from phimask.store.raw import Unopened, by_id, document, from_to
 from phimask.store.reading import whole_documents
 from phimask.store.retry import classify
 
 _TIMESTAMP: Final = 0x11
 _EMPTY_TIMESTAMP: Final = b"\0" * 8
-_LIKE_EMPTY_TIMESTAMP: Final = re.compile(rb"\x11[^\0]*\0\0{8}")
-"""A field that holds one, or bytes that look like it: most documents are ruled out without being taken apart."""
+_LIKE_EMPTY_TIMESTAMP: Final = re.compile(rb"\x11[^\0\x11]*\0\0{8}")
+"""A field that holds one, or bytes that look like it: most documents are ruled out without being taken apart. Of a key
+with a 0x11 in it, what follows that is found; so no byte is looked at twice."""
 _DUPLICATE_KEY: Final = 11000
 _NOT_RESTORABLE: Final = (
     "holds an empty timestamp, which the server fills in, under a key that no update names"
@@ -111,20 +112,19 @@ def why_not_replaced(masked: bytes) -> str | None:
     return None
 
 
-def insert(collection: Any, documents: Sequence[bytes]) -> Written:
-    """Insert raw documents; one that is there already (an earlier attempt's) is replaced.
+def insert(collection: Any, documents: Mapping[DocumentId, bytes]) -> Written:
+    """Insert raw documents, by their `_id`; one that is there already (an earlier attempt's) is replaced.
 
     The server puts the current time into a top-level Timestamp(0, 0) of an inserted document; an update
     that sets the field to it again does not do so, and restores it. A document where no update can name such
     a field is refused.
     """
     written = Written()
-    sendable: dict[DocumentId, bytes] = {}
-    for raw in documents:
-        if _restorable(raw):
-            sendable[identity(raw)] = raw
-        else:
-            written.refused[identity(raw)] = _NOT_RESTORABLE
+    timed = {found: raw for found, raw in documents.items() if empty_timestamps(raw)}
+    written.refused = {found: _NOT_RESTORABLE for found, raw in timed.items() if not _restorable(raw)}
+    sendable = documents
+    if written.refused:
+        sendable = {found: raw for found, raw in documents.items() if found not in written.refused}
     if not sendable:
         return written
     _add(written, _insert(collection, sendable))
@@ -139,7 +139,7 @@ def insert(collection: Any, documents: Sequence[bytes]) -> Written:
     if dollars:
         _bulk(collection, [DeleteOne(by_id(found)) for found in dollars], [*dollars])
         _add(written, _insert(collection, dollars))
-    stored = {found: raw for found, raw in sendable.items() if found not in written.refused}
+    stored = {found: raw for found, raw in timed.items() if found not in written.refused}
     _restore_timestamps(collection, stored, written)
     return written
 
@@ -162,8 +162,6 @@ def _add(written: Written, more: Written) -> None:
 def _restorable(raw: bytes) -> bool:
     """Whether an update can name each empty timestamp, and means no other field by it."""
     names = [one.key for one in empty_timestamps(raw)]
-    if not names:
-        return True
     keys = [element.key for element in elements(raw)]
     return all(_nameable(name) and keys.count(name) == 1 for name in names)
 
@@ -180,9 +178,8 @@ def _restore_timestamps(collection: Any, stored: Mapping[DocumentId, bytes], wri
     updates: dict[DocumentId, UpdateOne] = {}
     for found, raw in stored.items():
         names = empty_timestamps(raw)
-        if names:
-            fields = document(*((one.key.decode(), _TIMESTAMP, _EMPTY_TIMESTAMP) for one in names))
-            updates[found] = UpdateOne(by_id(found), {"$set": fields})
+        fields = document(*((one.key.decode(), _TIMESTAMP, _EMPTY_TIMESTAMP) for one in names))
+        updates[found] = UpdateOne(by_id(found), {"$set": fields})
     if updates:
         refused = _bulk(collection, [*updates.values()], [*updates]).refused
         written.refused.update(refused)
@@ -191,7 +188,7 @@ def _restore_timestamps(collection: Any, stored: Mapping[DocumentId, bytes], wri
 
 def empty_timestamps(raw: bytes) -> list[Element]:
     """The top-level fields that hold Timestamp(0, 0), `_id` aside."""
-    if _EMPTY_TIMESTAMP not in raw or _LIKE_EMPTY_TIMESTAMP.search(raw) is None:
+    if _LIKE_EMPTY_TIMESTAMP.search(raw) is None:
         return []
     return [
         element

@@ -56,6 +56,7 @@ class Chain(Masker):
             raise ValueError("in the chain, one masks per document and another per subject; let them agree")
         self.per_document = True in by_document
         self.writes = any(one.writes for one in self._maskers)
+        self.long_columns = any(one.long_columns for one in self._maskers)
         self.needs_siblings = any(one.needs_siblings for one in self._maskers)
         self.containers = first.containers
         self.removes = first.removes

@@ -72,6 +72,7 @@ class Command(Masker):
         },
     }
     types = SCALARS
+    long_columns = True
     changes: Literal["always", "maybe"] = "always"
 
     def __init__(self, options: Mapping[str, Any], key: bytes | None = None) -> None:

@@ -31,6 +31,7 @@ class Detokenize(Reversal):
         "properties": OPTIONS,
     }
     types = frozenset({"string"})
+    long_columns = True
     default_domain = "tokenize"
 
     def __init__(

@@ -82,6 +82,7 @@ class FreeText(Masker):
     needs_siblings = True
     needs_detectors = True
     needs_make = True
+    long_columns = True
 
     def __init__(
         self,

@@ -76,7 +76,9 @@ class Hash(Masker):
         self._digits = {"hex": self._hex, "base32": self._base32, "integer": self._decimal}[encoding]
         if self._length * math.log2(_SYMBOLS[encoding]) < _PROBABLE_BITS:
             self.uniqueness = "lossy"
-        self._digest = KeyedHash(self.key).digest
+        keyed = KeyedHash(self.key)
+        self._digest = keyed.digest
+        self._digests = keyed.digests
 
     def mask(self, column: Column) -> list[Any]:
         """Digests."""
@@ -84,8 +86,13 @@ class Hash(Masker):
         kinds = set(map(type, values))
         if len(kinds) == 1 and (shape := _SHAPES.get(*kinds)) is not None:
             to_message, from_digest = shape
-            digest = self._digest
-            results = [from_digest(digest(to_message(value))) for value in values]
+            results = [*map(from_digest, self._digests(map(to_message, values)))]
+            if True not in map(eq, results, values):
+                return results
+        elif kinds == {str} and all(values):
+            digits = self._digits
+            messages = [value.encode("utf-8", "surrogatepass") for value in values]
+            results = [digits(digest) for digest in self._digests(messages)]
             if True not in map(eq, results, values):
                 return results
         return [self._text(value) if type(value) is str else self._scalar(value) for value in values]

@@ -70,6 +70,7 @@ class KeepNull(Masker):
         self.per_document = masker.per_document
         self.needs_siblings = masker.needs_siblings
         self.writes = masker.writes
+        self.long_columns = masker.long_columns
         self.containers = masker.containers
         if masker.changes == "never":
             self.changes = "never"

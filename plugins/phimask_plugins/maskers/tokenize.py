@@ -62,6 +62,7 @@ class Tokenize(Masker):
     needs_key = True
     takes_older_keys = True
     writes = True
+    long_columns = True
 
     def __init__(
         self, options: Mapping[str, Any], key: bytes | None = None, older_keys: Sequence[bytes] = ()
