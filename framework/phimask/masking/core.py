@@ -39,8 +39,8 @@ SLICE_BYTES: Final = 2 * 1024 * 1024
 document is masked in pieces."""
 
 _NEAR_BYTES: Final = 256 * 1024
-"""What is decoded of so many bytes stays in a processor's own cache until it is masked and encoded; where it does not,
-decoding alone takes more than twice as long."""
+"""What is decoded of so many bytes stays near the processor until it is masked and encoded: of the sizes tried, from
+64 kB to 2 MB, the one that took the least time, a fifth less than 2 MB."""
 
 _LONG: Final = 5.0
 """Seconds from which on the mask of a large document is kept for when it is asked for again."""
