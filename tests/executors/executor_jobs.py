@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 from loguru import logger
 
-from phimask import Control, Interrupted, MaskingError, SafeStop, StoreError, events
+from phimask import Control, Interrupted, Lane, MaskingError, SafeStop, StoreError, events
 
 CANARY = "Wilhelmina-Oakes-0047113"
 NAMESPACE = "ehr.patients"
@@ -42,11 +42,24 @@ class FolderJob:
         self.rss = 50 * MB
         self.spent_after: int | None = None
         self.ballast = b""
+        self.deaths_of_large = 0
         self.abandoned: list[str] = []
         for number in range(partitions):
             self.mark(f"todo-{number}")
 
-    def work(self, worker: str, control: Control, tell: Callable[[events.Event], None]) -> None:
+    def set_aside(self) -> int:
+        return len(self.marks("large"))
+
+    def work(
+        self,
+        worker: str,
+        control: Control,
+        tell: Callable[[events.Event], None],
+        lane: Lane | None = None,
+    ) -> None:
+        if lane == "oversize":
+            self.work_on_large(worker, control, tell)
+            return
         for waiting in sorted(self.folder.glob("todo-*"), key=number_of):
             while control.holding and not control.stopping:
                 self.mark(f"held-{worker}-{'-'.join(control.holding)}")
@@ -70,6 +83,19 @@ class FolderJob:
                 tell(events.MemorySpent(self.rss, worker=worker))
                 while not control.stopping:
                     control.wait(0.05)
+            tell(events.PartitionFinished(NAMESPACE, number, worker))
+
+    def work_on_large(self, worker: str, control: Control, tell: Callable[[events.Event], None]) -> None:
+        for waiting in self.marks("large"):
+            if control.stopping:
+                return
+            number = number_of(waiting)
+            tell(events.PartitionStarted(NAMESPACE, number, None, worker))
+            tries = len(list(self.folder.glob(f"tried-{number}-*")))
+            self.mark(f"tried-{number}-{tries}")
+            if tries < self.deaths_of_large:
+                os._exit(3)
+            waiting.rename(self.folder / f"done-{number}-{os.getpid()}")
             tell(events.PartitionFinished(NAMESPACE, number, worker))
 
     def abandon(self, worker: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from phimask import Control, MaskingError, StopSignal, events
+from phimask import Control, Lane, MaskingError, StopSignal, events
 from phimask.testing import check_executor
 from phimask_plugins.executors.inline import InlineExecutor
 
@@ -18,7 +18,17 @@ class Job:
         self.called: list[tuple[str, Control]] = []
         self.error = error
 
-    def work(self, worker: str, control: Control, tell: Callable[[events.Event], None]) -> None:
+    def set_aside(self) -> int:
+        raise AssertionError("nobody does the lanes one by one here")
+
+    def work(
+        self,
+        worker: str,
+        control: Control,
+        tell: Callable[[events.Event], None],
+        lane: Lane | None = None,
+    ) -> None:
+        assert lane is None
         self.called.append((worker, control))
         tell(events.Paused("memory", 1.0, worker))
         if self.error is not None:

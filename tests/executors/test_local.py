@@ -329,6 +329,55 @@ def test_a_worker_within_its_memory_stays(tmp_path: Path) -> None:
     assert told.warnings == ""
 
 
+# Documents that were set aside
+
+
+def test_what_is_set_aside_has_a_process_of_its_own_after_all_others(tmp_path: Path) -> None:
+    job = FolderJob(tmp_path, 6, seconds=0.02)
+    for number in (100, 101):
+        job.mark(f"large-{number}")
+    told = run(job, workers=2)
+    assert job.done == [0, 1, 2, 3, 4, 5, 100, 101]
+    apart = {path.name.split("-")[2] for path in job.marks("done") if executor_jobs.number_of(path) >= 100}
+    ordinary = {path.name.split("-")[2] for path in job.marks("done") if executor_jobs.number_of(path) < 100}
+    assert len(apart) == 1
+    assert not apart & ordinary
+    last = [event.partition for event in told.of(events.PartitionFinished)][-2:]
+    assert last == [100, 101]
+    assert told.ends == {"done": 3}
+
+
+def test_it_may_die_of_each_of_them_as_long_as_it_gets_further(tmp_path: Path) -> None:
+    """Together they are more deaths than there may be."""
+    job = FolderJob(tmp_path, 2)
+    job.deaths_of_large = 2
+    for number in (100, 101, 102):
+        job.mark(f"large-{number}")
+    told = run(job, workers=2, restarts=2)
+    assert job.done == [0, 1, 100, 101, 102]
+    assert told.ends["died"] == 6
+    assert job.abandoned == ["w1"] * 6
+
+
+def test_one_that_gets_no_further_ends_the_run_safely(tmp_path: Path) -> None:
+    job = FolderJob(tmp_path, 2)
+    job.deaths_of_large = 9
+    job.mark("large-100")
+    with pytest.raises(SafeStop, match="3 workers died or hung"):
+        run(job, workers=2, restarts=2)
+    assert job.done == [0, 1]
+
+
+def test_after_a_stop_they_are_left_for_a_resume(tmp_path: Path) -> None:
+    job = FolderJob(tmp_path, 3)
+    job.mark("large-100")
+    control = StopSignal()
+    told = Told(lambda event: control.stop() if isinstance(event, events.WorkerEnded) else None)
+    run(job, told, control)
+    assert job.done == [0, 1, 2]
+    assert told.ends == {"done": 1}
+
+
 # Their number
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pymongo import MongoClient, monitoring
 from pymongo.errors import PyMongoError
@@ -28,7 +28,9 @@ from phimask.masking.core import MaskingCore
 from phimask.masking.covered import covered_values
 from phimask.masking.fingerprints import Fingerprint
 from phimask.planning.conditions import Conditions
+from phimask.plugins.values import DocumentId, Lane
 from phimask.store.connect import raw_collection
+from phimask.store.raw import identity
 from phimask.store.reading import BatchReader
 from phimask.store.retry import classify
 from replica_set import Client
@@ -38,8 +40,10 @@ RULES: Rules = [(("Count",), SUCCESSOR)]
 RUN = "run"
 DOCUMENTS = "documents"
 PREFIX = "ledger"
-PROJECTION: Mapping[str, Any] = {"Count": 1}
+PROJECTION: Mapping[str, Any] = {"Count": 1, "Pad": 1}
 BATCH = 3
+OVERSIZE = 80
+"""Documents of more bytes are set aside."""
 _BLOCKED = 60.0
 
 
@@ -168,9 +172,10 @@ class SteppedWorker:
             self.gate.end()
 
     def _work(self) -> None:
-        while (lease := self._persist(lambda: self._partitions.lease(self.name))) is not None:
-            with contextlib.suppress(LeaseLost):
-                self._one(lease)
+        for lane in get_args(Lane):
+            while (lease := self._persist(lambda: self._partitions.lease(self.name, lane))) is not None:  # noqa: B023
+                with contextlib.suppress(LeaseLost):
+                    self._one(lease)
 
     def _one(self, lease: Lease) -> None:
         journal = Journal(
@@ -181,8 +186,13 @@ class SteppedWorker:
             fingerprint=None if self._guard else self._fingerprint,
         )
         self._persist(lambda: self._take_up(journal))
-        self._mask(journal)
-        self._persist(lambda: journal.finish(done=True))
+        giant = self._mask(journal)
+        if giant is None:
+            self._persist(lambda: journal.finish(done=True))
+            return
+        if giant != lease.upto:
+            self._persist(lambda: journal.split(giant))
+        self._persist(journal.set_aside)
 
     @staticmethod
     def _persist(ask: Callable[[], Answer]) -> Answer:
@@ -207,28 +217,34 @@ class SteppedWorker:
                 PROJECTION,
             )
 
-    def _mask(self, journal: Journal) -> None:
-        """As the engine's loop does it: the next batch is read and masked before the last one is written."""
-        reader = BatchReader(self._source, journal.lease.partition, None, PROJECTION)
+    def _mask(self, journal: Journal) -> DocumentId | None:
+        """As the engine's loop does it: the next batch is read and masked before the last one is written. Answers with
+        a document that is to be set aside, if one comes."""
+        lease = journal.lease
+        oversize = None if lease.lane == "oversize" else OVERSIZE
+        reader = BatchReader(self._source, lease.partition, None, PROJECTION, oversize=oversize)
         pending: Batch | None = None
         while True:
-            batch = self._persist(lambda: self._read(reader))
-            if batch is not None:
+            batch = self._persist(lambda: self._read(reader, oversize))
+            if isinstance(batch, Batch):
                 reader.position = batch.upto
             if pending is not None:
                 self._commit(pending, journal)
-            if batch is None:
-                return
+            if not isinstance(batch, Batch):
+                return batch
             pending = batch
 
     def _commit(self, batch: Batch, journal: Journal) -> None:
         self._persist(lambda: self._committer.commit(batch, journal))
 
-    def _read(self, reader: BatchReader) -> Batch | None:
+    def _read(self, reader: BatchReader, oversize: int | None) -> Batch | DocumentId | None:
         session = self._committer.begin()
+        giant: DocumentId | None = None
         try:
             documents = reader.read(BatchBudget(BATCH, 1 << 20), session)
-            if documents:
+            if documents and oversize is not None and len(documents[0]) > oversize:
+                giant = identity(documents[0])
+            elif documents:
                 return self._preparer.prepare(documents, whole=False, session=session)
         except BaseException:
             if session is not None:
@@ -236,4 +252,4 @@ class SteppedWorker:
             raise
         if session is not None:
             session.end_session()
-        return None
+        return giant

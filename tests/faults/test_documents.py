@@ -43,6 +43,30 @@ def test_poisoned_document(poison: str, trial: Trial, chance: random.Random) -> 
     assert run.report["restarts"] >= len(bad)
 
 
+@pytest.mark.parametrize(
+    "poison", [pytest.param("crash", marks=pytest.mark.strikes(2)), pytest.param("hang")]
+)
+def test_poisoned_document_that_was_set_aside(poison: str, trial: Trial, chance: random.Random) -> None:
+    """Its process is tried twice; then it is listed, and other documents of its size are masked."""
+    patience = "4s" if poison == "hang" else "5m"
+    trial.project.settings["executor"] = (
+        f"{{name: local, options: {{workers: 2, backoff: 10ms, restarts: 3, patience: {patience}}}}}"
+    )
+    trial.project.settings["memory__oversize"] = "1MB"
+    large = chance.sample(range(DOCUMENTS), 5)
+    bad = large[: 2 if poison == "crash" else 1]
+    for number in range(DOCUMENTS):
+        one = person(chance, number, f"poison-{poison}" if number in bad else "")
+        trial.people.insert_one({**one, "Numbers": list(range(100_000))} if number in large else one)
+    trial.freeze()
+    run = trial.project.run()
+    run.wait()
+    for _ in bad:
+        trial.strike(poison)
+    trial.judge(run, left_out=tuple(bad))
+    assert run.report["restarts"] == 2 * len(bad)
+
+
 Shape = Callable[[random.Random, list[Node]], None]
 """Makes of a document what no tool expects."""
 

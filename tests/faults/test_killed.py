@@ -115,3 +115,31 @@ def test_killed(who: str, guard: str, trial: Trial, chance: random.Random) -> No
     trial.project.hurry()
     run.wait()
     trial.judge(run)
+
+
+SETTING_ASIDE = {
+    "the rest is given away": Step("findAndModify", PARTITIONS, "reply", b"\x03split\0"),
+    "before the rest is a partition": Step("insert", PARTITIONS, "request", b"split_off\0\x01"),
+    "the rest is a partition": Step("insert", PARTITIONS, "reply", b"split_off\0\x01"),
+    "before it waits in its lane": Step("findAndModify", PARTITIONS, "request", b"oversize\0"),
+    "it waits in its lane": Step("findAndModify", PARTITIONS, "reply", b"oversize\0"),
+}
+
+
+@pytest.mark.strikes(len(SETTING_ASIDE))
+@GUARDS
+def test_worker_killed_while_it_sets_documents_aside(guard: str, trial: Trial, chance: random.Random) -> None:
+    begin(trial, guard)
+    trial.project.settings["memory__oversize"] = "1MB"
+    for number in range(DOCUMENTS // 5):
+        large = {"Numbers": list(range(100_000))} if number % 12 == 5 else {}
+        trial.people.insert_one({**person(chance, number), **large})
+    trial.freeze()
+    run = trial.project.run(pace=PACE)
+    for name, step in SETTING_ASIDE.items():
+        trap = set_trap(trial, run, step, 1)
+        run.until(trap.sprung.is_set, str(trap))
+        trial.strike(name)
+    trial.project.hurry()
+    run.wait()
+    trial.judge(run)

@@ -255,6 +255,26 @@ def test_a_split_that_fails_half_way_and_is_tried_again_loses_no_document(
     assert partitions.lease("four") is None
 
 
+def test_what_is_set_aside_waits_in_a_lane_of_its_own(partitions: Partitions, ledger: Ledger) -> None:
+    lease = partitions.lease("one")
+    assert lease is not None
+    lease.watermark, lease.batch = an_id(3), 1
+    partitions.split(lease, an_id(4))
+    partitions.set_aside(lease)
+    ordinary = [partitions.lease("two"), partitions.lease("two"), partitions.lease("three")]
+    ledger.partitions.update_many({"lane": "ordinary"}, {"$unset": {"lane": 1}})  # as they were entered once
+    got = {(one.partition.after, one.partition.upto, one.lane) for one in ordinary if one is not None}
+    assert got == {(an_id(10), an_id(20), "ordinary"), (an_id(4), an_id(10), "ordinary")}
+    assert partitions.states("ordinary") == {"open": 0, "leased": 2, "done": 0}
+    assert partitions.states("oversize") == {"open": 1, "leased": 0, "done": 0}
+    assert partitions.states() == {"open": 1, "leased": 2, "done": 0}
+    apart = partitions.lease("four", "oversize")
+    assert apart is not None
+    assert (apart.partition.after, apart.partition.upto, apart.lane) == (an_id(3), an_id(4), "oversize")
+    assert (apart.batch, apart.crashes) == (1, 0)
+    assert partitions.lease("five", "oversize") is None
+
+
 def test_of_two_who_cut_at_once_one_stops(partitions: Partitions) -> None:
     """A coordinator that was taken for dead cuts elsewhere than the one that goes on with its run."""
     assert len(list(partitions.add([Partition(0, an_id(20), an_id(30), 10)], 2))) == 1

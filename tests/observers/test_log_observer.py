@@ -63,6 +63,12 @@ EXPECTED = [
     (events.Paused("memory", 1.5), "INFO", "stood still for 1.500 s: memory"),
     (events.Paused("memory", 1.5, "w2"), "INFO", "w2 stood still for 1.500 s: memory"),
     (
+        events.SetAside("ehr.a", 3, 16_000_000, "w2"),
+        "INFO",
+        "ehr.a: partition 3 begins with a document of 16000000 bytes now and is set aside: it is masked after all "
+        "others",
+    ),
+    (
         events.MemorySpent(700, "w2"),
         "WARNING",
         "w2 holds 700 bytes and cannot give them back but by its end",

@@ -26,6 +26,7 @@ def memory_settings(values: Mapping[str, Any]) -> Memory:
         results=values["results"],
         cache=values["cache"],
         read_ahead=values["read_ahead"],
+        oversize=values["oversize"],
         collector=Collector(
             freeze=collector["freeze"],
             thresholds=None if thresholds is None else tuple(thresholds),

@@ -175,13 +175,15 @@ class Memory:
     """What a worker's batches may take, in bytes, None: as much as the batch sizer's bounds come to.
 
     documents: as read, until they are written; results: masked, until they are written; cache: what maskers put aside.
-    read_ahead: a batch is read while the one before is masked.
+    read_ahead: a batch is read while the one before is masked. oversize: a document of more, as it was read, is masked
+    after all others, alone; None: none is.
     """
 
     documents: int | None
     results: int | None
     cache: int | None
     read_ahead: bool
+    oversize: int | None
     collector: Collector
 
 

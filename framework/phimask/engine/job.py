@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 from pymongo.errors import PyMongoError
 
@@ -47,7 +47,9 @@ from phimask.plugins.events import BreakerTripped, Event, Paused, Warned
 from phimask.plugins.interfaces import Control
 from phimask.plugins.loading import disabled_plugins, load_registry
 from phimask.plugins.registry import Registry
+from phimask.plugins.values import Lane
 from phimask.store.connect import Client, connect, raw_collection
+from phimask.store.retry import terminal_error
 from phimask.vault.records import Place
 from phimask.vault.vault import Vault, open_vault
 
@@ -110,7 +112,19 @@ class MaskingJob:
             Partitions(ledger, self.run, self.namespace).abandon(worker)
             ledger.workers.delete_one({"_id": {"run": self.run, "worker": worker}})
 
-    def work(self, worker: str, control: Control, tell: Callable[[Event], None]) -> None:
+    def set_aside(self) -> int:
+        """How many partitions wait in the lane of oversize documents. Raises StoreError."""
+        try:
+            with connect(self.ledger.uri) as client:
+                ledger = Ledger(client, self.ledger.database, self.ledger.collection)
+                states = Partitions(ledger, self.run, self.namespace).states("oversize")
+        except PyMongoError as error:
+            raise terminal_error(error, "asking the ledger for documents that were set aside") from None
+        return states["open"] + states["leased"]
+
+    def work(
+        self, worker: str, control: Control, tell: Callable[[Event], None], lane: Lane | None = None
+    ) -> None:
         """Lease partitions and mask them, in this process, until none is left or `control.stopping`."""
         return_large_blocks()
         with contextlib.ExitStack() as stack:
@@ -125,7 +139,8 @@ class MaskingJob:
             vault = None
             if self.vault and self.keys and (setting := self.configuration.profile.undo.vault) is not None:
                 vault = stack.enter_context(open_vault(setting, self.run, self.keys[0], create=False))
-            self._worker(worker, control, tell, client, vault).work()
+            lanes = get_args(Lane) if lane is None else (lane,)
+            self._worker(worker, control, tell, client, vault, lanes).work()
 
     def _keep(self, vault: Vault, fingerprint: Fingerprint) -> Keep:
         def keep(journal: Journal, batch: Batch) -> None:
@@ -149,6 +164,7 @@ class MaskingJob:
         tell: Callable[[Event], None],
         client: Callable[[Secret], Client],
         vault: Vault | None,
+        lanes: Sequence[Lane],
     ) -> Worker:
         profile = self.configuration.profile
         project = self.configuration.project
@@ -281,7 +297,7 @@ class MaskingJob:
                 intents=self.journal,
             )
 
-        return Worker(means, ledger, self.run, journal, take_up)
+        return Worker(means, ledger, self.run, journal, take_up, lanes)
 
     def _applied(self, client: Client) -> Applied:
         """Beside the documents, in the database and under the prefix that the ledger has."""

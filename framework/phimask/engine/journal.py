@@ -148,6 +148,11 @@ class Journal:
         with self._lock:
             self._partitions.split(self.lease, middle)
 
+    def set_aside(self) -> None:
+        """What is left waits in the lane of oversize documents; no batch is open."""
+        with self._lock:
+            self._partitions.set_aside(self.lease)
+
     def finish(self, *, done: bool) -> None:
         """The partition is done, or left for whoever comes next, who will have to see what became of an open batch."""
         with self._lock:

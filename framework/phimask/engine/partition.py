@@ -26,9 +26,9 @@ from phimask.engine.resident import ResidentMemory
 from phimask.engine.splitting import middle_of
 from phimask.engine.takeover import POISON
 from phimask.masking.outcomes import MAX_DOCUMENT_BYTES
-from phimask.plugins.events import BatchFinished, Event, PartitionFinished, PartitionStarted, Paused
+from phimask.plugins.events import BatchFinished, Event, PartitionFinished, PartitionStarted, Paused, SetAside
 from phimask.plugins.interfaces import BatchSizer, Control, MemoryGovernor
-from phimask.plugins.values import BatchBudget, BatchCost, ComplexityClass
+from phimask.plugins.values import BatchBudget, BatchCost, ComplexityClass, DocumentId
 from phimask.store.raw import identity
 from phimask.store.reading import BatchReader
 
@@ -93,6 +93,8 @@ class PartitionLoop:
         )
         self.persist = self._asking.persist
         self._pending: _Pending | None = None
+        self._oversize: int | None = None
+        self._giant: tuple[DocumentId, int] | None = None
 
     def run(self, journal: Journal) -> None:
         """Mask a partition to its end, or to the batch at which the end is asked for.
@@ -104,9 +106,13 @@ class PartitionLoop:
         means.emit(
             PartitionStarted(means.namespace, partition.number, partition.documents, worker=means.worker)
         )
-        reader = BatchReader(means.source, partition, means.query, means.projection, means.classify)
+        self._giant = None
+        self._oversize = None if lease.lane == "oversize" else means.memory.oversize
+        reader = BatchReader(
+            means.source, partition, means.query, means.projection, means.classify, self._oversize
+        )
         self._leave_out_poison(journal, reader)
-        died_here = lease.crashes >= _CAREFUL_CRASHES or lease.struck is not None
+        died_here = lease.crashes >= _CAREFUL_CRASHES or lease.struck is not None or lease.lane == "oversize"
         self._careful = _CAREFUL_DOCUMENTS if died_here else 0
         finished = False
         with (
@@ -123,7 +129,7 @@ class PartitionLoop:
                     self._hold()
                     found = self._next(reader, ahead, journal)
                     if found is None:
-                        finished = not means.control.stopping
+                        finished = not means.control.stopping and self._giant is None
                         break
                     batch, as_read = found
                     try:
@@ -140,6 +146,9 @@ class PartitionLoop:
                         self._split(journal, reader)
             finally:
                 self._settle(journal)
+        if self._giant is not None:
+            self._set_aside(journal, *self._giant)
+            return
         self.persist(lambda: journal.finish(done=finished))
         if finished:
             means.emit(PartitionFinished(means.namespace, partition.number, worker=means.worker))
@@ -163,6 +172,10 @@ class PartitionLoop:
                 as_read.drop(means.resident)
                 return None
             reader.position = identity(as_read.documents[-1])
+        if self._oversize is not None and len(as_read.documents[0]) > self._oversize:
+            self._giant = identity(as_read.documents[0]), len(as_read.documents[0])
+            as_read.drop(means.resident)
+            return None
         results = means.memory.results
         if (
             results is not None
@@ -279,6 +292,15 @@ class PartitionLoop:
             reader.end_at(middle)
         else:
             journal.lease.split_wanted = False
+
+    def _set_aside(self, journal: Journal, giant: DocumentId, size: int) -> None:
+        """All before this document is done: what is left of the partition, cut down to it alone, waits in another lane.
+        What lies behind becomes a partition first, so that nothing is ever in none."""
+        means, lease = self._means, journal.lease
+        if lease.upto != giant:
+            self.persist(lambda: journal.split(giant))
+        self.persist(journal.set_aside)
+        means.emit(SetAside(means.namespace, lease.number, size, worker=means.worker))
 
     def _hold(self) -> None:
         """Stand still as long as there are reasons to."""

@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import psutil
@@ -18,6 +18,7 @@ from phimask.engine.partition import Means, PartitionLoop
 from phimask.ledger.opening import Ledger
 from phimask.ledger.partitions import RENEWAL_SECONDS, Lease, LeaseLost, Partitions
 from phimask.ledger.runs import Runs
+from phimask.plugins.values import Lane
 
 _LOOK_SECONDS: Final = 0.3
 """How long to wait before looking again whether somebody left a partition behind."""
@@ -25,8 +26,8 @@ _LOOKS_BEFORE_SPLIT: Final = 3
 
 
 class Worker:
-    """Works for one collection of a run. `journal` makes a partition's journal; `take_up` settles what the holder
-    before left open."""
+    """Works for one collection of a run, lane after lane. `journal` makes a partition's journal; `take_up` settles what
+    the holder before left open."""
 
     def __init__(
         self,
@@ -35,6 +36,7 @@ class Worker:
         run: str,
         journal: Callable[[Lease, Partitions], Journal],
         take_up: Callable[[Journal], None],
+        lanes: Sequence[Lane],
     ) -> None:
         self._means = means
         self._ledger = ledger
@@ -43,28 +45,33 @@ class Worker:
         self._runs = Runs(ledger)
         self._make_journal = journal
         self._take_up = take_up
+        self._lanes = lanes
         self._loop = PartitionLoop(means)
 
     def work(self) -> None:
         """Raises SafeStop, Interrupted, MaskingError or StoreError; the partition in hand is left for others then."""
-        control = self._means.control
-        looks = 0
         self._count_against_limit(self._loop.persist(self._partitions.tally).read)
         with _Alive(self._ledger, self._run, self._means.worker) as alive:
-            while not control.stopping:
-                if self._means.remaining == 0:
-                    return
-                lease = self._loop.persist(lambda: self._partitions.lease(self._means.worker))
-                if lease is not None:
-                    looks = 0
-                    self._one(lease, alive)
-                elif self._loop.persist(self._all_done):
-                    return
-                else:
-                    looks += 1
-                    if looks % _LOOKS_BEFORE_SPLIT == 0:
-                        self._loop.persist(self._partitions.want_splits)
-                    control.wait(_LOOK_SECONDS)
+            for lane in self._lanes:
+                self._one_lane(lane, alive)
+
+    def _one_lane(self, lane: Lane, alive: _Alive) -> None:
+        control = self._means.control
+        looks = 0
+        while not control.stopping:
+            if self._means.remaining == 0:
+                return
+            lease = self._loop.persist(lambda: self._partitions.lease(self._means.worker, lane))
+            if lease is not None:
+                looks = 0
+                self._one(lease, alive)
+            elif self._loop.persist(lambda: self._all_done(lane)):
+                return
+            else:
+                looks += 1
+                if looks % _LOOKS_BEFORE_SPLIT == 0:
+                    self._loop.persist(self._partitions.want_splits)
+                control.wait(_LOOK_SECONDS)
 
     def _one(self, lease: Lease, alive: _Alive) -> None:
         journal = self._make_journal(lease, self._partitions)
@@ -86,11 +93,11 @@ class Worker:
         if self._means.remaining is not None:
             self._means.remaining = max(self._means.remaining - documents, 0)
 
-    def _all_done(self) -> bool:
-        """Nothing is open or held by anybody, and nothing more will be cut."""
+    def _all_done(self, lane: Lane) -> bool:
+        """Nothing of the lane is open or held by anybody, and nothing more will be cut."""
         if not self._runs.is_cut(self._run, self._means.namespace):
             return False
-        states = self._partitions.states()
+        states = self._partitions.states(lane)
         return not (states["open"] or states["leased"])
 
 

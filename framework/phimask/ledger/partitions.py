@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
@@ -21,7 +21,7 @@ from phimask.errors import SafeStop
 from phimask.ledger.identities import joined, packed, parted, unpacked
 from phimask.ledger.opening import Ledger
 from phimask.observing.tally import Tally, total
-from phimask.plugins.values import DocumentId, Partition
+from phimask.plugins.values import DocumentId, Lane, Partition
 
 LEASE_SECONDS: Final = 30.0
 """How long a lease lasts unless it is renewed."""
@@ -100,7 +100,7 @@ class Lease:
     `watermark` is the `_id` up to which everything is done; `batch` the number of the last batch that is closed;
     `intent` a batch that was begun and not closed, by the holder before; `crashes` how many holders in a row died
     without closing a batch; `struck` the document that one of them had in hand alone when it died; `poison` one that
-    two of them had; `split` a part that is given away and not entered yet.
+    two of them had; `split` a part that is given away and not entered yet; `lane` the one that it waits in.
     """
 
     number: int
@@ -119,6 +119,7 @@ class Lease:
     first_batch: int = 0
     split_wanted: bool = False
     split: Mapping[str, Any] | None = None
+    lane: Lane = "ordinary"
 
     @property
     def partition(self) -> Partition:
@@ -166,6 +167,7 @@ class Partitions:
         document = {
             "_id": self._id(number),
             "split_off": split_off,
+            "lane": "ordinary",
             "after": packed(after),
             "upto": packed(upto),
             "end": packed(upto),  # stays, whatever is split off
@@ -204,8 +206,8 @@ class Partitions:
         found = self._kept.find_one({**self._all, "split_off": False}, sort=[("_id.number", -1)])
         return None if found is None else (found["_id"]["number"], unpacked(found["end"]))
 
-    def lease(self, worker: str) -> Lease | None:
-        """The first partition that nobody holds, or whose holder's lease expired; None: there is none now."""
+    def lease(self, worker: str, lane: Lane = "ordinary") -> Lease | None:
+        """The lane's first partition that nobody holds, or whose holder's lease expired; None: there is none now."""
         expired = {"$lt": ["$renewed", {"$subtract": ["$$NOW", int(self._lease_seconds * 1000)]}]}
         free: list[dict[str, Any]] = [
             {"state": "open"},
@@ -219,7 +221,7 @@ class Partitions:
         again = {"$and": [in_hand, {"$eq": ["$suspect", "$struck"]}]}
         asked = time.monotonic()
         found = self._kept.find_one_and_update(
-            {**self._all, "$or": free},
+            {**self._all, **_in_lane(lane), "$or": free},
             [
                 {
                     "$set": {
@@ -256,6 +258,7 @@ class Partitions:
             expires=self._expiry(asked),
             first_batch=found["batch"],
             split=found["split"],
+            lane=found.get("lane", "ordinary"),
         )
         with contextlib.suppress(LeaseLost):  # as its first write will find
             self._finish_split(lease)
@@ -293,14 +296,28 @@ class Partitions:
         """The holder ends at a batch's end; whoever comes next goes on there. Raises LeaseLost."""
         self._close(lease, "open")
 
+    def set_aside(self, lease: Lease) -> None:
+        """What is left of it waits for whoever takes the lane of oversize documents. Raises LeaseLost.
+
+        As `release`; the lane changes in the same write.
+        """
+        self._close(lease, "open", lane="oversize")
+
     def leave(self, lease: Lease) -> None:
         """The holder ends with a batch open; whoever comes next finds out what became of it. Raises LeaseLost."""
         self._write(lease, {"state": "open", "worker": None})
 
-    def _close(self, lease: Lease, state: str) -> None:
+    def _close(self, lease: Lease, state: str, **besides: Any) -> None:
         self._write(
             lease,
-            {**self._progress(lease), "intent": None, "crashes": 0, "state": state, "worker": None},
+            {
+                **self._progress(lease),
+                "intent": None,
+                "crashes": 0,
+                "state": state,
+                "worker": None,
+                **besides,
+            },
         )
 
     def _write(self, lease: Lease, fields: dict[str, Any]) -> None:
@@ -360,10 +377,11 @@ class Partitions:
         """The workers that hold a partition."""
         return sorted(self._kept.distinct("worker", {**self._all, "state": "leased"}))
 
-    def states(self) -> dict[str, int]:
-        """How many partitions are open, leased, done."""
+    def states(self, *lanes: Lane) -> dict[str, int]:
+        """How many partitions are open, leased, done: in these lanes, or in all."""
+        chosen: list[Mapping[str, Any]] = [_in_lane(lane) for lane in lanes or get_args(Lane)]
         pipeline: list[Mapping[str, Any]] = [
-            {"$match": self._all},
+            {"$match": {**self._all, "$or": chosen}},
             {"$group": {"_id": "$state", "count": {"$sum": 1}}},
         ]
         counts = {one["_id"]: int(one["count"]) for one in self._kept.aggregate(pipeline)}
@@ -380,6 +398,10 @@ class Partitions:
 
     def _id(self, number: int) -> dict[str, Any]:
         return {"run": self._run, "namespace": self._namespace, "number": number}
+
+
+def _in_lane(lane: Lane) -> dict[str, Any]:
+    return {"lane": "oversize" if lane == "oversize" else {"$ne": "oversize"}}
 
 
 _FIRST_SPLIT: Final = 1_000_000_000

@@ -27,6 +27,7 @@ __all__ = [
     "RunFinished",
     "RunStarted",
     "Scaled",
+    "SetAside",
     "VerificationProgress",
     "Warned",
     "WorkerEnded",
@@ -110,6 +111,16 @@ class PartitionFinished(Event):
 
     namespace: str
     partition: int
+    worker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside(Event):
+    """A document of more than `memory.oversize` bytes got a partition of its own, which is masked after all others."""
+
+    namespace: str
+    partition: int
+    bytes: int
     worker: str = ""
 
 

@@ -27,6 +27,7 @@ from phimask.plugins.values import (
     DocumentPair,
     Expected,
     Finding,
+    Lane,
     MemoryReading,
     Partition,
     Phase,
@@ -289,13 +290,20 @@ class Job(Protocol):
         """How many partitions there are, as far as is known: more workers than that find nothing to do."""
         ...
 
-    def work(self, worker: str, control: Control, tell: Callable[[Event], None]) -> None:
-        """Lease partitions and mask them, here, until none is left or `control.stopping`.
+    def work(
+        self, worker: str, control: Control, tell: Callable[[Event], None], lane: Lane | None = None
+    ) -> None:
+        """Lease partitions of a lane and mask them, here, until none is left or `control.stopping`. Without a lane:
+        all, those of oversize documents last.
 
         `worker` is a name that no other worker of the run has meanwhile. Raises phimask.PhimaskError and its kinds
         (SafeStop, Interrupted, MaskingError, StoreError); partitions that it holds then wait for the end of their
         leases, or for `abandon`.
         """
+        ...
+
+    def set_aside(self) -> int:
+        """How many partitions wait in the lane of oversize documents now. Raises phimask.StoreError."""
         ...
 
     def abandon(self, worker: str) -> None:

@@ -81,6 +81,11 @@ class Partition:
     documents: int | None = None
 
 
+Lane = Literal["ordinary", "oversize"]
+"""Where partitions wait: those of documents that are too large for the ordinary way, one each, have a lane of their
+own."""
+
+
 class BatchBudget(NamedTuple):
     """The most that the next batch may hold: a count and BSON bytes."""
 

@@ -27,9 +27,14 @@ class _Batch:
     """A batch being filled, until one of its bounds is reached."""
 
     def __init__(
-        self, budget: BatchBudget, meter: Meter | None, classify: Callable[[bytes], ComplexityClass]
+        self,
+        budget: BatchBudget,
+        meter: Meter | None,
+        classify: Callable[[bytes], ComplexityClass],
+        oversize: int | None,
     ) -> None:
         self._budget = budget
+        self._oversize = oversize
         self._meter = meter
         self._classify = classify
         self.documents: list[bytes] = []
@@ -46,6 +51,8 @@ class _Batch:
         """Take the next document in, the first one always; false: it belongs to the next batch."""
         size = len(raw)
         if self.documents and self.size + size > self._budget.bytes:
+            return False
+        if self.documents and self._oversize is not None and size > self._oversize:
             return False
         if self._meter is not None:
             kind = self._classify(raw)
@@ -78,7 +85,7 @@ class BatchReader:
     A query's reply is at most 16 MiB (MongoDB's reply limit) and holds one document at least; what lies
     beyond the budget is left for the next query. There is no cursor between batches, so nothing expires.
     `classify` tells a document's class from its bytes; after a read with a meter, `classes` has the documents and
-    bytes of each class.
+    bytes of each class. A document of more than `oversize` bytes begins a batch.
     """
 
     def __init__(
@@ -88,12 +95,14 @@ class BatchReader:
         query: Mapping[str, Any] | None,
         projection: Mapping[str, Any] | None,
         classify: Callable[[bytes], ComplexityClass] | None = None,
+        oversize: int | None = None,
     ) -> None:
         self._collection = collection
         self._partition = partition
         self._query = query
         self._projection = _to_the_end(projection)
         self._classify = classify or _unknown
+        self._oversize = oversize
         self._bytes_per_document = 0.0
         self._metered: int | None = None
         self.classes: Mapping[ComplexityClass, tuple[int, int]] = {}
@@ -106,7 +115,7 @@ class BatchReader:
 
         `meter` is a fresh one: it may end the batch before the budget does.
         """
-        batch = _Batch(budget, meter, self._classify)
+        batch = _Batch(budget, meter, self._classify, self._oversize)
         position = self.position
         # Where a meter ended the last batch, as much more would be read in vain; what then lacks is asked for after.
         at_once = budget.documents

@@ -14,7 +14,7 @@ import psutil
 from phimask.errors import MaskingError
 from phimask.plugins import events
 from phimask.plugins.interfaces import BatchSizer, Control, Executor, MemoryGovernor, Meter
-from phimask.plugins.values import BatchBudget, BatchCost, ComplexityClass, MemoryReading, Pressure
+from phimask.plugins.values import BatchBudget, BatchCost, ComplexityClass, Lane, MemoryReading, Pressure
 from phimask.testing.making import check_class, make, require
 
 _BYTES_A_SECOND: Final = 4_000_000
@@ -193,7 +193,17 @@ class _Job:
         for number in range(partitions):
             (self.folder / f"todo-{number:03}").touch()
 
-    def work(self, worker: str, control: Control, tell: Callable[[events.Event], None]) -> None:
+    def set_aside(self) -> int:
+        """See phimask.Job."""
+        return 0
+
+    def work(
+        self,
+        worker: str,
+        control: Control,
+        tell: Callable[[events.Event], None],
+        lane: Lane | None = None,  # noqa: ARG002  (nothing is large here)
+    ) -> None:
         """See phimask.Job."""
         for waiting in sorted(self.folder.glob("todo-*")):
             while control.holding and not control.stopping:

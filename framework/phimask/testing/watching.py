@@ -273,6 +273,7 @@ EVENTS: Final[tuple[events.Event, ...]] = (
         missing=0, rss_bytes=0,
     ),
     events.Paused(reason="memory", seconds=1.5, worker="w1"),
+    events.SetAside(namespace=_AT, partition=0, bytes=16_000_000, worker="w1"),
     events.Scaled(before=2, workers=4, because="2 have 9.1 MB/s: trying 4"),
     events.MemorySpent(rss_bytes=2_900_000_000, worker="w1"),
     events.Holding(reasons=("replica lag", "flag file")),

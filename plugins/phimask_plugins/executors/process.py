@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import psutil
 
-from phimask import PhimaskError
+from phimask import Lane, PhimaskError
 from phimask_plugins.executors.worker import OUT_OF_MEMORY, Ended, Parcel, Steer, serve
 
 
@@ -36,14 +36,19 @@ class WorkerProcess:
     """
 
     def __init__(
-        self, name: str, job: bytes, holding: tuple[str, ...], heard: queue.SimpleQueue[Heard]
+        self,
+        name: str,
+        job: bytes,
+        holding: tuple[str, ...],
+        heard: queue.SimpleQueue[Heard],
+        lane: Lane = "ordinary",
     ) -> None:
         """Start it; what it says will come to `heard`. Raises OSError where the system has no room for it."""
         spawn = get_context("spawn")
         self._pipe, others = spawn.Pipe()
         takes, gives = spawn.Pipe(duplex=False)
         self._process = spawn.Process(
-            target=serve, args=(others, takes, name, holding), name=f"phimask-{name}", daemon=True
+            target=serve, args=(others, takes, name, holding, lane), name=f"phimask-{name}", daemon=True
         )
         try:
             with _interrupts_held_back():

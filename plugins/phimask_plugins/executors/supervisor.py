@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final, Literal, TypeAlias
 
-from phimask import Control, Interrupted, Job, PhimaskError, SafeStop, events
+from phimask import Control, Interrupted, Job, Lane, PhimaskError, SafeStop, events
 from phimask_plugins.executors.autoscale import Autoscale, Room
 from phimask_plugins.executors.process import Heard, WorkerProcess
 from phimask_plugins.executors.sizing import available_memory
@@ -61,7 +61,11 @@ class Limits:
 
 
 class Supervisor:
-    """Lets one job work in processes of its own: as many as `limits` says, or as `autoscale` says meanwhile."""
+    """Lets one job work in processes of its own: as many as `limits` says, or as `autoscale` says meanwhile.
+
+    Documents that are too large for them wait until all others are done. Then one new process has them, and it may die
+    of each: that counts as long as it gets no further.
+    """
 
     def __init__(
         self,
@@ -88,6 +92,8 @@ class Supervisor:
         self._due: dict[str, float] = {}
         self._enlisted: set[str] = set()
         self._finished = 0
+        self._lane: Lane = "ordinary"
+        self._aside = 0
         self._restarts = 0
         self._deaths: deque[float] = deque()
         self._holding: tuple[str, ...] = ()
@@ -101,17 +107,24 @@ class Supervisor:
         try:
             if self._autoscale is not None:
                 self._tell(events.Scaled(0, self._autoscale.workers, self._autoscale.because))
-            self._enlist()
-            while self._workers or self._due:
-                self._steer()
-                self._start_due()
-                self._listen()
-                self._reap()
-                self._look()
+            self._work()
+            if not (self._ending or self._control.stopping) and (aside := self._job.set_aside()):
+                self._lane, self._autoscale, self._aside = "oversize", None, aside
+                self._enlisted.clear()
+                self._work()
         finally:
             self._clear()
         if self._failure is not None:
             raise self._failure
+
+    def _work(self) -> None:
+        self._enlist()
+        while self._workers or self._due:
+            self._steer()
+            self._start_due()
+            self._listen()
+            self._reap()
+            self._look()
 
     def _enlist(self) -> None:
         """Have as many workers as there are partitions, as far as is known by now, up to the limit."""
@@ -119,6 +132,8 @@ class Supervisor:
         partitions = self._job.partitions
         if partitions is not None:
             wanted = max(1, min(partitions, wanted))
+        if self._lane == "oversize":
+            wanted = 1
         for turn in range(wanted - len(self._enlisted)):
             name = next(name for number in count(1) if (name := f"w{number}") not in self._names)
             self._enlisted.add(name)
@@ -183,7 +198,7 @@ class Supervisor:
         for name in [name for name, due in self._due.items() if due <= now]:
             del self._due[name]
             try:
-                worker = WorkerProcess(name, self._pickled, self._holding, self._heard)
+                worker = WorkerProcess(name, self._pickled, self._holding, self._heard, self._lane)
             except OSError as error:
                 self._fail(
                     SafeStop(f"a worker process could not be started ({error.strerror}); have fewer workers")
@@ -297,6 +312,9 @@ class Supervisor:
         """Replace it after a while, the longer the more died of late; too many end the run."""
         now = time.monotonic()
         limits = self._limits
+        if self._lane == "oversize" and (aside := self._job.set_aside()) < self._aside:
+            self._aside = aside
+            self._deaths.clear()
         self._deaths.append(now)
         while self._deaths[0] < now - limits.period:
             self._deaths.popleft()

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
-from phimask import Job, PhimaskError, StopSignal, describe_error, events, forward_log
+from phimask import Job, Lane, PhimaskError, StopSignal, describe_error, events, forward_log
 
 _LOGGER: Final = logging.getLogger("phimask.workers")
 
@@ -60,7 +60,7 @@ class Parcel:
     ended: Ended | None = None
 
 
-def serve(connection: Connection, job: Connection, worker: str, holding: tuple[str, ...]) -> None:
+def serve(connection: Connection, job: Connection, worker: str, holding: tuple[str, ...], lane: Lane) -> None:
     """The main function of a worker process. Through `job` comes a pickled phimask.Job."""
     stop = _Watched()
     stop.hold(holding)
@@ -77,7 +77,7 @@ def serve(connection: Connection, job: Connection, worker: str, holding: tuple[s
     try:
         with job:
             unpacked: Job = pickle.loads(job.recv_bytes())  # noqa: S301  (by the supervisor, through a pipe of its own)
-        unpacked.work(worker, stop, post.put)
+        unpacked.work(worker, stop, post.put, lane)
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
     except PhimaskError as failure:

@@ -80,6 +80,14 @@ def _(event: events.PartitionFinished) -> tuple[int, str]:
 
 
 @_line.register
+def _(event: events.SetAside) -> tuple[int, str]:
+    return logging.INFO, (
+        f"{event.namespace}: partition {event.partition} begins with a document of {event.bytes} bytes now and is set "
+        "aside: it is masked after all others"
+    )
+
+
+@_line.register
 def _(event: events.Paused) -> tuple[int, str]:
     who = f"{event.worker} " if event.worker else ""
     return logging.INFO, f"{who}stood still for {event.seconds:.3f} s: {event.reason}"
