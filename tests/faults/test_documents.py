@@ -57,7 +57,7 @@ def test_poisoned_document_that_was_set_aside(poison: str, trial: Trial, chance:
     bad = large[: 2 if poison == "crash" else 1]
     for number in range(DOCUMENTS):
         one = person(chance, number, f"poison-{poison}" if number in bad else "")
-        trial.people.insert_one({**one, "Numbers": list(range(100_000))} if number in large else one)
+        trial.people.insert_one({**one, "Name": one["Name"] + "x" * 1_100_000} if number in large else one)
     trial.freeze()
     run = trial.project.run()
     run.wait()

@@ -132,8 +132,9 @@ def test_worker_killed_while_it_sets_documents_aside(guard: str, trial: Trial, c
     begin(trial, guard)
     trial.project.settings["memory__oversize"] = "1MB"
     for number in range(DOCUMENTS // 5):
-        large = {"Numbers": list(range(100_000))} if number % 12 == 5 else {}
-        trial.people.insert_one({**person(chance, number), **large})
+        one = person(chance, number)
+        large = {"Name": one["Name"] + "x" * 1_100_000} if number % 12 == 5 else {}
+        trial.people.insert_one({**one, **large})
     trial.freeze()
     run = trial.project.run(pace=PACE)
     for name, step in SETTING_ASIDE.items():
