@@ -20,8 +20,9 @@ from phimask.store import embedded
 from phimask.store.embedded import EmbeddedMongod, find_mongod
 
 OWNER = """
-import os, sys, time
+import os, signal, sys
 from phimask.store.embedded import EmbeddedMongod, find_mongod
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which whoever runs in the background does not have
 with EmbeddedMongod(find_mongod(os.environ)) as server:
     print(server.uri, server._directory, flush=True)
     sys.stdin.read()
