@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from phimask import BatchBudget, BatchCost, BatchSizer, Meter
-from phimask_plugins.batch_sizers.metered import CLASSES, Metered
+from phimask_plugins.batch_sizers.metered import CLASSES, Metered, even
 
 _GROWTH: Final = 2.0
 _RECOVERY: Final = 1.1
@@ -15,9 +15,6 @@ _LEAST_RELIEF: Final = 1 / 64
 _DOCUMENT_IN_BYTES: Final = 4_000
 """How many bytes of BSON cost as much as a document does by itself: the guess that the first batch begins with. An
 update takes a server some 0.1 ms whatever its size; masking and moving a megabyte takes some 30 ms."""
-_WORTHWHILE: Final = 0.15
-_EVEN: Final = 1.1
-"""So much longer than batches that a ceiling ends may the others take."""
 _FULL: Final = 0.9
 """Of the bytes allowed: a batch that holds so many was ended by them."""
 _LEAST_SECONDS: Final = 1e-6
@@ -159,7 +156,7 @@ class AdaptiveBatchSizer(BatchSizer):
 
     def _aim(self) -> float:
         """Seconds: `target`, or half of `longest`, or a little more than what the batches take that a ceiling ends."""
-        return min(self._target, self._longest / 2, max(_WORTHWHILE, _EVEN * self._at_ceiling))
+        return even(min(self._target, self._longest / 2), self._at_ceiling)
 
     def _notice_ceiling(self, documents: int, size: int, seconds: float) -> None:
         if documents < self._most_documents and size < _FULL * self._most_bytes:

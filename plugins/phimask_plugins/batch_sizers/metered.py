@@ -13,6 +13,15 @@ Rates = Mapping[ComplexityClass, tuple[float, float]]
 """For each class: of a document by itself, and of a byte of it."""
 
 _LEAST: Final = 2 / 3
+_EVEN: Final = 1.1
+"""So much longer than full batches that are shorter than the target may the others take."""
+_WORTHWHILE: Final = 0.15
+"""Seconds below which a batch's fixed cost (round trips) outweighs what evenness is worth."""
+
+
+def even(target: float, shortest: float) -> float:
+    """Seconds to aim at: `target`, or little more than what those batches take that a ceiling ends before it."""
+    return min(target, max(_WORTHWHILE, _EVEN * shortest))
 
 
 class Metered(Meter):

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 from phimask import BatchBudget, BatchCost, BatchSizer, ComplexityClass, Meter
 from phimask_plugins.batch_sizers.adaptive import AdaptiveBatchSizer
 from phimask_plugins.batch_sizers.least_squares import LeastSquares
-from phimask_plugins.batch_sizers.metered import CLASSES, Metered
+from phimask_plugins.batch_sizers.metered import CLASSES, Metered, even
 
 _LOGGER: Final = logging.getLogger("phimask.sizer")
 
@@ -27,9 +27,6 @@ _OF_CLASS: Final = 2
 _CAUTION: Final = 1.4
 _RECOVERY: Final = 1.1
 _LEAST_RELIEF: Final = 1 / 64
-_EVEN: Final = 1.1
-"""So much longer than the shortest full batch of a class may the others' take."""
-_WORTHWHILE: Final = 0.15
 _SHORTEST: Final = 1e-3
 
 _OWN: Final = ("memory", "forgetting")
@@ -113,15 +110,13 @@ class PredictiveBatchSizer(BatchSizer):
                 caution * each[2 * place + 1] * _BYTE_SECONDS,
             )
             peak[kind] = document * _BYTES_A_DOCUMENT, caution * byte[place] * _BYTES_A_BYTE
-        aim = self._aim() * self._relief
-        if not self._peak.observations:
-            return Metered(batch * _BATCH_SECONDS, seconds, aim)
+        known = self._peak.observations > 0
         return Metered(
             batch * _BATCH_SECONDS,
             seconds,
-            aim,
-            peak=base * _BASE_BYTES,
-            peak_each=peak,
+            self._aim() * self._relief,
+            peak=base * _BASE_BYTES if known else 0.0,
+            peak_each=peak if known else None,
             most_bytes=self._memory,
         )
 
@@ -160,7 +155,7 @@ class PredictiveBatchSizer(BatchSizer):
                 documents = min(self._most_documents, max(1.0, self._most_bytes / size))
                 rate = each[2 * place] * _DOCUMENT_SECONDS + each[2 * place + 1] * _BYTE_SECONDS * size
                 shortest = min(shortest, batch * _BATCH_SECONDS + documents * rate)
-        return min(self._target, max(_WORTHWHILE, _EVEN * shortest))
+        return even(self._target, shortest)
 
 
 def _in_seconds(classes: Mapping[ComplexityClass, tuple[int, int]]) -> list[float]:
