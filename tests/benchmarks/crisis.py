@@ -33,7 +33,7 @@ import bson
 import psutil
 from pymongo import MongoClient, ReplaceOne
 from pymongo.write_concern import WriteConcern
-from throughput import USUAL_BATCH, changes, phimask, put, set_up
+from throughput import USUAL_BATCH, changes, load, phimask, put, set_up
 
 from phimask.store.embedded import EmbeddedMongod, find_mongod
 from phimask.store.sample import sample_document
@@ -246,7 +246,7 @@ def main() -> None:
         with client:
             for skew in given.only.split(","):
                 collection = client["bench"][skew]
-                _load(collection, SKEWS[skew](given.docs))
+                load(collection, SKEWS[skew](given.docs))
                 ways: dict[str, Result] = {"usual script": run_usual(mongod.uri, skew)}
                 for profile in given.profiles.split(","):
                     ways[profile] = run_phimask(mongod.uri, folder, profile, skew, given.target)
@@ -256,17 +256,6 @@ def main() -> None:
                     _show(skew, way, result)
     if given.plot:
         draw(found, given.plot)
-
-
-def _load(collection: Any, documents: Iterator[Document]) -> None:
-    batch: list[Document] = []
-    for document in documents:
-        batch.append(document)
-        if len(batch) == 500:
-            collection.insert_many(batch)
-            batch = []
-    if batch:
-        collection.insert_many(batch)
 
 
 def _show(skew: str, way: str, one: Result) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 import bson
 import psutil
 from pymongo import MongoClient
-from throughput import phimask, set_up
+from throughput import load, phimask, set_up
 
 from phimask.store.embedded import EmbeddedMongod, find_mongod
 from phimask.store.sample import sample_document
@@ -50,18 +50,6 @@ def documents(count: int) -> Iterator[Document]:
         model = models[number % MODELS]
         person = {**model["Patient"], "MRN": f"MRN{number:09d}", "LastName": f"Sample{number}"}
         yield {**model, "_id": bson.ObjectId(), "Patient": person}
-
-
-def load(collection: Any, count: int) -> None:
-    """In batches of a thousand."""
-    batch: list[Document] = []
-    for document in documents(count):
-        batch.append(document)
-        if len(batch) == 1000:
-            collection.insert_many(batch, ordered=False)
-            batch = []
-    if batch:
-        collection.insert_many(batch, ordered=False)
 
 
 class Watch:
@@ -110,7 +98,7 @@ def main() -> None:
         client: MongoClient[Document] = MongoClient(mongod.uri)
         with client:
             collection = client["bench"]["million"]
-            load(collection, given.docs)
+            load(collection, documents(given.docs))
             size = client["bench"].command("collStats", "million")["size"]
         with Watch() as watch:
             done = phimask(

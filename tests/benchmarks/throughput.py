@@ -23,6 +23,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,12 @@ def phimask(uri: str, folder: Path, profile: str, collection: str, *settings: st
     report = json.loads((folder / "report.json").read_text())
     rows = [json.loads(line) for line in batches.read_text().splitlines()]
     return {"report": report, "batches": rows, "peak": peak}
+
+
+def load(collection: Any, documents: Iterator[dict[str, Any]]) -> None:
+    """Insert them, in batches of 500."""
+    while batch := list(islice(documents, 500)):
+        collection.insert_many(batch)
 
 
 def set_up(folder: Path, collections: Sequence[str] = ("mixed", "complex")) -> None:

@@ -65,14 +65,11 @@ class _Batch:
         self.size += size
         return True
 
-    def take_all(self, replies: Iterable[bytes]) -> int | None:
-        """Take in what a query answers: how many documents, or None where one belongs to the next batch."""
+    def take_all(self, replies: Iterable[bytes]) -> bool:
+        """Take in what a query answers; false: it was nothing, or one of the documents belongs to the next batch."""
         before = len(self.documents)
-        for reply in replies:
-            for raw in split(reply):
-                if not self.take(raw):
-                    return None
-        return len(self.documents) - before
+        taken = all(self.take(raw) for reply in replies for raw in split(reply))
+        return taken and len(self.documents) > before
 
 
 def _unknown(raw: bytes) -> ComplexityClass:  # noqa: ARG001  (where nobody can tell, batches are to be small)
