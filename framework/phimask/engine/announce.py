@@ -1,4 +1,5 @@
-"""Everyone who is told what happens: the report first, then the observers, one event at a time."""
+"""Everyone who is told what happens: the report and the record over time first, then the observers, one event at a
+time."""
 
 from __future__ import annotations
 
@@ -9,15 +10,18 @@ from loguru import logger
 
 from phimask.log import describe_error, relay
 from phimask.observing.report import ReportBuilder
+from phimask.observing.series import Series
 from phimask.plugins.events import Event, Logged
 from phimask.plugins.interfaces import Observer
 
 
 class Announcer:
-    """Tells the report and the observers. An observer that raises is logged once and left out from then on."""
+    """Tells the report, the series and the observers. An observer that raises is logged once and left out from then
+    on."""
 
-    def __init__(self, report: ReportBuilder, observers: Sequence[Observer]) -> None:
+    def __init__(self, report: ReportBuilder, series: Series, observers: Sequence[Observer]) -> None:
         self._report = report
+        self._series = series
         self._observers = list(observers)
         self._lock = threading.Lock()  # a writer thread has pauses to tell while the loop tells batches
 
@@ -27,6 +31,7 @@ class Announcer:
             if isinstance(event, Logged):
                 relay(event.worker, event.level, event.source, event.line, event.message)
             self._report.notify(event)
+            self._series.notify(event)
             for observer in tuple(self._observers):
                 try:
                     observer.notify(event)

@@ -13,6 +13,7 @@ from loguru import logger
 from pymongo.errors import PyMongoError
 
 from phimask.engine.control import StopSignal
+from phimask.engine.recording import Recorder
 from phimask.engine.throttle import Throttle
 from phimask.errors import Interrupted, PhimaskError, SafeStop, StoreError
 from phimask.ledger.runs import Runs, State, Superseded
@@ -29,7 +30,7 @@ class Coordinator:
     """A thread beside the run, for as long as the `with` block lasts.
 
     `most_seconds`: how long the run may take. `still_there` says what has become of the collections where they are no
-    longer those that the run began with.
+    longer those that the run began with. `record` writes down how the run goes.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Coordinator:
         throttle: Throttle | None = None,
         still_there: Callable[[], str | None] = lambda: None,
         most_seconds: float | None = None,
+        record: Recorder | None = None,
     ) -> None:
         self._runs = runs
         self._run = run
@@ -52,6 +54,7 @@ class Coordinator:
         self._throttle = throttle
         self._still_there = still_there
         self._ends = None if most_seconds is None else time.monotonic() + most_seconds
+        self._record = record
         self._over = threading.Event()
         self._because: PhimaskError | None = None
         self._thread = threading.Thread(target=self._go_on, name="phimask-coordinator", daemon=True)
@@ -80,6 +83,8 @@ class Coordinator:
         """The run ends in this state, with this report."""
         self._over.set()
         self._thread.join()
+        if self._record is not None:
+            self._record(last=True)
         self._runs.end(self._run, self._epoch, state, report, touched=touched)
 
     def still_mine(self) -> None:
@@ -96,6 +101,8 @@ class Coordinator:
         while not self._over.is_set():
             try:
                 self._look()
+                if self._record is not None:
+                    self._record()
             except Exception as error:  # noqa: BLE001  (nobody waits for this thread, and without it nothing stops the run)
                 self._ask(PhimaskError(f"the coordinator of run {self._run} failed: {describe_error(error)}"))
                 return

@@ -24,6 +24,7 @@ from phimask.engine.coordinator import Coordinator
 from phimask.engine.cutting import Cutting
 from phimask.engine.indexes import bring_back, take_away
 from phimask.engine.job import MaskingJob, Where
+from phimask.engine.recording import Recorder
 from phimask.engine.shadow import Shadow, not_swapped
 from phimask.engine.throttle import Throttle
 from phimask.engine.verification import count_in_place, verify_copy
@@ -33,8 +34,10 @@ from phimask.ledger.opening import Ledger
 from phimask.ledger.partitions import Partitions
 from phimask.ledger.quarantine import Quarantine
 from phimask.ledger.runs import RunRecord, Runs, State, process_lives
+from phimask.ledger.series import RunSeries
 from phimask.masking.keys import MaskingKey
 from phimask.observing.report import ReportBuilder, Status, without_ids
+from phimask.observing.series import Series
 from phimask.observing.tally import Tally
 from phimask.planning.plan import CollectionPlan
 from phimask.planning.preflight import gone
@@ -97,7 +100,8 @@ class Run:
         self._most_seconds = most_seconds
         self._report = ReportBuilder()
         observers = [registry.create("observer", one.name, one.options) for one in profile.observers]
-        self._tell = Announcer(self._report, observers)
+        self._series = Series(time.monotonic)
+        self._tell = Announcer(self._report, self._series, observers)
         self._shadows: dict[str, Shadow] = {}
         self._ceiling = (
             registry.create("memory_governor", profile.memory_governor.name, profile.memory_governor.options)
@@ -133,6 +137,7 @@ class Run:
             throttle=throttle,
             still_there=lambda: self._any_trouble(plans),
             most_seconds=self._most_seconds,
+            record=Recorder(self._series, RunSeries(self._ledger, record.id), epoch),
         )
         try:
             self._shadows = {

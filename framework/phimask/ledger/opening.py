@@ -178,3 +178,4 @@ def _make_indexes(ledger: Ledger) -> None:
     ledger.quarantine.create_index([("_id.run", 1), ("_id.namespace", 1), ("partition", 1), ("batch", 1)])
     ledger.runs.create_index([("pins.claim", 1), ("state", 1)])
     ledger.runs.create_index([("created", -1)])
+    ledger.named("series").create_index([("run", 1), ("kind", 1), ("at", 1)])
