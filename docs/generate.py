@@ -266,11 +266,21 @@ def _flat(profile: Any) -> Iterator[tuple[str, str]]:
     yield "throttle.flag_file", "" if throttle.flag_file is None else throttle.flag_file.as_posix()
     vault = profile.undo.vault
     yield "undo.vault", vault.as_posix() if isinstance(vault, Path) else ""
+    for name, limit in asdict(profile.alerts).items():
+        yield f"alerts.{name}", _alert(name, limit)
     yield "check.sample", str(profile.check_sample)
     yield "prescan.documents", str(profile.prescan)
     for name, most in asdict(profile.complexity).items():
         yield f"complexity.{name}", ", ".join(f"{what} {count}" for what, count in most.items())
     yield "strict", str(profile.strict).lower()
+
+
+def _alert(rule: str, limit: Any) -> str:
+    if rule == "slow" and limit is not None:
+        return ", ".join(f"{what} {value:g}" for what, value in limit.items())
+    if rule in ("batch", "holding") and limit is not None:
+        return f"{limit:g}s"
+    return _setting(rule, limit)
 
 
 def _setting(name: str, value: Any) -> str:

@@ -56,10 +56,14 @@ def test_masks_in_place_and_reports_under_every_profile(
         assert 1 <= abs((after["Born"] - BORN).days) <= 30
         assert after["Visits"] == [{"Note": "[REDACTED]", "Room": after["_id"]}, {"Note": None}, 7]
         assert after["Ward"] == "W1"
-    points = list(people.database.client["phimask"]["masking_coordination.series"].find({"run": report["run_id"]}))
+    series = list(
+        people.database.client["phimask"]["masking_coordination.series"].find({"run": report["run_id"]})
+    )
+    points = [entry for entry in series if entry["kind"] == "point"]
     assert sum(point["documents"] for point in points) == 500
     assert sum(point["batches"] for point in points) == one["batches"]["count"]
-    assert CANARY not in answer.out + answer.err + str(points)
+    assert [entry["what"] for entry in series if entry.get("level") == "alert"] == ["AlertRaised"]  # finished
+    assert CANARY not in answer.out + answer.err + str(series)
 
 
 @pytest.mark.parametrize("profile", ["emergency", "parallel", "advanced", "production"])

@@ -10,11 +10,13 @@ from jsonschema import Draft202012Validator
 
 from phimask.config.data import data_dir, shipped, shipped_schema
 from phimask.config.model import (
+    Alerts,
     Breaker,
     Canary,
     Profile,
     ReplicaLag,
     Retry,
+    SlowRun,
     ThrottleSettings,
     TimeWindow,
 )
@@ -151,6 +153,12 @@ def test_a_setting_of_another_component_drops_the_old_one_s_options() -> None:
          "--set: $.batch_sizer.options.target: 'soon' is no time; write a time such as 250ms, 8s, 2m or 1h"),
         ("partitioner=sampel", "--set: $.partitioner: there is no partitioner 'sampel'; did you mean 'sample'?"),
         ("extends=parallel", "--set: $.extends: extends cannot be set here; name another profile with --profile"),
+        ("alerts.slwo=null", "--set: $.alerts.slwo: unknown key 'slwo'; did you mean 'slow'?"),
+        ("alerts.slow=200", "--set: $.alerts.slow: '200' is not a mapping; "
+         "write {documents_per_second: 200, over: 1m}, or null"),
+        ("alerts.memory=2 rooms", "--set: $.alerts.memory: '2 rooms' has no unit that phimask knows; "
+         "write a size such as 64MB, 1.5GB or 512MiB"),
+        ("alerts.worker=0", "--set: $.alerts.worker: '0' is less than 1; write 1 or more"),
         ("strict=[", "--set: $.strict: a bracket or brace is opened here and not closed, or a comma is missing; "
          "close it, and put values that hold { } [ ] or a comma in quotes"),
         ("strict={a: 1, a: 2}", "--set: $.strict: the key 'a' is given twice; keep one of them"),
@@ -202,6 +210,28 @@ def test_the_throttle_is_set_like_anything_else() -> None:
         TimeWindow(time(0, 30), time(6), DAYS, "UTC"),
     )
     assert profile("production", settings=["throttle.replica_lag=null"]).throttle.replica_lag is None
+
+
+FACTS = {"breaker": 1, "worker": 1, "quarantine": 1, "finding": 1, "finished": True}
+
+
+def test_production_alerts_of_what_is_slow_large_or_long_and_all_of_what_went_wrong() -> None:
+    assert profile("production").alerts == Alerts(
+        slow=SlowRun(200.0, 60.0), memory=2_000_000_000, batch=10.0, holding=300.0, **FACTS
+    )
+    for name in ("emergency", "parallel", "advanced"):
+        assert profile(name).alerts == Alerts(slow=None, memory=None, batch=None, holding=None, **FACTS)
+
+
+def test_alerts_are_set_like_anything_else() -> None:
+    found = profile(
+        "production",
+        settings=["alerts.slow=null", "alerts.batch=1500ms", "alerts.breaker=null", "alerts.finished=null"],
+    ).alerts
+    assert (found.slow, found.batch, found.breaker, found.finished) == (None, 1.5, None, False)
+    assert found.memory == 2_000_000_000
+    slow = profile("emergency", settings=["alerts.slow.documents_per_second=50"]).alerts.slow
+    assert slow == SlowRun(50.0, 60.0)
 
 
 def test_a_project_s_profile_may_extend_the_shipped_one_of_its_name(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from phimask.log import close_log, configure_log
 from phimask.testing import check_observer
 from phimask_plugins.observers import ALL, LogObserver, Progress
 
+NOON = 1_795_694_400.0
+
 
 def batch(namespace: str) -> events.BatchFinished:
     return events.BatchFinished(
@@ -109,6 +111,17 @@ EXPECTED = [
     ),
     (events.VerificationProgress("ehr.a", 5, 30), "INFO", "ehr.a: 5 of 30 documents verified"),
     (events.Warned("100% of {rules} match"), "WARNING", "100% of {rules} match"),
+    (
+        events.AlertRaised("batch", "a batch took 14.2 s, more than 10 s", NOON, "ehr.a", "w2"),
+        "WARNING",
+        "ehr.a: alert batch by w2: a batch took 14.2 s, more than 10 s",
+    ),
+    (
+        events.AlertRaised("worker", "not again for 60 s; it was once", NOON, cleared=True),
+        "INFO",
+        "alert worker is over: not again for 60 s; it was once",
+    ),
+    (events.AlertRaised("finished", "run completed", NOON), "INFO", "alert finished: run completed"),
     (
         events.CollectionFinished(
             "ehr.a", {"documents": {"total": 30, "masked": 29}, "quarantined_ids": ["canary"]}

@@ -206,6 +206,33 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class SlowRun:
+    """documents_per_second: fewer than so many, of all workers together; over: the seconds that are looked back on."""
+
+    documents_per_second: float
+    over: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alerts:
+    """When observers are told an alert; None: never for that reason.
+
+    memory: resident bytes with a batch in hand; batch: seconds that one took; holding: seconds of standing still;
+    breaker, worker, quarantine, finding: so many openings, workers lost, documents, findings; finished: at the end.
+    """
+
+    slow: SlowRun | None
+    memory: int | None
+    batch: float | None
+    holding: float | None
+    breaker: int | None
+    worker: int | None
+    quarantine: int | None
+    finding: int | None
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """How a run behaves. Holds no masking rules.
 
@@ -229,6 +256,7 @@ class Profile:
     throttle: ThrottleSettings
     undo: Undo
     memory: Memory
+    alerts: Alerts
     check_sample: int
     prescan: int
     complexity: Limits

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from phimask.config.components import FROM_FLAG, ComponentCatalog, choose, choose_all
 from phimask.config.data import data_dir, shipped_schema, shown
@@ -15,7 +15,18 @@ from phimask.config.environment import substitute
 from phimask.config.extends import lineage
 from phimask.config.memory import memory_settings, refuse_excess
 from phimask.config.merge import COMPONENT_KEYS, merge_profiles, nested
-from phimask.config.model import Breaker, Canary, ClassLimits, Limits, Origin, Profile, Retry, WriteSettings
+from phimask.config.model import (
+    Alerts,
+    Breaker,
+    Canary,
+    ClassLimits,
+    Limits,
+    Origin,
+    Profile,
+    Retry,
+    SlowRun,
+    WriteSettings,
+)
 from phimask.config.nodes import Node, at, below, mapping, plain
 from phimask.config.schema_check import checked
 from phimask.config.throttle import throttle_settings
@@ -143,11 +154,23 @@ def _profile(name: str, tree: Node, components: ComponentCatalog, faults: list[F
         throttle=throttle,
         undo=undo,
         memory=memory_settings(values["memory"]),
+        alerts=_alerts(values["alerts"]),
         check_sample=values["check"]["sample"],
         prescan=values["prescan"]["documents"],
         complexity=Limits(**{name: ClassLimits(**most) for name, most in values["complexity"].items()}),
         strict=values["strict"],
         origin=tree.origin,
+    )
+
+
+def _alerts(values: Mapping[str, Any]) -> Alerts:
+    slow = values["slow"]
+    return Alerts(
+        **{
+            **values,
+            "slow": None if slow is None else SlowRun(float(slow["documents_per_second"]), slow["over"]),
+            "finished": bool(values["finished"]),
+        }
     )
 
 

@@ -36,6 +36,7 @@ from phimask.ledger.quarantine import Quarantine
 from phimask.ledger.runs import RunRecord, Runs, State, process_lives
 from phimask.ledger.series import RunSeries
 from phimask.masking.keys import MaskingKey
+from phimask.observing.alerting import Alerting
 from phimask.observing.report import ReportBuilder, Status, without_ids
 from phimask.observing.series import Series
 from phimask.observing.tally import Tally
@@ -101,7 +102,7 @@ class Run:
         self._report = ReportBuilder()
         observers = [registry.create("observer", one.name, one.options) for one in profile.observers]
         self._series = Series(time.monotonic)
-        self._tell = Announcer(self._report, self._series, observers)
+        self._tell = Announcer(self._report, self._series, observers, Alerting(profile.alerts))
         self._shadows: dict[str, Shadow] = {}
         self._ceiling = (
             registry.create("memory_governor", profile.memory_governor.name, profile.memory_governor.options)
@@ -169,6 +170,7 @@ class Run:
                 report["undo"] = {"state": "kept", "at": report["finished"]}
             self._tell(RunFinished(status, without_ids(report)))
             self._tell.close()
+            report["warnings"] = self._report.warnings  # observers may have had some to add
             error = self._enter_end(coordinator, record, state, report) or error
         return Outcome(report, error)
 

@@ -306,6 +306,11 @@ class ReportBuilder:
         """A collection's part of the report so far, for observers: its quarantine list is empty."""
         return {**self._collections[namespace].entry(), "quarantined_ids": []}
 
+    @property
+    def warnings(self) -> list[str]:
+        """Those so far, each once."""
+        return list(self._warnings)
+
     def finish(self, status: Status, stopped_because: str | None = None) -> dict[str, Any]:
         """The whole report, quarantine lists included. `stopped_because` holds no value: a phimask error's text,
         or what `phimask.log.describe_error` says of any other."""
@@ -327,7 +332,7 @@ class ReportBuilder:
             "restarts": self._restarts,
             "breaker_trips": self._breaker_trips,
             "undo": None,
-            "warnings": list(self._warnings),
+            "warnings": self.warnings,
         }
 
     def _batch(self, one: _Collection, event: BatchFinished) -> None:

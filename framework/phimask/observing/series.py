@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from phimask.observing.spread import spread
 from phimask.plugins.events import (
+    AlertRaised,
     BatchFinished,
     BreakerTripped,
     CollectionFinished,
@@ -199,6 +200,10 @@ class Series:
 
 def _note(event: Event) -> Note | None:
     what = type(event).__name__
+    if isinstance(event, AlertRaised):
+        over = " is over" if event.cleared else ""
+        level: Level = "information" if event.cleared else "alert"
+        return Note(level, what, f"{event.rule}{over}: {event.message}", event.namespace)
     if isinstance(event, Warned):
         return Note("warning", what, event.message)
     if isinstance(event, FindingMade):

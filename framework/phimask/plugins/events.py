@@ -12,6 +12,7 @@ from typing import Any, Literal
 from phimask.plugins.values import Expected
 
 __all__ = [
+    "AlertRaised",
     "BatchFinished",
     "BreakerTripped",
     "CollectionFinished",
@@ -234,6 +235,22 @@ class Warned(Event):
     """Something that a person should know and that does not end the run."""
 
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRaised(Event):
+    """A rule of the profile's `alerts` is broken, or, with `cleared`, kept again. Told once each, not a batch each.
+
+    `rule` is the rule's key, `message` says what is so, in counts, names and seconds: it may leave the house. `at` is
+    in seconds since the epoch. `namespace` and `worker` are there where the rule is about one.
+    """
+
+    rule: str
+    message: str
+    at: float
+    namespace: str | None = None
+    worker: str = ""
+    cleared: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -337,12 +337,24 @@ class Detector(Component):
         """Every stretch that looks like PHI, in order of start."""
 
 
+def _to_nobody(message: str) -> None:
+    """Where an observer is at work outside of a run."""
+
+
 class Observer(Component):
-    """Is told what happens. May not fail the run: what it raises is logged once, and it is left out."""
+    """Is told what happens. May not fail the run: what it raises is logged once, and it is left out.
+
+    Its constructor opens nothing and starts nothing: one is made on trial before a run is begun.
+    """
+
+    warn: Callable[[str], None] = staticmethod(_to_nobody)
+    """For what a person should know about the observer itself and what does not end its work: a sentence, without a
+    value or a secret, that goes to all observers, the report and the log. May be called from any thread, in `close`
+    as well."""
 
     @abc.abstractmethod
     def notify(self, event: Event) -> None:
-        """Called in the order of events, from one thread."""
+        """Called in the order of events, one at a time. The run waits for it, so it should be quick."""
 
     def close(self) -> None:
         """The run is over, whatever its end."""

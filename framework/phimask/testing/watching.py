@@ -255,6 +255,7 @@ def _check_detections(cls: type[Detector], text: str, found: list[Detection]) ->
     require(starts == sorted(starts), cls, f"its stretches are not in order of start {shown}")
 
 
+_NOON: Final = 1_795_694_400.0
 _AT: Final = "ehr.patients [bold] 🩺 {0} %s"
 
 EVENTS: Final[tuple[events.Event, ...]] = (
@@ -283,6 +284,13 @@ EVENTS: Final[tuple[events.Event, ...]] = (
     events.WorkerStarted(worker="w2", pid=4713),
     events.BreakerTripped(reason="slow_batch", detail="16.1 s"),
     events.Warned(message="a rule matches nothing: $.rules[3]"),
+    events.AlertRaised(
+        rule="slow", message="147 documents a second over 60 s, fewer than 200", at=_NOON, namespace=_AT
+    ),
+    events.AlertRaised(rule="worker", message="worker w2 died and is replaced", at=_NOON, worker="w2"),
+    events.AlertRaised(
+        rule="slow", message="231 documents a second over 60 s", at=_NOON, namespace=_AT, cleared=True
+    ),
     events.FindingMade(
         namespace=_AT, validator="structure", phase="during", what="a type changed", path="Visits.Date", count=2
     ),

@@ -150,6 +150,14 @@ def _(event: events.Warned) -> tuple[int, str]:
 
 
 @_line.register
+def _(event: events.AlertRaised) -> tuple[int, str]:
+    where = f"{event.namespace}: " if event.namespace else ""
+    over = " is over" if event.cleared else ""
+    level = logging.INFO if event.cleared or event.rule == "finished" else logging.WARNING
+    return level, f"{where}alert {event.rule}{over}{_by(event.worker)}: {event.message}"
+
+
+@_line.register
 def _(event: events.CollectionFinished) -> tuple[int, str]:
     counts = event.report.get("documents", {})
     told = ", ".join(f"{counts[name]} {name}" for name in counts)

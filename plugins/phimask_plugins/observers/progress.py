@@ -25,6 +25,8 @@ _OTHER_LINES: Final = 5
 """Lines of a terminal that the totals take, and where the cursor stands."""
 _SHORT: Final = 1.0
 """Seconds: a shorter pause is not worth a line."""
+_TOLD: Final = frozenset({"breaker", "finding", "finished"})
+"""Alerts that say again what another event has said already."""
 
 
 class Progress(Observer):
@@ -249,6 +251,9 @@ def _notice(event: events.Event) -> tuple[str, str] | None:
         return f"warning: {event.message}", "yellow"
     if isinstance(event, events.BreakerTripped):
         return f"the circuit breaker opened ({event.reason}): {event.detail}", "yellow"
+    if isinstance(event, events.AlertRaised) and event.rule not in _TOLD:
+        over = " is over" if event.cleared else ""
+        return f"alert {event.rule}{over}: {event.message}", "" if event.cleared else "bold yellow"
     if isinstance(event, events.FindingMade):
         where = "" if event.path is None else f"{event.path}: "
         return (
