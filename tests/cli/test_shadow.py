@@ -142,6 +142,9 @@ SOME = (
 )
 """Of each kind; with --trials, all are tried."""
 
+GIVEN_UP = ("insert/phimask_shadow/7/succeeded", BETWEEN_THE_RENAMES[0], ONCE_IT_IS_SWAPPED_IN[-1])
+"""The same for a run that nobody goes on with."""
+
 TOLD = {
     "insert/phimask_shadow/7/succeeded": ("filling", "is being filled"),
     "createIndexes/phimask_shadow/2/started": ("filling", "is filled; its indexes and its verification"),
@@ -154,7 +157,8 @@ TOLD = {
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.function.__name__.startswith("test_killed_and_"):
-        metafunc.parametrize("moment", ALL if metafunc.config.getoption("--trials") else SOME)
+        some = GIVEN_UP if metafunc.function is test_killed_and_given_up else SOME
+        metafunc.parametrize("moment", ALL if metafunc.config.getoption("--trials") else some)
 
 
 def ended_at(shadowed: Counters, started: Start, moment: str, *arguments: str) -> str:

@@ -44,8 +44,7 @@ def told(bench: Any, kind: type[Any]) -> list[Any]:
     return [event for event in bench.component("observer", "watching").events if isinstance(event, kind)]
 
 
-@pytest.mark.parametrize("guard", ["auto", "none"])
-@pytest.mark.parametrize("ahead", ["true", "false"])
+@pytest.mark.parametrize(("guard", "ahead"), [("auto", "true"), ("none", "false")])
 def test_they_are_masked_after_all_others_each_alone(guard: str, ahead: str, bench: Any) -> None:
     fill(bench)
     outcome = bench.mask(*WHOLE, f"write.guard={guard}", f"memory.read_ahead={ahead}")
