@@ -7,8 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pymongo.errors import ServerSelectionTimeoutError
 
 from phimask.errors import Interrupted, SafeStop, StoreError
+from phimask.ledger.quarantine import Quarantine
+from phimask.ledger.runs import Runs
 
 
 def entry(outcome: Any) -> Any:
@@ -169,3 +172,29 @@ def test_a_collection_that_is_dropped_meanwhile_does_not_come_back(
     assert "counters was dropped" in str(outcome.error)
     assert entry(outcome)["documents"]["masked"] <= 40
     assert "counters" not in bench.client[bench.database].list_collection_names()
+
+
+def gone(*_: Any, **__: Any) -> Any:
+    raise ServerSelectionTimeoutError("nobody is there")
+
+
+def test_what_ended_a_run_is_said_though_the_ledger_is_gone_then(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.fill()
+    monkeypatch.setattr(Quarantine, "listed", gone)
+    monkeypatch.setattr(Runs, "end", gone)
+    outcome = bench.mask("breaker={failures: 5, slow_batch: 1ms, memory: null, cool_down: 1ms, trips: 1}")
+    assert isinstance(outcome.error, SafeStop)
+    assert "the circuit breaker opened 2 times (slow_batch 2)" in str(outcome.error)
+    assert outcome.report["status"] == "stopped"
+    assert outcome.report["stopped_because"] == str(outcome.error)
+
+
+def test_a_run_whose_end_is_not_noted_is_not_done(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.fill()
+    monkeypatch.setattr(Runs, "end", gone)
+    outcome = bench.mask()
+    assert isinstance(outcome.error, StoreError)
+    assert "noting the end of run" in str(outcome.error)
+    assert bench.counts() == {1: 200}

@@ -54,7 +54,7 @@ from phimask.plugins.interfaces import Validator
 from phimask.plugins.registry import Registry
 from phimask.plugins.values import DocumentId, Finding, Partition
 from phimask.store.raw import extended_json
-from phimask.store.retry import terminal_error
+from phimask.store.retry import error_name, terminal_error
 from phimask.store.source import CollectionSource
 
 
@@ -171,7 +171,7 @@ class Run:
             self._tell(RunFinished(status, without_ids(report)))
             self._tell.close()
             report["warnings"] = self._report.warnings  # observers may have had some to add
-            error = self._enter_end(coordinator, record, state, report) or error
+            error = self._enter_end(coordinator, record, state, report, error)
         return Outcome(report, error)
 
     def _any_trouble(self, plans: Sequence[CollectionPlan]) -> str | None:
@@ -199,14 +199,23 @@ class Run:
         )
 
     def _enter_end(
-        self, coordinator: Coordinator, record: RunRecord, state: State, report: dict[str, Any]
+        self,
+        coordinator: Coordinator,
+        record: RunRecord,
+        state: State,
+        report: dict[str, Any],
+        error: PhimaskError | None,
     ) -> PhimaskError | None:
+        """Note it in the ledger. What ended the run says more than that the ledger then did not answer, either."""
         try:
             touched = any(Partitions(self._ledger, record.id, pin.namespace).touched() for pin in record.pins)
             coordinator.end(state, report, touched=touched)
         except PyMongoError as failure:
-            return terminal_error(failure, f"noting the end of run {record.id} in the ledger")
-        return None
+            unnoted = terminal_error(failure, f"noting the end of run {record.id} in the ledger")
+            if error is None or isinstance(error, FindingsError):
+                return unnoted
+            logger.warning("{}", unnoted)
+        return error
 
     def _collections(
         self, plans: Sequence[CollectionPlan], record: RunRecord, coordinator: Coordinator
@@ -242,6 +251,7 @@ class Run:
         quarantine = Quarantine(self._ledger, record.id, plan.namespace)
         results: list[Checked] = []
         shadow = self._shadows.get(plan.namespace)
+        failing = True
         try:
             if shadow is not None and shadow.swapped:  # by a coordinator before this one
                 results = shadow.results
@@ -260,11 +270,13 @@ class Run:
                     everything = _everything(plan, validators, results, partitions.tally())
                     if shadow is not None and not any(one.findings for one in everything):
                         shadow.swap(results, coordinator.still_mine)
+            failing = False
         finally:
             self._mind_indexes(plan, record)
             if shadow is not None:
                 self._report.shadow(plan.namespace, shadow.entry())
-            found = self._conclude(plan, validators, results, partitions.tally(), quarantine)
+            with _unless_answered(failing):
+                found = self._conclude(plan, validators, results, partitions.tally(), quarantine)
         if shadow is not None and not shadow.swapped and not self._stop.stopping:
             said = f"verification found something ({found} finding(s), see the report)"
             raise StoreError(not_swapped(plan.namespace, record.id, said))
@@ -417,6 +429,17 @@ class Run:
             self._report.quarantined(plan.namespace, extended_json(found))
         self._tell(CollectionFinished(plan.namespace, self._report.entry(plan.namespace)))
         return sum(len(one.findings) for one in everything)
+
+
+@contextlib.contextmanager
+def _unless_answered(failing: bool) -> Iterator[None]:
+    """Where something else ends the run already, a ledger that does not answer, either, is not what ended it."""
+    try:
+        yield
+    except PyMongoError as error:
+        if not failing:
+            raise
+        logger.warning("what the ledger counted is missing in the report: {}", error_name(error))
 
 
 def _workers_of_use(cutting: Cutting | None, limit: int | None) -> int | None:
