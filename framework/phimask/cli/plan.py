@@ -15,7 +15,7 @@ from phimask.engine.beginning import guarded, obstacles, pins
 from phimask.errors import PreflightError
 from phimask.ledger.opening import asking
 from phimask.ledger.runs import Runs
-from phimask.observing.text import told_classes
+from phimask.observing.wording import told_classes
 from phimask.planning.plan import CollectionPlan
 from phimask.planning.preflight import Namespace, privileges_missing
 from phimask.planning.summary import summarize
