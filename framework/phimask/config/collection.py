@@ -101,7 +101,13 @@ def _rule(node: Node, components: ComponentCatalog, faults: list[Fault]) -> Rule
     if path is None or segments is None or (choice is None and (masker is not None or not decode)):
         return None
     when = plain(keys["when"]) if "when" in keys else None
-    return Rule(str(path.value), segments, choice, node.origin, when, decode)
+    return Rule(str(path.value), segments, choice, node.origin, when, decode, _identifiers(keys.get("hipaa")))
+
+
+def _identifiers(node: Node | None) -> tuple[str, ...]:
+    if node is None:
+        return ()
+    return tuple(str(part.value) for part in (sequence(node) if isinstance(node.value, list) else [node]))
 
 
 def _decode(node: Node | None, faults: list[Fault], *, alone: bool) -> tuple[Coding, ...]:

@@ -268,7 +268,8 @@ class Profile:
 class Rule:
     """A field path and the masker for it. `segments` is `path` taken apart; `when` is a MongoDB query (Extended
     JSON) for the documents that the rule is for, None: all. `decode` says how the field is held, outermost first;
-    `masker` is None only where the rule says nothing else."""
+    `masker` is None only where the rule says nothing else. `hipaa`: the identifiers of Safe Harbor that the field may
+    hold, by letter, empty where the rule names none."""
 
     path: str
     segments: tuple[str | Wildcard, ...]
@@ -276,6 +277,7 @@ class Rule:
     origin: Origin
     when: Mapping[str, Any] | None = None
     decode: tuple[Coding, ...] = ()
+    hipaa: tuple[str, ...] = ()
 
     @property
     def masker_name(self) -> str:
