@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from phimask import Expected, Finding, events
 from phimask.observing import report as room
-from phimask.observing.report import ReportBuilder, without_ids
+from phimask.observing.report import ReportBuilder, ReportedRule, without_ids
 from phimask.observing.spread import spread
 from phimask.observing.tally import Tally
 from phimask.plugins.events import (
@@ -89,7 +89,11 @@ def test_a_run_is_added_up() -> None:
     clock, cpu = Clock(), Clock()
     builder = begun(clock, cpu)
     builder.collection(
-        "ehr.a", "masked.a", [("Patient.SSN", "fpe"), ("Visits.NPI", "keep")], 30, ceiling_bytes=200
+        "ehr.a",
+        "masked.a",
+        [ReportedRule("Patient.SSN", "fpe", ("G",), 4), ReportedRule("Visits.NPI", "keep")],
+        30,
+        ceiling_bytes=200,
     )
     builder.complexity("ehr.a", {"simple": 6, "medium": 3, "complex": 1}, COMPLEXITY_CHECK)
     clock.seconds += 7
@@ -123,6 +127,7 @@ def test_a_run_is_added_up() -> None:
         "resumed": 0,
         "finished": "2026-07-29T10:15:00.000Z",
         "phimask_version": "0.1.0",
+        "software": {},
         "config_digest": "d" * 64,
         "key_fingerprint": "f" * 16,
         "collections": [
@@ -130,10 +135,13 @@ def test_a_run_is_added_up() -> None:
                 "namespace": "ehr.a",
                 "target": "masked.a",
                 "documents": {"total": 30, "masked": 15, "unchanged": 2, "quarantined": 2, "missing": 1},
+                "seconds": 4.0,
                 "rules": [
                     {
                         "path": "Patient.SSN",
                         "masker": "fpe",
+                        "hipaa": ["G"],
+                        "sampled": 4,
                         "values": 12,
                         "masked": 10,
                         "redacted_on_error": 2,
@@ -141,6 +149,8 @@ def test_a_run_is_added_up() -> None:
                     {
                         "path": "Visits.NPI",
                         "masker": "keep",
+                        "hipaa": [],
+                        "sampled": None,
                         "values": 8,
                         "masked": 0,
                         "redacted_on_error": 0,

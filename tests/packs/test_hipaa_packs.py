@@ -119,6 +119,17 @@ def test_every_rule_says_above_it_what_it_is_for(name: str) -> None:
     assert [rule.path for rule in pack(name).rules if not said_above(rule)] == []
 
 
+@pytest.mark.parametrize("name", PACKS)
+def test_every_rule_that_masks_names_the_identifiers_that_are_cited_above_it(name: str) -> None:
+    for rule in pack(name).rules:
+        named = set(rule.hipaa)
+        assert named or rule.masker.name == "keep", rule.path
+        above = said_above(rule)
+        cited = set(re.findall(r"\(([A-R])\)", above.partition("\n")[0]))
+        if named and cited and "text" not in named and "limited" not in rule.origin.file:
+            assert named <= cited, rule.path
+
+
 @pytest.mark.parametrize("name", HIPAA)
 def test_no_path_is_said_twice_in_one_file(name: str) -> None:
     by_file: dict[str, list[str]] = defaultdict(list)

@@ -10,23 +10,39 @@ from typing import Any
 import click
 import jsonschema
 
+from phimask.cli.ending import recorded, refuse_nowhere, write
 from phimask.cli.options import as_json_option, database_option, uri_option
 from phimask.cli.show import PersonConsole, answer, say
 from phimask.cli.steer import opened_ledger
 from phimask.config.data import shipped_schema
-from phimask.errors import UsageError
+from phimask.config.wording import closest
+from phimask.errors import PhimaskError, UsageError
 from phimask.ledger.runs import Runs
+from phimask.observing.html import Points, page
 from phimask.observing.text import render
 
 
 @click.command("report")
 @click.argument("run", metavar="RUN|FILE")
+@click.option(
+    "--html",
+    "html_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the report as a page here.",
+)
 @uri_option
 @database_option
 @as_json_option
-def report_command(run: str, uri: str | None, database: str | None, as_json: bool) -> None:
-    """Show the report of RUN as the ledger keeps it, or the one that a run wrote to FILE (`--report FILE`)."""
+def report_command(
+    run: str, html_file: Path | None, uri: str | None, database: str | None, as_json: bool
+) -> None:
+    """Show the report of RUN as the ledger keeps it, or the one that a run wrote to FILE (`--report FILE`).
+
+    As a page, a RUN's report has plots over time, which a FILE's has not.
+    """
+    refuse_nowhere({"--html": html_file})
     file = Path(run)
+    points: Points = ()
     if file.exists():
         report = _written(file)
     elif file.suffix or file.name != run:
@@ -34,10 +50,16 @@ def report_command(run: str, uri: str | None, database: str | None, as_json: boo
             f"{file} does not exist; give a run's id or the file that `phimask --report FILE` wrote"
         )
     else:
-        report = _kept(run, uri, database)
+        report, points = _kept(run, uri, database)
+    if html_file is not None:
+        try:
+            write(html_file, page(report, points))
+        except OSError as error:
+            raise PhimaskError(f"the page cannot be written to {html_file}: {error.strerror}") from None
+        say(f"page: {html_file}")
     if as_json:
         answer(report)
-    else:
+    elif html_file is None:
         render(report, PersonConsole())
 
 
@@ -55,19 +77,21 @@ def _written(file: Path) -> Mapping[str, Any]:
     return report
 
 
-def _kept(run: str, uri: str | None, database: str | None) -> Mapping[str, Any]:
+def _kept(run: str, uri: str | None, database: str | None) -> tuple[Mapping[str, Any], Points]:
     """The ledger's: of the last time that the run ended, whatever became of it since."""
     with opened_ledger(uri, database) as ledger:
         runs = Runs(ledger)
         record, report = runs.find(run), runs.report(run)
+        known = [one.id for one in runs.latest(1000)] if record is None else []
+        points = recorded(ledger, run) if report is not None else []
     if record is None:
-        raise UsageError(
-            f"the ledger knows no run {run}, and there is no such file; `phimask status` lists runs"
-        )
+        guess = closest(run, known)
+        meant = f"did you mean '{guess}'?" if guess else "`phimask status` lists runs"
+        raise UsageError(f"the ledger knows no run {run}, and there is no such file; {meant}")
     if report is None:
         raise UsageError(
             f"run {run} has no report yet, since it never ended: it is {record.standing}; see `phimask status {run}`"
         )
     if record.standing in ("running", "paused", "dead"):
         say(f"run {run} is {record.standing}; this is the report of the last time that it ended")
-    return report
+    return report, points

@@ -8,8 +8,9 @@ from typing import Any
 import click
 from pymongo.errors import PyMongoError
 
+from phimask.cli.ending import run_ending
 from phimask.cli.options import Flags, as_json_option, ending_flags, run_flags
-from phimask.cli.run import mask, refuse_hazards, run_ending
+from phimask.cli.run import mask, refuse_hazards
 from phimask.cli.session import Session, open_session
 from phimask.cli.show import say
 from phimask.cli.steer import opened_ledger
@@ -56,7 +57,8 @@ def resume_command(flags: Flags, run: str | None, as_json: bool, **ending: Any) 
                 )
             say(f"going on with run {record.id}")
             outcome = mask(session, deployments, plans, record, epoch, finish.most_seconds)
-        return finish(outcome)
+            points = finish.points(deployments.ledger, record.id)
+        return finish(outcome, points)
 
 
 def _settle(session: Session, ledger: Ledger, record: RunRecord) -> None:

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
+from phimask.cli.ending import run_ending
 from phimask.cli.options import Flags, as_json_option, ending_flags, run_flags
 from phimask.cli.plan import show_plans
 from phimask.cli.session import Session, open_session
-from phimask.cli.show import PersonConsole, answer, say
-from phimask.config.units import parse_duration
 from phimask.engine.beginning import begin, obstacles, pins
 from phimask.engine.control import StopSignal, stop_on_signals
 from phimask.engine.run import Deployments, Outcome, Run
-from phimask.errors import Interrupted, PhimaskError, PreflightError, UsageError
+from phimask.errors import Interrupted, PreflightError, UsageError
 from phimask.ledger.opening import asking
 from phimask.ledger.runs import RunRecord, Runs
-from phimask.log import close_log, configure_log
-from phimask.observing.text import render
 from phimask.planning.plan import CollectionPlan
 
 
@@ -60,7 +53,8 @@ def run_command(flags: Flags, yes: bool, again: bool, dry_run: bool, as_json: bo
             with asking(deployments.ledger):
                 record, epoch = begin(runs, run_id, plans, session.configuration, session.keys, again=again)
             outcome = mask(session, deployments, plans, record, epoch, finish.most_seconds)
-        return finish(outcome)
+            points = finish.points(deployments.ledger, run_id)
+        return finish(outcome, points)
 
 
 def mask(
@@ -82,59 +76,6 @@ def mask(
             stop,
             most_seconds=most_seconds,
         ).mask(plans, record, epoch)
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """What is done with a run's outcome: shown, written where it was asked for, and turned into the exit code."""
-
-    report_file: Path | None
-    log_file: Path | None
-    as_json: bool
-    most_seconds: float | None
-
-    def __call__(self, outcome: Outcome) -> int:
-        """The exit code, where it is 0; any other comes as the outcome's error."""
-        render(outcome.report, PersonConsole())
-        if self.as_json:
-            answer(outcome.report)
-        if self.report_file is not None:
-            _write_report(self.report_file, outcome.report)
-        for what, path in (("report", self.report_file), ("log", self.log_file)):
-            if path is not None:
-                say(f"{what}: {path}")
-        if outcome.error is not None:
-            raise outcome.error
-        return 0
-
-
-@contextmanager
-def run_ending(
-    run_id: str, *, report_file: Path | None, log_dir: Path | None, max_duration: str | None, as_json: bool
-) -> Iterator[Ending]:
-    """The log is open meanwhile. Raises UsageError for a report that could not be written."""
-    if report_file is not None and not report_file.absolute().parent.is_dir():
-        raise UsageError(f"--report {report_file}: there is no such directory; make it first")
-    most_seconds = None
-    if max_duration is not None:
-        try:
-            most_seconds = parse_duration(max_duration)
-        except ValueError as error:
-            raise UsageError(f"--max-duration: {error}") from None
-    log_file = configure_log(log_dir, run=run_id, quiet=True)  # observers and the report tell people
-    try:
-        yield Ending(report_file, log_file, as_json, most_seconds)
-    finally:
-        close_log()
-
-
-def _write_report(file: Path, report: dict[str, Any]) -> None:
-    try:
-        file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise PhimaskError(
-            f"the run is over ({report['status']}), but its report cannot be written to {file}: {error.strerror}"
-        ) from None
 
 
 def refuse_hazards(plans: Sequence[CollectionPlan], *, strict: bool) -> None:

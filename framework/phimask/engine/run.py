@@ -39,8 +39,9 @@ from phimask.masking.keys import MaskingKey
 from phimask.observing.alerting import Alerting
 from phimask.observing.report import ReportBuilder, Status, without_ids
 from phimask.observing.series import Series
+from phimask.observing.software import software
 from phimask.observing.tally import Tally
-from phimask.planning.plan import CollectionPlan
+from phimask.planning.plan import CollectionPlan, reported_rules
 from phimask.planning.preflight import gone
 from phimask.plugins.events import (
     CollectionFinished,
@@ -123,6 +124,7 @@ class Run:
             key_fingerprint=record.key_fingerprint,
             started=record.created,
             resumed=epoch - 1,
+            software=software(plans[0].preflight.server if plans else None),
         )
         self._tell(RunStarted(record.id, self._profile.name, tuple(plan.namespace for plan in plans)))
         status: Status = "failed"
@@ -233,9 +235,10 @@ class Run:
     ) -> int:
         """One collection; answers with the number of findings."""
         target = str(plan.target) if plan.target else None
-        rules = [(rule.path, rule.masker.name) for rule in plan.rules]
         path = "copy" if plan.target is not None else plan.write_path.path
-        self._report.collection(plan.namespace, target, rules, plan.documents, self._ceiling, path)
+        self._report.collection(
+            plan.namespace, target, reported_rules(plan), plan.documents, self._ceiling, path
+        )
         classifier = plan.scan.classifier
         check = None if classifier is None else classifier.check.report()
         self._report.complexity(plan.namespace, plan.scan.classes, check)

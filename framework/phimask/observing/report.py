@@ -11,7 +11,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Final, Literal, get_args
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 from phimask.observing.spread import BatchSpread, PredictionError
 from phimask.observing.tally import Tally
@@ -42,10 +43,22 @@ ReportedPath = Literal["set", "replace", "server", "copy"]
 """By which way masked values got into documents."""
 
 
+class ReportedRule(NamedTuple):
+    """A rule as it is reported: its path, its masker's name, the identifiers of Safe Harbor that it names, and the
+    values that it won in the sample (None: none was taken)."""
+
+    path: str
+    masker: str
+    hipaa: tuple[str, ...] = ()
+    sampled: int | None = None
+
+
 @dataclass(slots=True)
 class _Rule:
     path: str
     masker: str
+    hipaa: tuple[str, ...] = ()
+    sampled: int | None = None
     masked: int = 0
     redacted_on_error: int = 0
     kept: int = 0
@@ -54,6 +67,8 @@ class _Rule:
         return {
             "path": self.path,
             "masker": self.masker,
+            "hipaa": list(self.hipaa),
+            "sampled": self.sampled,
             "values": self.masked + self.redacted_on_error + self.kept if counted else None,
             "masked": self.masked if counted else None,
             "redacted_on_error": self.redacted_on_error if counted else None,
@@ -125,6 +140,7 @@ class _Collection:
                 "total": self.total,
                 **{name: done[name] for name in ("masked", "unchanged", "quarantined", "missing")},
             },
+            "seconds": round(self.worked[0], 3),
             "write_path": self.path,
             "rules": [rule.entry(counted=self.path != "server") for rule in self.rules],
             "batches": batches,
@@ -185,6 +201,7 @@ class ReportBuilder:
         workers: int = 1,
         started: datetime | None = None,
         resumed: int = 0,
+        software: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """The run starts now, or began at `started` (UTC) and was resumed so often. `key_fingerprint` is None where no
         masker uses a key."""
@@ -194,6 +211,7 @@ class ReportBuilder:
             "started": _iso(self._now() if started is None else started.replace(tzinfo=timezone.utc)),
             "resumed": resumed,
             "phimask_version": version,
+            "software": dict(software),
             "config_digest": config_digest,
             "key_fingerprint": key_fingerprint,
         }
@@ -203,17 +221,15 @@ class ReportBuilder:
         self,
         namespace: str,
         target: str | None,
-        rules: Sequence[tuple[str, str]],
+        rules: Sequence[ReportedRule],
         documents: int,
         ceiling_bytes: int | None = None,
         path: ReportedPath = "set",
     ) -> None:
-        """A collection comes next: its target namespace (None: in place), its rules as (path, masker) in the order
-        that events count them, how many documents there are to mask, the memory governor's ceiling, by which way
+        """A collection comes next: its target namespace (None: in place), its rules in the order that events
+        count them, how many documents there are to mask, the memory governor's ceiling, by which way
         documents are written: of what the server masks by itself, nobody counts the values."""
-        one = _Collection(
-            namespace, target, documents, [_Rule(path, masker) for path, masker in rules], self._times()
-        )
+        one = _Collection(namespace, target, documents, [_Rule(*rule) for rule in rules], self._times())
         one.ceiling = ceiling_bytes
         one.path = path
         self._collections[namespace] = one

@@ -13,6 +13,7 @@ from phimask.config.model import CollectionFile, Profile
 from phimask.errors import PreflightError
 from phimask.masking.columns import BoundRule
 from phimask.masking.keys import MaskingKey
+from phimask.observing.report import ReportedRule
 from phimask.planning.binding import bind, core, facts
 from phimask.planning.classifier import Classifier, Seen, learn, seen
 from phimask.planning.conditions import Conditions
@@ -86,6 +87,18 @@ class CollectionPlan:
         """The partitions, cut as they are asked for."""
         if self.partitioner is not None and self.indexed is not None:
             yield from self.partitioner.partitions(self.indexed)
+
+
+def reported_rules(plan: CollectionPlan) -> list[ReportedRule]:
+    """The rules as a report has them."""
+    named: list[tuple[str, ...]] = [rule.hipaa for rule in plan.file.rules]
+    if len(plan.rules) > len(named):
+        named.insert(0, ())  # what `unmapped` stands for comes first
+    sampled: Sequence[int | None] = plan.scan.matched if plan.scan.documents else [None] * len(plan.rules)
+    return [
+        ReportedRule(rule.path, rule.masker.name, hipaa, count)
+        for rule, hipaa, count in zip(plan.rules, named, sampled, strict=True)
+    ]
 
 
 def plan_collection(

@@ -41,13 +41,15 @@ class Namespace:
 
 @dataclass(slots=True)
 class Preflight:
-    """What was found: hazards refuse the run, warnings do not. `uuid` is the collection's, which a view has not."""
+    """What was found: hazards refuse the run, warnings do not. `uuid` is the collection's, which a view has not;
+    `server` MongoDB's version there."""
 
     hazards: list[str]
     warnings: list[str]
     options: Mapping[str, Any]
     indexes: tuple[Mapping[str, Any], ...]
     uuid: str | None = None
+    server: str | None = None
 
 
 def uuid_of(source: Namespace) -> str | None:
@@ -152,9 +154,9 @@ def _meant(name: str, names: Iterable[str]) -> str:
 
 def _check_server(source: Namespace, found: Preflight) -> None:
     version = server_version(source.client)
+    found.server = ".".join(map(str, version))
     if version < _OLDEST:
-        have = ".".join(map(str, version))
-        found.hazards.append(f"{source}: MongoDB {have} is too old; phimask needs 5.0 or later")
+        found.hazards.append(f"{source}: MongoDB {found.server} is too old; phimask needs 5.0 or later")
 
 
 def _check_kind(

@@ -1,0 +1,120 @@
+"""How a run ends for whoever started it: its report shown, written where that was asked for, and its exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pymongo.errors import PyMongoError
+
+from phimask.cli.show import PersonConsole, answer, say
+from phimask.config.units import parse_duration
+from phimask.engine.run import Outcome
+from phimask.errors import PhimaskError, UsageError
+from phimask.ledger.opening import Ledger, asking
+from phimask.ledger.series import RunSeries
+from phimask.log import close_log, configure_log
+from phimask.observing.html import page
+from phimask.observing.series import Point
+from phimask.observing.text import render
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What is done with a run's outcome."""
+
+    report_file: Path | None
+    html_file: Path | None
+    log_file: Path | None
+    as_json: bool
+    most_seconds: float | None
+
+    def points(self, ledger: Ledger, run: str) -> list[tuple[int, Point]]:
+        """The run over time, where the page is to show it; a ledger that does not answer costs the plots, no more."""
+        if self.html_file is None:
+            return []
+        try:
+            return recorded(ledger, run)
+        except (PyMongoError, PhimaskError):
+            say("the ledger does not answer: the page has no plots over time")
+            return []
+
+    def __call__(self, outcome: Outcome, points: Sequence[tuple[int, Point]]) -> int:
+        """The exit code, where it is 0; any other comes as the outcome's error."""
+        report = outcome.report
+        render(report, PersonConsole())
+        if self.as_json:
+            answer(report)
+        made: list[tuple[str, Path | None, Callable[[], str]]] = [
+            ("report", self.report_file, lambda: json.dumps(report, indent=2) + "\n"),
+            ("page", self.html_file, lambda: page(report, points)),
+        ]
+        failed = []
+        for what, path, text in made:
+            if path is None:
+                continue
+            try:
+                write(path, text())
+                say(f"{what}: {path}")
+            except OSError as error:
+                failed.append(f"its {what} cannot be written to {path}: {error.strerror}")
+        if self.log_file is not None:
+            say(f"log: {self.log_file}")
+        if failed:
+            raise PhimaskError(f"the run is over ({report['status']}), but {'; '.join(failed)}")
+        if outcome.error is not None:
+            raise outcome.error
+        return 0
+
+
+@contextmanager
+def run_ending(
+    run_id: str,
+    *,
+    report_file: Path | None,
+    html_file: Path | None,
+    log_dir: Path | None,
+    max_duration: str | None,
+    as_json: bool,
+) -> Iterator[Ending]:
+    """The log is open meanwhile. Raises UsageError for a file that could not be written."""
+    refuse_nowhere({"--report": report_file, "--html": html_file})
+    most_seconds = None
+    if max_duration is not None:
+        try:
+            most_seconds = parse_duration(max_duration)
+        except ValueError as error:
+            raise UsageError(f"--max-duration: {error}") from None
+    log_file = configure_log(log_dir, run=run_id, quiet=True)  # observers and the report tell people
+    try:
+        yield Ending(report_file, html_file, log_file, as_json, most_seconds)
+    finally:
+        close_log()
+
+
+def refuse_nowhere(files: dict[str, Path | None]) -> None:
+    """Files to be written, by flag, whose folder is not there, or two of them that are one, are a UsageError."""
+    seen: dict[Path, str] = {}
+    for flag, file in files.items():
+        if file is None:
+            continue
+        if not file.absolute().parent.is_dir():
+            raise UsageError(f"{flag} {file}: there is no such directory; make it first")
+        other = seen.setdefault(file.resolve(), flag)
+        if other != flag:
+            raise UsageError(f"{other} and {flag} name the same file, {file}; give each its own")
+
+
+def recorded(ledger: Ledger, run: str) -> list[tuple[int, Point]]:
+    """A run over time, as the ledger keeps it."""
+    with asking(ledger):
+        timed = list(RunSeries(ledger, run).points())
+    return [(one.epoch, one.kept) for one in timed if isinstance(one.kept, Point)]
+
+
+def write(path: Path, text: str) -> None:
+    """Raises OSError."""
+    path.write_text(text, encoding="utf-8", newline="\n")
