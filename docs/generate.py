@@ -25,6 +25,7 @@ from phimask.cli.main import cli
 from phimask.config.data import shipped, shipped_schema
 from phimask.config.profile import load_profile
 from phimask.engine import control
+from phimask.planning.hazard_kinds import KINDS as HAZARD_KINDS
 from phimask.plugins import events, hookspecs, interfaces, values
 from phimask.plugins.class_check import KINDS
 from phimask.plugins.interfaces import Detector, Validator
@@ -63,6 +64,7 @@ def pages() -> dict[str, str]:
         "components.md": components(registry),
         "configuration.md": configuration(registry),
         "events.md": eventspage(),
+        "hazards.md": hazards(),
         "hooks.md": hooks(),
         **{f"maskers/{name}": text for name, text in maskers.pages(registry).items()},
         "report.md": report(),
@@ -290,6 +292,39 @@ def _setting(name: str, value: Any) -> str:
     if name in _SIZES and value is not None:
         return f"{value / 1e9:g}GB" if value >= 1e9 else f"{value / 1e6:g}MB"
     return shown(value).strip("`")
+
+
+# Hazards
+
+
+def hazards() -> str:
+    """Every kind of hazard, with what it means and what to do."""
+    parts = []
+    for severity, title, text in (
+        (
+            "refuses",
+            "Refused",
+            "No run begins while one of these is there: it would corrupt something, or could not work.",
+        ),
+        (
+            "decide",
+            "For a person to decide",
+            "No run begins until each is mended or accepted: `--accept ID` for `plan`, `run` and `resume`, or "
+            "`accept: [ID]` in the collection file. What was accepted is in the report.",
+        ),
+        ("told", "Told", "A run tells these and goes on."),
+    ):
+        rows = [
+            (f"`{one.id}`", one.title, one.why, one.do)
+            for one in HAZARD_KINDS.values()
+            if one.severity == severity
+        ]
+        parts += [f"## {title}", text, table(("id", "what", "why it matters", "what to do"), rows)]
+    return page(
+        "Hazards",
+        "What `phimask plan` looks for. [Read a plan](../how-to/read-a-plan.md) shows one with many of them.",
+        *parts,
+    )
 
 
 # Report

@@ -21,6 +21,7 @@ INDEXES: tuple[dict[str, Any], ...] = (
 REBUILD = (
     *("--set", "write.indexes=rebuild"),
     *("--set", "batch_sizer={name: fixed, options: {documents: 20}}"),
+    *("--accept", "text-index"),
 )
 
 

@@ -341,7 +341,10 @@ def test_a_collection_that_somebody_makes_between_the_renames(
 def test_masked_values_that_the_validator_refuses(shadowed: Counters, phimask: Phimask) -> None:
     shadowed.file("counters", "  - {path: Ward, masker: {name: replace, options: {value: 7}}}\n")
     shadowed.collection.drop_index("again")
-    answer = phimask("run", "--yes", "--json")
+    refused = phimask("run", "--yes")
+    assert refused.code == 2
+    assert "refuses 20 of 20 masked samples, and the shadow of such is not swapped in" in refused.err
+    answer = phimask("run", "--yes", "--json", "--accept", "validator-refuses")
     assert answer.code == 1, answer.err
     (one,) = answer.json["collections"]
     assert one["shadow"] == {"state": "left", "original": shadowed.collection.full_name}

@@ -20,8 +20,9 @@ from phimask.engine.control import StopSignal
 from phimask.engine.run import Deployments, Outcome, Run
 from phimask.ledger.opening import open_ledger
 from phimask.ledger.runs import Runs
+from phimask.planning.hazards import acceptable
+from phimask.planning.namespace import Namespace
 from phimask.planning.plan import Scope, plan_collection
-from phimask.planning.preflight import Namespace
 from phimask.plugins.loading import load_registry
 
 PROFILE = """\
@@ -218,9 +219,10 @@ class Bench:
         source = Namespace(self.client, self.database, "counters")
         (file,) = configuration.collections
         plan = plan_collection(
-            file, configuration.profile, self.registry, (), source, None, Scope(query, limit)
-        )
-        assert plan.hazards == []
+            file, configuration.profile, self.registry, (), source, None, Scope(query, limit),
+            accepts=frozenset(acceptable()),
+        )  # fmt: skip
+        assert plan.stopping == []
         uri = Secret(self._uri)
         deployments = Deployments(uri, None, uri, open_ledger(self.client, self.database, "ledger"))
         run = Run(configuration, self.registry, (), deployments, self.stop)

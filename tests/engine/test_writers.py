@@ -13,7 +13,7 @@ from pymongo.errors import PyMongoError
 
 from phimask.config.model import Secret
 from phimask.engine.writers import Watch, watch_writes
-from phimask.planning.preflight import Namespace
+from phimask.planning.namespace import Namespace
 from phimask.store.connect import connect
 
 Watching = Callable[..., Watch]

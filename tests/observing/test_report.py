@@ -197,6 +197,7 @@ def test_a_run_is_added_up() -> None:
         "restarts": 0,
         "breaker_trips": 1,
         "undo": None,
+        "accepted": [],
         "warnings": ["rule X matches nothing"],
     }
 

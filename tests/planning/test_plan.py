@@ -16,8 +16,8 @@ from phimask import BatchBudget, Partition
 from phimask.config.model import CollectionFile
 from phimask.config.profile import load_profile
 from phimask.errors import PreflightError
+from phimask.planning.namespace import Namespace
 from phimask.planning.plan import CollectionPlan, Scope, plan_collection
-from phimask.planning.preflight import Namespace
 from phimask.planning.prescan import Prescan
 from phimask.planning.summary import summarize
 from phimask.plugins.registry import Registry
@@ -73,11 +73,12 @@ def test_a_plan_foretells_and_writes_nothing(people: Any, written: Any, planned:
     assert 0 < predicted["memory_bytes"] < summary["ceiling_bytes"]
     assert summary["reads"] == "only Name, Nme, PatientId"
     assert summary["partitions"] == 1
-    (hazard,) = summary["hazards"]
-    assert "people.yaml:6: $.rules[1]: Nme matches nothing in 300 sampled documents" in hazard
-    assert any("no rule names Mail" in one for one in summary["warnings"])
+    unmapped, unmatched = summary["hazards"]
+    assert "people.yaml:6: $.rules[1]: Nme matches nothing in 300 sampled documents" in unmatched["what"]
+    assert "no rule names Mail" in unmapped["what"]
+    assert (unmapped["id"], unmapped["where"], unmapped["path"]) == ("unmapped-phi", plan.namespace, "Mail")
     assert "zebulon" not in repr(summary)
-    assert plan.hazards == []
+    assert [one.id for one in plan.stopping] == ["unmapped-phi"]
     assert list(people.find()) == before
 
 
@@ -100,18 +101,17 @@ def test_partitions_are_those_of_the_partitioner(people: Any, written: Any, plan
     assert sum(one.documents or 0 for one in plan.partitions()) == 300
 
 
-def test_a_hazard_keeps_the_sample_from_being_taken(people: Any, written: Any, planned: Planned) -> None:
-    people.create_index("Name", unique=True)
+def test_what_cannot_be_masked_at_all_is_not_looked_at_closer(
+    people: Any, written: Any, planned: Planned
+) -> None:
+    people.drop()
+    people.database.command("create", "people", viewOn="patients", pipeline=[])
     plan, summary = planned(written("{path: Name, masker: redact}"))
-    assert len(plan.hazards) == 1
+    assert [one.id for one in plan.stopping] == ["view"]
     assert summary["sampled"] == 0
     assert summary["complexity"] == {"simple": 0, "medium": 0, "complex": 0}
     assert summary["predicted"]["seconds_low"] is None
     assert list(plan.partitions()) == []
-    into_a_target, _ = planned(
-        written("{path: Name, masker: redact}"), target=f"{people.database.name}_not_there"
-    )
-    assert into_a_target.hazards == []
 
 
 def test_a_target_is_read_whole(people: Any, written: Any, planned: Planned) -> None:
@@ -131,7 +131,7 @@ def test_where_sampling_fails_the_first_documents_stand_for_it(
     _, summary = planned(written("{path: Name, masker: redact}"), "prescan.documents=50")
     assert summary["sampled"] == 50
     assert summary["predicted"]["seconds_low"] > 0
-    (warning,) = [one for one in summary["warnings"] if "28799" in one]
+    (warning,) = [one["what"] for one in summary["hazards"] if "28799" in one["what"]]
     assert warning.endswith("the first documents stand for the sample")
     assert "Zebulon" not in warning
 

@@ -71,7 +71,7 @@ def test_phi_where_no_rule_looks_is_named_by_path_and_label_only(scan: Callable[
         }
     ]
     found = scan(documents, "Name")
-    assert set(found.detected) == {"Mail", "Other.Deep.To"}
+    assert set(found.detected) == {"_id", "Mail", "Other.Deep.To"}
     assert CANARY not in repr(found.detected)
 
 

@@ -10,7 +10,9 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from phimask.planning import shadow as planning
-from phimask.planning.preflight import Namespace, Preflight
+from phimask.planning.hazards import Hazard
+from phimask.planning.namespace import Namespace
+from phimask.planning.preflight import Preflight
 from phimask.planning.shadow import examine_shadow, free_bytes, is_sharded, shadow_plan
 
 
@@ -21,11 +23,14 @@ def source(client: MongoClient[dict[str, Any]], database: Database[dict[str, Any
 
 
 def examined(source: Namespace, run: str = "r", **options: Any) -> tuple[Preflight, Any]:
-    found = Preflight(
-        [], [], options, tuple(source.client[source.database][source.collection].list_indexes())
-    )
+    indexes = tuple(source.client[source.database][source.collection].list_indexes())
+    found = Preflight(options=options, indexes=indexes)
     plan = shadow_plan(source, run, keep=True)
     return found, examine_shadow(source, plan, journal=True, partial=False, found=found)
+
+
+def stopping(found: Preflight) -> list[Hazard]:
+    return [one for one in found.hazards if one.stops(())]
 
 
 @pytest.mark.parametrize(("free", "hazards"), [(10**12, 0), (1, 1), (None, 0)])
@@ -34,15 +39,15 @@ def test_the_disk_is_said(
 ) -> None:
     monkeypatch.setattr(planning, "free_bytes", lambda statistics: free)
     found, plan = examined(source)
-    assert len(found.hazards) == hazards
+    assert [one.id for one in stopping(found)] == ["disk"] * hazards
     assert plan.free == free
     stored = source.client[source.database].command("collStats", "people")
     assert plan.bytes > stored["storageSize"] + stored["totalIndexSize"]
     if hazards:
-        assert "its shadow needs about 0." in found.hazards[0]
-        assert "and 0.0 MB are free" in found.hazards[0]
+        assert "its shadow needs about 0." in stopping(found)[0].what
+        assert "and 0.0 MB are free" in stopping(found)[0].what
     if free is None:
-        assert any("does not say how much disk is free" in one for one in found.warnings)
+        assert any("does not say how much disk is free" in one.what for one in found.hazards)
 
 
 def test_what_is_filled_already_is_not_needed_again(
@@ -50,9 +55,9 @@ def test_what_is_filled_already_is_not_needed_again(
 ) -> None:
     monkeypatch.setattr(planning, "free_bytes", lambda statistics: 1)
     source.client[source.database]["people.phimask_original_r"].insert_one({})
-    assert examined(source)[0].hazards == []
-    (hazard,) = examined(source, "another")[0].hazards[:1]
-    assert "people.phimask_original_r is there still, of run r" in hazard
+    assert stopping(examined(source)[0]) == []
+    hazard = stopping(examined(source, "another")[0])[0]
+    assert "people.phimask_original_r is there still, of run r" in hazard.what
 
 
 def test_what_the_server_says_is_free() -> None:
@@ -82,10 +87,10 @@ def test_a_sharded_collection_is_told(message: str | None, entry: Any, sharded: 
 
 def test_encrypted_fields_follow_no_rename(source: Namespace) -> None:
     found, _ = examined(source, encryptedFields={"fields": []})
-    assert "has encrypted fields" in found.hazards[0]
+    assert "has encrypted fields" in found.hazards[0].what
 
 
 def test_a_standalone_server_only_counts(source: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not any("standalone" in one for one in examined(source)[0].warnings)
+    assert not any(one.id == "standalone" for one in examined(source)[0].hazards)
     monkeypatch.setattr(planning, "has_transactions", lambda client: False)
-    assert any("a standalone server only counts writes" in one for one in examined(source)[0].warnings)
+    assert any("a standalone server only counts writes" in one.what for one in examined(source)[0].hazards)

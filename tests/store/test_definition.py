@@ -12,7 +12,8 @@ from bson.datetime_ms import DatetimeMS
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from phimask.planning.preflight import Namespace, uuid_of
+from phimask.planning.namespace import Namespace
+from phimask.planning.preflight import uuid_of
 from phimask.store.definition import (
     create_bare,
     differences,

@@ -34,6 +34,7 @@ class Flags:
     limit: int | None
     settings: tuple[str, ...]
     safe_mode: bool
+    accept: tuple[str, ...] = ()
 
 
 _OPTIONS = (
@@ -54,6 +55,11 @@ _OPTIONS = (
     click.option("--safe-mode", is_flag=True, help="Small batches, every document checked, stop at the first failure."),
 )  # fmt: skip
 
+
+accept_option = click.option(
+    "--accept", "accept", multiple=True, metavar="HAZARD",
+    help="A hazard that you have decided on, as the plan names it. May be given several times.",
+)  # fmt: skip
 
 _ENDING = (
     click.option(
@@ -84,7 +90,7 @@ def run_flags(command: Callable[..., _Result]) -> Callable[..., _Result]:
     @functools.wraps(command)
     def gathered(**given: Any) -> _Result:
         names = Flags.__dataclass_fields__
-        flags = Flags(**{name: given.pop(name) for name in names})
+        flags = Flags(**{name: given.pop(name) for name in names if name in given})
         return command(flags=flags, **given)
 
     for option in reversed(_OPTIONS):

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from phimask.cli.options import Flags, as_json_option, run_flags
+from phimask.cli.options import Flags, accept_option, as_json_option, run_flags
 from phimask.cli.session import Session, open_session
 from phimask.cli.show import PersonConsole, answer, say
 from phimask.engine.beginning import guarded, obstacles, pins
@@ -16,8 +16,10 @@ from phimask.errors import PreflightError
 from phimask.ledger.opening import asking
 from phimask.ledger.runs import Runs
 from phimask.observing.wording import told_classes
+from phimask.planning.hazards import Hazard
+from phimask.planning.namespace import Namespace
 from phimask.planning.plan import CollectionPlan
-from phimask.planning.preflight import Namespace, privileges_missing
+from phimask.planning.privileges import LEDGER, privileges_missing
 from phimask.planning.summary import summarize
 
 _HAZARD = 2
@@ -25,6 +27,7 @@ _HAZARD = 2
 
 @click.command("plan")
 @run_flags
+@accept_option
 @as_json_option
 def plan_command(flags: Flags, as_json: bool) -> int:
     """Find out what a run would do, and write nothing. Exit code 2 if something stands in its way."""
@@ -45,7 +48,12 @@ def show_plans(flags: Flags, *, as_json: bool, again: bool = False) -> int:
         console = PersonConsole()
         for summary in summaries:
             _show(console, summary)
-    return _HAZARD if any(summary["hazards"] for summary in summaries) else 0
+    return _HAZARD if any(plan.stopping or _open_rules(plan) for plan in plans) else 0
+
+
+def _open_rules(plan: CollectionPlan) -> bool:
+    """Whether rules of the file's own match nothing, and nobody has accepted that."""
+    return any(one.stops(plan.accepts) for one in plan.unmatched)
 
 
 def _ask_ledger(session: Session, plans: Sequence[CollectionPlan], *, again: bool) -> None:
@@ -54,13 +62,18 @@ def _ask_ledger(session: Session, plans: Sequence[CollectionPlan], *, again: boo
         ledger = session.deployments(create=False).ledger
         with asking(ledger):
             for plan, pin in zip(plans, pins(plans, session.configuration), strict=True):
-                plan.hazards += obstacles(Runs(ledger), [pin], again=again)
+                plan.hazards += [
+                    Hazard("other-run", told, plan.namespace)
+                    for told in obstacles(Runs(ledger), [pin], again=again)
+                ]
             runs = Namespace(ledger.client, ledger.database, ledger.runs.name)
-            plans[0].hazards += privileges_missing(runs, {"find", "insert", "update", "remove"})
+            plans[0].hazards += privileges_missing(runs, LEDGER)
+    except PreflightError as error:  # it is of the deployment, not of a collection
+        plans[0].hazards += [Hazard("ledger", told) for told in error.hazards]
+    try:
         guarded(plans, session.configuration)
     except PreflightError as error:
-        for plan in plans[:1]:  # it is of the deployment, not of a collection
-            plan.hazards += error.hazards
+        plans[0].hazards += [Hazard("no-transactions", told) for told in error.hazards]
 
 
 def _show(console: PersonConsole, plan: Mapping[str, Any]) -> None:
@@ -68,7 +81,7 @@ def _show(console: PersonConsole, plan: Mapping[str, Any]) -> None:
     if plan["shadow"]:
         where += ", which then takes its place"
     console.print(f"\n{plan['namespace']}, {where}", style="bold", highlight=False)
-    if plan["sampled"] or not plan["hazards"]:
+    if plan["sampled"] or not any(one["severity"] == "refuses" for one in plan["hazards"]):
         _show_extent(plan)
         if plan["write_path"]:
             _show_write_path(plan["write_path"])
@@ -77,8 +90,7 @@ def _show(console: PersonConsole, plan: Mapping[str, Any]) -> None:
         if plan["shadow"]:
             _show_shadow(plan["shadow"])
         _show_rules(console, plan["rules"])
-    _list("warning", plan["warnings"])
-    _list("hazard", plan["hazards"])
+    _show_hazards(plan["hazards"])
 
 
 def _show_extent(plan: Mapping[str, Any]) -> None:
@@ -165,9 +177,19 @@ def _show_rules(console: PersonConsole, rules: Sequence[Mapping[str, Any]]) -> N
         say(f"{idle} rule(s) match nothing in the sample")
 
 
-def _list(what: str, messages: Sequence[str]) -> None:
-    for message in messages:
-        say(f"{what}: {message}")
+def _show_hazards(hazards: Sequence[Mapping[str, Any]]) -> None:
+    """What and where; of what stops a run also why, and who may decide, once for all of a kind."""
+    rank = {"told": 0, "accepted": 1, "decide": 2, "refuses": 3}
+    shown = sorted(hazards, key=lambda one: rank["accepted" if one["accepted"] else one["severity"]])
+    for number, one in enumerate(shown):
+        stops = one["severity"] != "told" and not one["accepted"]
+        word = "hazard" if stops else "accepted" if one["accepted"] else "warning"
+        say(f"{word}: {one['what']} [{one['id']}]")
+        if not stops or [other["id"] for other in shown[number + 1 : number + 2]] == [one["id"]]:
+            continue
+        say(f"  why: {one['why']}")
+        if one["severity"] == "decide":
+            say(f"  or decide that it is to be so: --accept {one['id']}")
 
 
 def _duration(seconds: float | None) -> str:

@@ -9,7 +9,7 @@ import click
 from pymongo.errors import PyMongoError
 
 from phimask.cli.ending import run_ending
-from phimask.cli.options import Flags, as_json_option, ending_flags, run_flags
+from phimask.cli.options import Flags, accept_option, as_json_option, ending_flags, run_flags
 from phimask.cli.run import mask, refuse_hazards
 from phimask.cli.session import Session, open_session
 from phimask.cli.show import say
@@ -26,6 +26,7 @@ from phimask.store.retry import terminal_error
 @click.command("resume")
 @click.argument("run", required=False)
 @run_flags
+@accept_option
 @ending_flags
 @as_json_option
 def resume_command(flags: Flags, run: str | None, as_json: bool, **ending: Any) -> int:
@@ -42,6 +43,7 @@ def resume_command(flags: Flags, run: str | None, as_json: bool, **ending: Any) 
         profile=flags.profile or record.profile,
         database=flags.database or record.pins[0].namespace.partition(".")[0],
         collections=flags.collections or tuple(pin.file for pin in record.pins),
+        accept=(*flags.accept, *(one["id"] for one in record.accepted)),
     )
     with run_ending(record.id, as_json=as_json, **ending) as finish:
         with open_session(

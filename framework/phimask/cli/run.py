@@ -6,12 +6,13 @@ import secrets
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from phimask.cli.ending import run_ending
-from phimask.cli.options import Flags, as_json_option, ending_flags, run_flags
+from phimask.cli.options import Flags, accept_option, as_json_option, ending_flags, run_flags
 from phimask.cli.plan import show_plans
 from phimask.cli.session import Session, open_session
 from phimask.engine.beginning import begin, obstacles, pins
@@ -25,6 +26,7 @@ from phimask.planning.plan import CollectionPlan
 
 @click.command("run")
 @run_flags
+@accept_option
 @click.option("--yes", is_flag=True, help="Do not ask before documents are changed in place.")
 @click.option("--again", is_flag=True, help="Mask a collection again that a run has masked already.")
 @click.option("--dry-run", is_flag=True, help="Only plan: the same as `phimask plan`.")
@@ -80,15 +82,11 @@ def mask(
 
 def refuse_hazards(plans: Sequence[CollectionPlan], *, strict: bool) -> None:
     """What a preflight hazard stops is stopped before any collection is begun."""
-    hazards: list[str] = []
     for plan in plans:
-        hazards += plan.hazards
-        if strict:
-            hazards += plan.unmatched
-        else:
-            plan.warnings += plan.unmatched
-    if hazards:
-        raise PreflightError(hazards)
+        plan.hazards += plan.unmatched if strict else [replace(one, demoted=True) for one in plan.unmatched]
+    stopping = [str(one) for plan in plans for one in plan.stopping]
+    if stopping:
+        raise PreflightError(stopping)
 
 
 def _confirm(plans: Sequence[CollectionPlan], *, vault: bool) -> None:

@@ -23,8 +23,9 @@ from phimask.errors import KeyMaterialError, UsageError
 from phimask.ledger.opening import ledger_client, open_ledger
 from phimask.masking.keys import MaskingKey
 from phimask.planning.components import refuse_impossible
+from phimask.planning.hazards import checked_ids
+from phimask.planning.namespace import Namespace
 from phimask.planning.plan import CollectionPlan, Scope, plan_collection
-from phimask.planning.preflight import Namespace
 from phimask.planning.prescan import Prescan
 from phimask.planning.shadow import ShadowPlan, shadow_plan
 from phimask.plugins.loading import disabled_plugins, load_registry
@@ -44,7 +45,7 @@ NO_RUN = "YYYYMMDD-HHMMSS-RANDOM"
 @dataclass(slots=True, repr=False)
 class Session:
     """All that a command works with. `demo`: the deployment is an embedded one with sample documents; `run`: the id
-    after which shadows are named."""
+    after which shadows are named; `accepts`: hazards that a person has decided on."""
 
     configuration: Configuration
     registry: Registry
@@ -56,6 +57,7 @@ class Session:
     uri: Secret
     target_uri: Secret | None
     run: str
+    accepts: frozenset[str]
     _stack: ExitStack
 
     def deployments(self, *, create: bool = True) -> Deployments:
@@ -96,6 +98,7 @@ class Session:
                 detect=detect,
                 sampled=sampled.get(str(source)),
                 shadow=self._shadow(file) if shadows else None,
+                accepts=self.accepts,
             )
             for file in self.configuration.collections
             for source in (self._namespace(self.source, self.configuration.project.database, file),)
@@ -135,6 +138,7 @@ def open_session(
     Raises UsageError and its kinds.
     """
     environ = os.environ
+    accepts = checked_ids(flags.accept)
     scope = scope or Scope(_query(flags.query), flags.limit)
     bare = flags.uri is None and URI_VARIABLE not in environ and not Path(PROJECT_FILE).exists()
     demo = demo_allowed and bare
@@ -172,7 +176,9 @@ def open_session(
             same = project.target.uri is None
             target_uri = project.target.uri or uri
             target = source if same else stack.enter_context(connect(target_uri))
-        yield Session(configuration, registry, keys, source, target, scope, demo, uri, target_uri, run, stack)
+        yield Session(
+            configuration, registry, keys, source, target, scope, demo, uri, target_uri, run, accepts, stack
+        )
 
 
 def _demo_deployment(stack: ExitStack, environ: Mapping[str, str]) -> Secret:

@@ -13,8 +13,8 @@ from phimask.engine.checking import Checked, Checks
 from phimask.engine.control import StopSignal, stop_on_signals
 from phimask.engine.verification import verify_copy, verify_in_place
 from phimask.errors import FindingsError, PreflightError
+from phimask.planning.namespace import Namespace
 from phimask.planning.plan import CollectionPlan
-from phimask.planning.preflight import Namespace
 from phimask.planning.shadow import ORIGINAL, beside
 from phimask.plugins.events import Event
 
@@ -33,8 +33,9 @@ def verify_command(flags: Flags, as_json: bool) -> None:
     results: dict[str, list[Checked]] = {}
     with open_session(flags, demo_allowed=False) as session, stop_on_signals(stop):
         for plan in session.plans(detect=False, shadows=False):
-            if plan.hazards:
-                raise PreflightError(plan.hazards)
+            refusing = [one.what for one in plan.hazards if one.severity == "refuses"]
+            if refusing:
+                raise PreflightError(refusing)
             results[plan.namespace] = _verify(plan, session, stop)
     if as_json:
         answer({namespace: [_entry(one) for one in checked] for namespace, checked in results.items()})

@@ -67,6 +67,7 @@ def load_collection(
         on_error="halt" if safe_mode else cast("OnError", keys["on_error"].value),
         rules=tuple(rule for rule in rules if rule is not None),
         origin=tree.origin,
+        accept=tuple(text_of(one) or "" for one in sequence(keys["accept"])) if "accept" in keys else (),
     )
 
 

@@ -290,7 +290,7 @@ class CollectionFile:
     """What to mask in one collection. `rules` are those of the extended packs first, own rules after.
 
     `collection` is None in a rule pack, which is only there to be extended. `subject` is a path without
-    wildcards.
+    wildcards. `accept`: the ids of hazards of this collection that a person has decided on.
     """
 
     name: str
@@ -300,6 +300,7 @@ class CollectionFile:
     on_error: OnError
     rules: tuple[Rule, ...]
     origin: Origin
+    accept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import phimask
 from phimask.config.model import Configuration
@@ -14,6 +15,7 @@ from phimask.ledger.opening import make_applied
 from phimask.ledger.runs import ENDED, Pin, RunRecord, Runs, as_text, from_text
 from phimask.masking.keys import MaskingKey
 from phimask.planning.classifier import Classifier
+from phimask.planning.hazards import hazard
 from phimask.planning.plan import CollectionPlan
 from phimask.planning.prescan import Prescan
 from phimask.planning.write_path import PathPlan
@@ -37,9 +39,12 @@ def guarded(plans: Sequence[CollectionPlan], configuration: Configuration) -> bo
             ]
         )
     for plan in plans:
-        plan.warnings.append(
-            f"{plan.namespace}: a standalone server has no transactions: nobody else may write to the collection "
-            "while it is masked"
+        plan.hazards.append(
+            hazard(
+                "standalone",
+                plan.source,
+                ": a standalone server has no transactions: nobody else may write to the collection while it is masked",
+            )
         )
     return False
 
@@ -121,6 +126,7 @@ def begin(
         journal=configuration.profile.write.journal,
         vault=_make_vault(run_id, plans, configuration, keys),
         salt=None if key_fingerprint is not None else secrets.token_bytes(32),
+        accepted=accepted(plans),
     )
     epoch = runs.begin(record)
     # Another run may have begun and ended since obstacles were looked for; now none can any more.
@@ -129,6 +135,21 @@ def begin(
         runs.withdraw(run_id)
         raise PreflightError(masked)
     return record, epoch
+
+
+def accepted(
+    plans: Sequence[CollectionPlan], before: Sequence[Mapping[str, Any]] = ()
+) -> tuple[Mapping[str, Any], ...]:
+    """The hazards that a person has decided on, `before` and now, as the ledger and the report keep them."""
+    known: dict[tuple[Any, ...], Mapping[str, Any]] = {
+        (one["id"], one["namespace"], one["path"], one["index"]): one for one in before
+    }
+    for plan in plans:
+        for one in plan.hazards:
+            if one.severity == "decide" and one.id in plan.accepts:
+                entry = {"id": one.id, "namespace": plan.namespace, "path": one.path, "index": one.index}
+                known.setdefault(tuple(entry.values()), {**entry, "what": one.what})
+    return tuple(known.values())
 
 
 def _make_vault(
@@ -217,6 +238,7 @@ def take_up(
         plan.write_path = PathPlan(pin.path, "as the run began", plan.write_path.measured)
         if plan.indexed is not None:
             plan.indexed.end_at(unpacked(pin.top))
+    runs.accept(record.id, accepted(plans, record.accepted))
     return runs.claim(record.id)
 
 

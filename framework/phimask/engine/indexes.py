@@ -14,7 +14,8 @@ from phimask.errors import StoreError
 from phimask.ledger.indexes import KeptIndex, KeptIndexes
 from phimask.masking.columns import BoundRule
 from phimask.planning.indexes import removable, shard_key
-from phimask.planning.preflight import Namespace, uuid_of
+from phimask.planning.namespace import Namespace
+from phimask.planning.preflight import uuid_of
 from phimask.store.connect import Client
 from phimask.store.indexes import build_indexes, decoded, drop_index, read_indexes
 from phimask.store.retry import error_name, terminal_error

@@ -41,7 +41,8 @@ from phimask.masking.unmapped import Unmapped
 from phimask.planning.binding import bind, facts
 from phimask.planning.classifier import Classifier
 from phimask.planning.conditions import Conditions
-from phimask.planning.preflight import Namespace, gone
+from phimask.planning.namespace import Namespace
+from phimask.planning.preflight import gone
 from phimask.planning.served import served_update
 from phimask.plugins.events import BreakerTripped, Event, Paused, Warned
 from phimask.plugins.interfaces import Control

@@ -18,6 +18,7 @@ from pymongo.errors import PyMongoError
 import phimask
 from phimask.config.model import Configuration, Secret
 from phimask.engine.announce import Announcer
+from phimask.engine.beginning import accepted
 from phimask.engine.checking import Checked, Checks
 from phimask.engine.control import StopSignal
 from phimask.engine.coordinator import Coordinator
@@ -125,6 +126,7 @@ class Run:
             started=record.created,
             resumed=epoch - 1,
             software=software(plans[0].preflight.server if plans else None),
+            accepted=accepted(plans, record.accepted),
         )
         self._tell(RunStarted(record.id, self._profile.name, tuple(plan.namespace for plan in plans)))
         status: Status = "failed"

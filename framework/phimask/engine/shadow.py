@@ -23,8 +23,9 @@ from phimask.errors import Interrupted, StoreError
 from phimask.ledger.identities import packed
 from phimask.ledger.runs import Runs
 from phimask.ledger.swaps import Swap, Swaps
+from phimask.planning.namespace import Namespace
 from phimask.planning.plan import CollectionPlan
-from phimask.planning.preflight import Namespace, gone
+from phimask.planning.preflight import gone
 from phimask.planning.shadow import ShadowPlan
 from phimask.plugins.values import Finding
 from phimask.store.connect import Client

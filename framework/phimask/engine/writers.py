@@ -18,7 +18,7 @@ from pymongo import ReadPreference
 from pymongo.errors import PyMongoError
 from pymongo.write_concern import WriteConcern
 
-from phimask.planning.preflight import Namespace
+from phimask.planning.namespace import Namespace
 from phimask.store.connect import has_transactions
 from phimask.store.retry import classify, error_name
 

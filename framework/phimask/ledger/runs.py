@@ -66,7 +66,8 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run as the ledger knows it. `live`: its coordinator was heard of lately and is not known to be dead."""
+    """A run as the ledger knows it. `live`: its coordinator was heard of lately and is not known to be dead.
+    `accepted`: hazards that a person decided on, each with its `id`, `namespace` and `what`."""
 
     id: str
     state: State
@@ -81,6 +82,7 @@ class RunRecord:
     journal: bool
     vault: str | None
     salt: bytes | None = field(default=None, repr=False)
+    accepted: tuple[Mapping[str, Any], ...] = ()
     created: datetime | None = None
     live: bool = False
     coordinator: Mapping[str, Any] = field(default_factory=dict)
@@ -125,6 +127,7 @@ class Runs:
                 "journal": record.journal,
                 "vault": record.vault,
                 "salt": record.salt,
+                "accepted": list(record.accepted),
                 "cut": [],
                 "splits": 0,
                 "reasons": [],
@@ -167,6 +170,10 @@ class Runs:
     def take_also(self, run: str, claim: str) -> None:
         """A collection that the run has made is nobody else's."""
         self.ledger.claims.update_one({"_id": claim}, {"$set": {"run": run}}, upsert=True)
+
+    def accept(self, run: str, accepted: Sequence[Mapping[str, Any]]) -> None:
+        """All that a person has decided on by now."""
+        self._kept.update_one({"_id": run}, {"$set": {"accepted": list(accepted)}})
 
     def adopt(self, run: str, namespace: str, uuid: str) -> None:
         """What the run has masked has this UUID from now on: it took another collection's place."""
@@ -416,6 +423,7 @@ def _record(found: Mapping[str, Any]) -> RunRecord:
         journal=found["journal"],
         vault=found["vault"],
         salt=found["salt"],
+        accepted=tuple(found.get("accepted", ())),
         created=found.get("created"),
         live=_live(found),
         coordinator=found["coordinator"],

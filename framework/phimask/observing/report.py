@@ -202,9 +202,10 @@ class ReportBuilder:
         started: datetime | None = None,
         resumed: int = 0,
         software: Mapping[str, str] = MappingProxyType({}),
+        accepted: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """The run starts now, or began at `started` (UTC) and was resumed so often. `key_fingerprint` is None where no
-        masker uses a key."""
+        masker uses a key. `accepted`: hazards that a person decided on."""
         self._head = {
             "run_id": run_id,
             "profile": profile,
@@ -214,6 +215,7 @@ class ReportBuilder:
             "software": dict(software),
             "config_digest": config_digest,
             "key_fingerprint": key_fingerprint,
+            "accepted": [dict(one) for one in accepted],
         }
         self._workers = workers
 

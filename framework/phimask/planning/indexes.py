@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from phimask.masking.columns import BoundRule
-from phimask.planning.preflight import Namespace, on_masked_paths
+from phimask.planning.index_hazards import on_masked_paths
+from phimask.planning.namespace import Namespace
 
 MASKED_MICROSECONDS: Final = 25.0
 """CPU time that an index on a masked path costs the server for each document. Measured by
@@ -33,12 +34,12 @@ class IndexCost:
 
 
 def index_cost(
-    source: Namespace, indexes: Sequence[Mapping[str, Any]], rules: Sequence[BoundRule]
+    indexes: Sequence[Mapping[str, Any]], rules: Sequence[BoundRule], sharded_by: Sequence[str]
 ) -> IndexCost:
-    """What a collection's indexes cost. Raises PyMongo's errors."""
+    """What a collection's indexes cost."""
     secondary = [index for index in indexes if index["name"] != "_id_"]
     masked = sum(on_masked_paths(index, rules) for index in secondary)
-    away = removable(secondary, rules, shard_key(source))
+    away = removable(secondary, rules, sharded_by)
     microseconds = masked * MASKED_MICROSECONDS + (len(secondary) - masked) * OTHER_MICROSECONDS
     return IndexCost(
         len(secondary), masked, tuple(away), microseconds, microseconds - len(away) * MASKED_MICROSECONDS

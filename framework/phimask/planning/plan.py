@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from pymongo import ReadPreference
 from pymongo.errors import OperationFailure, PyMongoError
@@ -17,17 +17,24 @@ from phimask.observing.report import ReportedRule
 from phimask.planning.binding import bind, core, facts
 from phimask.planning.classifier import Classifier, Seen, learn, seen
 from phimask.planning.conditions import Conditions
+from phimask.planning.hazards import Hazard, hazard
 from phimask.planning.indexes import IndexCost, index_cost
-from phimask.planning.preflight import Namespace, Preflight, examine, need_to_rebuild_indexes
+from phimask.planning.namespace import Namespace
+from phimask.planning.preflight import Preflight, examine
 from phimask.planning.prescan import Prescan, prescan
+from phimask.planning.privileges import to_rebuild_indexes
+from phimask.planning.sample_hazards import of_sample, unmatched_rules
 from phimask.planning.shadow import ShadowPlan, examine_shadow, refuse_own
+from phimask.planning.validation import SAMPLES, of_validator
 from phimask.planning.write_path import PathPlan, Trial, choose_path, path_hazards
 from phimask.plugins.interfaces import Partitioner
 from phimask.plugins.registry import Registry
-from phimask.plugins.values import CollectionFacts, Partition, RuleFacts, Wildcard
+from phimask.plugins.values import CollectionFacts, Partition, RuleFacts
 from phimask.store.reading import first_documents, projected_documents, sampled_documents
 from phimask.store.retry import error_name, terminal_error
 from phimask.store.source import CollectionSource
+
+_RawDocument: TypeAlias = bytes
 
 _AT_A_TIME: Final = 200
 """Sampled documents that are read once more with one query."""
@@ -49,8 +56,8 @@ class CollectionPlan:
     target.
 
     `ceiling_bytes` is the memory governor's; `write_path` how documents are changed in place. `index_cost` is of a
-    collection that is masked in place. `unmatched` names the collection file's own rules that match nothing in the
-    sample.
+    collection that is masked in place. `unmatched` are the collection file's own rules that match nothing in the
+    sample. `accepts`: ids of hazards that a person has decided on; `samples`: some documents of the sample.
     """
 
     file: CollectionFile
@@ -68,10 +75,11 @@ class CollectionPlan:
     ceiling_bytes: int = 0
     write_path: PathPlan = field(default_factory=PathPlan)
     index_cost: IndexCost | None = None
-    unmatched: list[str] = field(default_factory=list)
-    hazards: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    unmatched: list[Hazard] = field(default_factory=list)
+    hazards: list[Hazard] = field(default_factory=list)
+    accepts: frozenset[str] = frozenset()
     shadow: ShadowPlan | None = None
+    samples: Sequence[_RawDocument] = field(default=(), repr=False)
 
     @property
     def reads(self) -> Mapping[str, int] | None:
@@ -82,6 +90,16 @@ class CollectionPlan:
     def namespace(self) -> str:
         """Of the source."""
         return str(self.source)
+
+    @property
+    def stopping(self) -> list[Hazard]:
+        """The hazards that keep a run from beginning."""
+        return [one for one in self.hazards if one.stops(self.accepts)]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a run tells and goes on."""
+        return [one.what for one in self.hazards if not one.stops(self.accepts)]
 
     def partitions(self) -> Iterator[Partition]:
         """The partitions, cut as they are asked for."""
@@ -113,27 +131,29 @@ def plan_collection(
     detect: bool = True,
     sampled: Prescan | None = None,
     shadow: ShadowPlan | None = None,
+    accepts: frozenset[str] = frozenset(),
 ) -> CollectionPlan:
     """Find out all there is to know. With `detect`, detectors look at values that no rule names; `sampled` is what a
-    sample is known to show, and none is taken. A `shadow` is the target.
+    sample is known to show, and none is taken. A `shadow` is the target. `accepts`: hazards accepted beside those that
+    the file accepts.
 
     Raises ConfigError, KeyMaterialError, PreflightError or StoreError; what does not keep the plan from being made
-    is in its hazards and warnings.
+    is in its hazards.
     """
     rules = bind(file, registry, keys)
     judged = facts(bind(file, registry, keys))
     target = target if shadow is None else shadow.shadow
     preflight = examine(source, target, rules, swapped=shadow is not None)
     refuse_own(source, preflight)
-    if shadow is not None and not preflight.hazards:
+    if shadow is not None and not preflight.blind:
         partial = scope.query is not None or scope.limit is not None
         shadow = _shadowed(source, shadow, profile, preflight, partial=partial)
     cost = _index_cost(source, rules, preflight, profile) if target is None else None
     plan = CollectionPlan(
         file, source, target, scope, rules, judged, preflight, Prescan(matched=[0] * len(rules)), 0, 0,
-        index_cost=cost, hazards=list(preflight.hazards), warnings=list(preflight.warnings), shadow=shadow,
+        index_cost=cost, hazards=list(preflight.hazards), accepts=accepts.union(file.accept), shadow=shadow,
     )  # fmt: skip
-    if preflight.hazards:
+    if preflight.blind:
         return plan
     if scope.query is not None:
         _try(scope.query, source)
@@ -146,7 +166,7 @@ def plan_collection(
     if sampled is None:
         plan.scan = _scan(collection, profile, registry, plan, detect=detect)
         plan.hazards += [
-            f"{plan.namespace}: {one}"
+            hazard("write-path", source, f": {one}")
             for one in path_hazards(profile, plan.write_path, in_place=target is None)
         ]
         plan.scan.classifier = _classifier(collection, profile, plan)
@@ -161,10 +181,12 @@ def plan_collection(
     refused = Conditions(rules).refused(collection)
     if refused is not None:
         plan.hazards.append(
-            f"{plan.namespace}: the server refuses a rule's `when` ({refused}); check the query"
+            hazard("rule-query", source, f": the server refuses a rule's `when` ({refused}); check the query")
         )
         return plan
     plan.partitioner, plan.indexed = partitioner, indexed
+    if sampled is None:
+        plan.hazards += _of_validator(plan)
     _judge(plan, profile, registry)
     return plan
 
@@ -173,9 +195,9 @@ def _index_cost(
     source: Namespace, rules: Sequence[BoundRule], preflight: Preflight, profile: Profile
 ) -> IndexCost:
     try:
-        if profile.write.indexes == "rebuild":
-            need_to_rebuild_indexes(source, preflight)
-        return index_cost(source, preflight.indexes, rules)
+        if profile.write.indexes == "rebuild" and not preflight.blind:
+            preflight.hazards += to_rebuild_indexes(source)
+        return index_cost(preflight.indexes, rules, preflight.shard_key)
     except PyMongoError as error:
         raise terminal_error(error, f"looking at the indexes of {source}") from None
 
@@ -223,11 +245,35 @@ def _scan(
             reason = terminal_error(error, f"sampling {plan.namespace}")
             if read is first_documents:
                 raise reason from None
-            plan.warnings.append(f"{reason}; the first documents stand for the sample")
+            plan.hazards.append(
+                Hazard("sample", f"{reason}; the first documents stand for the sample", plan.namespace)
+            )
         else:
             plan.write_path = choose_path(profile, plan.file, plan.rules, trial.measured())
+            plan.samples = trial.kept[:SAMPLES]
             return found
     raise AssertionError
+
+
+def _of_validator(plan: CollectionPlan) -> list[Hazard]:
+    """The validator of the collection that masked documents are put into, tried on the sample."""
+    into = plan.target is not None and plan.shadow is None
+    options = plan.preflight.target_options if into else plan.preflight.options
+    masking = None if any(rule.masker.writes for rule in plan.rules) else core(plan.file, plan.rules)
+    try:
+        return list(
+            of_validator(
+                plan.source,
+                plan.target if into and plan.target is not None else plan.source,
+                options or {},
+                masking,
+                Conditions(plan.rules),
+                plan.samples,
+                swapped=plan.shadow is not None,
+            )
+        )
+    except PyMongoError as error:
+        raise terminal_error(error, f"trying the validator of {plan.target or plan.source}") from None
 
 
 def _classifier(collection: Any, profile: Profile, plan: CollectionPlan) -> Classifier:
@@ -257,30 +303,13 @@ def _extent(indexed: CollectionSource, plan: CollectionPlan) -> tuple[int, int]:
 
 def _judge(plan: CollectionPlan, profile: Profile, registry: Registry) -> None:
     """What the sample says about the rules, and what preflight validators say about the collection."""
-    scan = plan.scan
-    own = plan.file.origin.file
-    written = scan.matched[len(plan.rules) - len(plan.file.rules) :]
-    for rule, count in zip(plan.file.rules, written, strict=True):
-        if (
-            scan.documents
-            and not count
-            and rule.origin.file == own
-            and rule.segments != (Wildcard.ANY_DEPTH,)
-        ):
-            plan.unmatched.append(
-                f"{rule.origin.file}:{rule.origin.line}: {rule.origin.path}: {rule.path} matches nothing in "
-                f"{scan.documents} sampled documents of {plan.namespace}; check its spelling and case, or take "
-                "the rule out"
-            )
-    for path, labels in sorted(scan.detected.items()):
-        plan.warnings.append(
-            f"{plan.namespace}: no rule names {path}, and its values look like {', '.join(sorted(labels))}"
-        )
-    if scan.unreadable:
-        plan.warnings.append(
-            f"{plan.namespace}: {scan.unreadable} of {scan.documents} sampled documents hold what only the exact "
-            "(slower) walk can treat"
-        )
+    plan.unmatched += unmatched_rules(plan.file, plan.rules, plan.scan, plan.namespace)
+    plan.hazards += of_sample(
+        plan.source,
+        plan.scan,
+        plan.preflight.shard_key,
+        whole=plan.target is not None or plan.write_path.path == "replace",
+    )
     known = CollectionFacts(
         plan.namespace, plan.documents, plan.bytes, dict(plan.preflight.options),
         tuple(dict(index) for index in plan.preflight.indexes),
@@ -289,7 +318,11 @@ def _judge(plan: CollectionPlan, profile: Profile, registry: Registry) -> None:
         validator = registry.create("validator", choice.name, choice.options, rules=plan.facts)
         if "before" in validator.phases:
             plan.hazards += [
-                f"{plan.namespace}: {choice.name}: {finding.what}"
-                + (f" at {finding.path}" if finding.path else "")
+                hazard(
+                    "validator-finding",
+                    plan.source,
+                    f": {choice.name}: {finding.what}" + (f" at {finding.path}" if finding.path else ""),
+                    path=finding.path,
+                )
                 for finding in validator.before(known)
             ]

@@ -1,55 +1,42 @@
-"""Preflight: what in the deployment stands in the way, found before anything is written.
-
-A hazard refuses the run; a warning is only said. Neither holds a value of a document.
-"""
+"""Preflight: what in the deployment stands in the way, found before anything is written."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pymongo.errors import OperationFailure, PyMongoError
 
 from phimask.errors import PreflightError
-from phimask.masking.automaton import NO_RULE, State, automaton_of
 from phimask.masking.columns import BoundRule
-from phimask.plugins.values import Wildcard
-from phimask.store.connect import Client, raw_collection, server_version
+from phimask.planning.hazards import Hazard, hazard
+from phimask.planning.index_hazards import of_indexes, of_shard_key
+from phimask.planning.indexes import shard_key
+from phimask.planning.namespace import Namespace
+from phimask.planning.privileges import of_a_run
+from phimask.store.connect import server_version
 from phimask.store.retry import error_name
 
 _OLDEST: Final = (5, 0)
 """Before 5.0, `$expr` comparisons do not use the _id index, and keys with dots cannot be updated."""
-
-
-@dataclass(frozen=True, slots=True)
-class Namespace:
-    """A collection of a connected deployment."""
-
-    client: Client
-    database: str
-    collection: str
-
-    def __str__(self) -> str:
-        return f"{self.database}.{self.collection}"
-
-    def raw(self) -> Any:
-        """The collection with raw documents and majority concerns."""
-        return raw_collection(self.client, self.database, self.collection)
+_SIMPLE: Final = {"locale": "simple"}
 
 
 @dataclass(slots=True)
 class Preflight:
-    """What was found: hazards refuse the run, warnings do not. `uuid` is the collection's, which a view has not;
-    `server` MongoDB's version there."""
+    """What was found. `uuid` is the collection's, which a view has not; `server` MongoDB's version there. `blind`: the
+    collection cannot be looked at any closer. `target_options`: of a target that is there already."""
 
-    hazards: list[str]
-    warnings: list[str]
-    options: Mapping[str, Any]
-    indexes: tuple[Mapping[str, Any], ...]
+    hazards: list[Hazard] = field(default_factory=list)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    indexes: tuple[Mapping[str, Any], ...] = ()
     uuid: str | None = None
     server: str | None = None
+    blind: bool = False
+    shard_key: tuple[str, ...] = ()
+    target_options: Mapping[str, Any] | None = None
 
 
 def uuid_of(source: Namespace) -> str | None:
@@ -81,9 +68,9 @@ def examine(
     """
     info = _listed(source)
     uuid = info.get("info", {}).get("uuid")
-    found = Preflight([], [], info.get("options", {}), (), None if uuid is None else str(uuid))
+    found = Preflight(options=info.get("options", {}), uuid=None if uuid is None else str(uuid))
     try:
-        _look(source, target, rules, info, found, swapped=swapped)
+        found.hazards += _look(source, target, rules, info, found, swapped=swapped)
     except PyMongoError as error:
         raise PreflightError([f"{source}: looking at it, MongoDB answered {error_name(error)}"]) from None
     return found
@@ -97,23 +84,33 @@ def _look(
     found: Preflight,
     *,
     swapped: bool,
-) -> None:
-    _check_server(source, found)
-    _check_kind(source, target, info, found)
-    _check_privileges(source, target, found, swapped=swapped)
-    if found.hazards:
+) -> Iterator[Hazard]:
+    version = server_version(source.client)
+    found.server = ".".join(map(str, version))
+    first = [
+        *_of_server(source, version),
+        *_of_kind(source, target, info, swapped=swapped),
+        *of_a_run(source, target, swapped=swapped, validated=bool(found.options.get("validator"))),
+    ]
+    yield from first
+    found.blind = any(one.severity == "refuses" and one.id != "capped" for one in first)
+    if found.blind:
         return
-    found.hazards += dict.fromkeys(hazard for rule in rules for hazard in rule.masker.before())
-    if info.get("type") != "view":
-        found.indexes = tuple(_indexes(source))
+    yield from (
+        hazard("masker", None, said)
+        for said in dict.fromkeys(said for rule in rules for said in rule.masker.before())
+    )
+    found.indexes = tuple(source.client[source.database][source.collection].list_indexes())
+    found.shard_key = shard_key(source)
+    yield from _of_compatibility(source, version)
+    yield from _of_collation(source, found.options)
     if target is None:
-        _check_indexes(source, rules, found)
-        _check_validator(source, info, found)
-        _check_shard_key(source, rules, found)
+        yield from of_indexes(source, found.indexes, rules, written=True)
+        yield from of_shard_key(source, found.shard_key, rules)
     elif swapped:
-        _check_indexes(source, rules, found, rebuilt=True)
+        yield from of_indexes(source, found.indexes, rules, written=False)
     else:
-        _check_target(target, info, found)
+        yield from _of_target(target, info, rules, found)
 
 
 def _listed(source: Namespace) -> Mapping[str, Any]:
@@ -152,228 +149,122 @@ def _meant(name: str, names: Iterable[str]) -> str:
     return f"; there are: {', '.join(known[:20])}" if known else "; there is none at all"
 
 
-def _check_server(source: Namespace, found: Preflight) -> None:
-    version = server_version(source.client)
-    found.server = ".".join(map(str, version))
+def _of_server(source: Namespace, version: tuple[int, ...]) -> Iterator[Hazard]:
     if version < _OLDEST:
-        found.hazards.append(f"{source}: MongoDB {found.server} is too old; phimask needs 5.0 or later")
+        have = ".".join(map(str, version))
+        yield hazard("server-version", source, f": MongoDB {have} is too old; phimask needs 5.0 or later")
 
 
-def _check_kind(
-    source: Namespace, target: Namespace | None, info: Mapping[str, Any], found: Preflight
-) -> None:
+def _of_compatibility(source: Namespace, version: tuple[int, ...]) -> Iterator[Hazard]:
+    """Told where the server works by an older version's rules; a mongos and most users cannot ask."""
+    try:
+        reply = source.client.admin.command("getParameter", featureCompatibilityVersion=1)
+    except OperationFailure:
+        return
+    told = reply.get("featureCompatibilityVersion", {})
+    works_as = str(told.get("version", ""))
+    ours = ".".join(map(str, version[:2]))
+    if works_as and (works_as != ours or "targetVersion" in told):
+        yield hazard(
+            "feature-compatibility",
+            source,
+            f": the server is MongoDB {ours} and works by the rules of {works_as} (featureCompatibilityVersion); "
+            "complete the upgrade first, or let none go on meanwhile",
+        )
+
+
+def _of_kind(
+    source: Namespace, target: Namespace | None, info: Mapping[str, Any], *, swapped: bool
+) -> Iterator[Hazard]:
     options = info.get("options", {})
     kind = info.get("type", "collection")
     if kind == "view":
-        found.hazards.append(
-            f"{source} is a view, which cannot be written; mask the collection it stands on "
-            f"({options.get('viewOn', '?')})"
+        yield hazard(
+            "view",
+            source,
+            f" is a view, which cannot be written; mask the collection it stands on ({options.get('viewOn', '?')})",
         )
     elif kind == "timeseries" or source.collection.startswith("system."):
         what = "a time-series collection" if kind == "timeseries" else "a system collection"
-        found.hazards.append(
-            f"{source} is {what}, whose documents cannot be updated one by one; "
-            "export it to an ordinary collection and mask that"
+        yield hazard(
+            "time-series" if kind == "timeseries" else "system-collection",
+            source,
+            f" is {what}, whose documents cannot be updated one by one; "
+            "export it to an ordinary collection and mask that",
+        )
+    elif options.get("capped") and swapped:
+        yield hazard(
+            "capped",
+            source,
+            " is a capped collection, which a shadow cannot stand for, since its order of insertion would "
+            "be another; mask it into a target database instead",
         )
     elif options.get("capped") and target is None:
-        found.hazards.append(
-            f"{source} is a capped collection, whose documents cannot change size; "
-            "mask it into a target instead (`target:` in phimask.yaml, or --target-db)"
+        yield hazard(
+            "capped",
+            source,
+            " is a capped collection, whose documents cannot change size; "
+            "mask it into a target instead (`target:` in phimask.yaml, or --target-db)",
         )
     if source.collection.endswith(".chunks"):
-        found.warnings.append(f"{source}: the contents of GridFS files are out of reach of field rules")
-
-
-def _check_privileges(
-    source: Namespace, target: Namespace | None, found: Preflight, *, swapped: bool
-) -> None:
-    reading = {"find", "listIndexes", "collStats"}
-    if target is None:
-        _need(source, reading | {"update"}, found)
-    elif swapped:
-        renaming = reading | {"renameCollectionSameDB", "dropCollection", "insert", "update"}
-        _need(source, renaming | {"changeStream"}, found)
-        _need(target, renaming | {"createCollection", "createIndex"}, found)
-        if found.options.get("validator"):
-            _need(target, {"collMod"}, found, "dbAdmin")
-    else:
-        _need(source, reading, found)
-        _need(target, {"find", "insert", "update", "listCollections"}, found)
-
-
-def need_to_rebuild_indexes(source: Namespace, found: Preflight) -> None:
-    """A hazard where the user may not drop indexes and build them again. Raises PyMongo's errors."""
-    _need(source, {"dropIndex", "createIndex"}, found)
-
-
-def _need(namespace: Namespace, actions: set[str], found: Preflight, role: str = "readWrite") -> None:
-    found.hazards += privileges_missing(namespace, actions, role)
-
-
-def privileges_missing(namespace: Namespace, actions: set[str], role: str = "readWrite") -> list[str]:
-    """A hazard where the user may not do all of this, which `role` would allow. Raises PyMongo's errors."""
-    status = namespace.client.admin.command("connectionStatus", showPrivileges=True)["authInfo"]
-    if not status["authenticatedUsers"]:
-        return []  # the deployment runs without authorization
-    granted: set[str] = set()
-    for privilege in status.get("authenticatedUserPrivileges", ()):
-        resource = privilege["resource"]
-        covers = resource.get("anyResource") or (
-            resource.get("db") in ("", namespace.database)
-            and resource.get("collection") in ("", namespace.collection)
+        yield hazard(
+            "gridfs-contents", source, ": the contents of GridFS files are out of reach of field rules"
         )
-        if covers:
-            granted.update(privilege["actions"])
-    missing = sorted(actions - granted)
-    if not missing:
-        return []
-    return [
-        f"{namespace}: the user may not {_listed_with_or(missing)}; grant the role {role} on database "
-        f"{namespace.database!r}"
-    ]
-
-
-def _indexes(source: Namespace) -> Iterator[Mapping[str, Any]]:
-    yield from source.client[source.database][source.collection].list_indexes()
-
-
-def _check_indexes(
-    source: Namespace, rules: Sequence[BoundRule], found: Preflight, *, rebuilt: bool = False
-) -> None:
-    root = automaton_of(rules)
-    touched = 0
-    for index in found.indexes:
-        name = index["name"]
-        masked = [
-            (path, kind, rule) for path, kind in _indexed(index) for rule in _masking(root, path, rules)
-        ]
-        filtered = sorted(
-            {path for path in _filtering(index.get("partialFilterExpression")) if _masking(root, path, rules)}
-        )
-        touched += bool(masked or filtered)
-        for path, _, rule in masked:
-            masker = rule.masker
-            if index.get("unique") and masker.uniqueness != "injective":
-                found.hazards.append(
-                    f"{source}: index {name!r} is unique on {path}, and {masker.name} ({rule.path}) may give two "
-                    "values the same mask; use an injective masker, drop the index, or mask into a target"
-                )
-            if "expireAfterSeconds" in index:
-                found.hazards.append(
-                    f"{source}: index {name!r} deletes documents by {path} (TTL), and {masker.name} ({rule.path}) "
-                    "changes it: masked documents would expire at other times; drop the index first, or mask into "
-                    "a target"
-                )
-        kinds = {"text": "text", "2dsphere": "geo", "2d": "geo"}
-        for path, kind in dict.fromkeys((path, kinds[kind]) for path, kind, _ in masked if kind in kinds):
-            found.warnings.append(
-                f"{source}: {kind} index {name!r} is on {path}, which is masked: what it finds changes"
-            )
-        if filtered:
-            found.warnings.append(
-                f"{source}: index {name!r} is partial by {', '.join(filtered)}, which is masked: which documents it "
-                "holds may change"
-            )
-    if touched and not rebuilt:
-        found.warnings.append(f"{source}: {touched} index(es) are on masked paths; each costs on every write")
-
-
-def on_masked_paths(index: Mapping[str, Any], rules: Sequence[BoundRule]) -> bool:
-    """Whether a masked document may have to change place in the index."""
-    root = automaton_of(rules)
-    paths = {path for path, _ in _indexed(index)} | {*_filtering(index.get("partialFilterExpression"))}
-    return any(_masking(root, path, rules) for path in paths)
-
-
-def _indexed(index: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The paths of an index with their kinds: 1, -1, text, 2dsphere and the like; a text index names its weights."""
-    for path, kind in index["key"].items():
-        if path == "_fts":
-            yield from ((one, "text") for one in index["weights"])
-        elif path != "_ftsx":
-            yield path, kind
-
-
-def _filtering(expression: Any) -> Iterator[str]:
-    """The paths that a partial index's filter asks for."""
-    for key, value in (expression or {}).items():
-        if key.startswith("$"):
-            for part in value if isinstance(value, list) else ():
-                yield from _filtering(part)
-        else:
-            yield key
-
-
-def _masking(root: State, path: str, rules: Sequence[BoundRule]) -> list[BoundRule]:
-    """The rules that change what is indexed under a path: values at it, and those below it that a rule names.
-
-    A rule such as `**.SSN` may match below any path; it counts only where an index covers all there is (`$**`).
-    """
-    everything = path == "$**" or path.endswith(".$**")
-    keys = path.removesuffix("$**").removesuffix(".").split(".") if path != "$**" else []
-    state: State | None = root
-    for key in keys:
-        if state is None:
-            break
-        named = state.named.get(key)
-        state = named[0] if named is not None else state.other
-    numbers = {number for number, rule in enumerate(rules) if _reaches_below(rule, keys, everything)}
-    if state is not None:
-        numbers |= {state.winner, state.decoder} - {NO_RULE}
-    return [rules[number] for number in sorted(numbers) if rules[number].masker.changes != "never"]
-
-
-def _reaches_below(rule: BoundRule, keys: Sequence[str], everything: bool) -> bool:
-    """Whether a rule's own path leads through these keys and on."""
-    for position, key in enumerate(keys):
-        segment = rule.segments[position] if position < len(rule.segments) else None
-        if segment is Wildcard.ANY_DEPTH:
-            return everything
-        if segment is not Wildcard.ANY_KEY and segment != key:
-            return False
-    return len(rule.segments) > len(keys)
-
-
-def _check_validator(source: Namespace, info: Mapping[str, Any], found: Preflight) -> None:
-    options = info.get("options", {})
-    if options.get("validator") and options.get("validationAction", "error") == "error":
-        found.warnings.append(
-            f"{source} has a validator: documents that it refuses after masking are quarantined, unmasked"
-        )
-
-
-def _check_shard_key(source: Namespace, rules: Sequence[BoundRule], found: Preflight) -> None:
-    if source.client.admin.command("hello").get("msg") != "isdbgrid":
-        return
-    entry = source.client["config"]["collections"].find_one({"_id": str(source)})
-    root = automaton_of(rules)
-    for path in (entry or {}).get("key", {}):
-        for rule in _masking(root, path, rules):
-            found.hazards.append(
-                f"{source}: {path} is in the shard key and masked by {rule.path}; mask into a target instead"
+    elif source.collection.endswith(".files"):
+        chunks = f"{source.collection.removesuffix('files')}chunks"
+        if chunks in source.client[source.database].list_collection_names():
+            yield hazard(
+                "gridfs-contents",
+                source,
+                f" is what GridFS keeps of its files beside their contents; these, in {source.database}.{chunks}, are "
+                "out of reach of field rules",
             )
 
 
-def _check_target(target: Namespace, info: Mapping[str, Any], found: Preflight) -> None:
-    there = next(
-        iter(target.client[target.database].list_collections(filter={"name": target.collection})), None
-    )
+def _of_collation(source: Namespace, options: Mapping[str, Any]) -> Iterator[Hazard]:
+    collation = options.get("collation", _SIMPLE)
+    if collation.get("locale") != "simple":
+        yield hazard(
+            "collation",
+            source,
+            f" has a collation of its own ({collation['locale']}, strength {collation.get('strength', 3)}): ranges of "
+            "_id follow it, and texts that differ may count as equal",
+        )
+
+
+def _of_target(
+    target: Namespace, info: Mapping[str, Any], rules: Sequence[BoundRule], found: Preflight
+) -> Iterator[Hazard]:
+    database = target.client[target.database]
+    there = next(iter(database.list_collections(filter={"name": target.collection})), None)
     if there is None:
         return
     if there.get("type", "collection") != "collection":
-        found.hazards.append(f"{target} is a {there['type']}; the target must be an ordinary collection")
-    # A deployment has many addresses, a collection one UUID.
-    elif there["info"]["uuid"] == info["info"].get("uuid"):
-        found.hazards.append(
-            f"{target}: the target is the source itself; name another database, or no target to mask in place"
+        yield hazard(
+            "target-kind", target, f" is a {there['type']}; the target must be an ordinary collection"
         )
-    else:
-        count = target.client[target.database][target.collection].estimated_document_count()
-        if count:
-            found.warnings.append(
-                f"{target} holds {count} documents already: those with an _id of the source are replaced"
-            )
-
-
-def _listed_with_or(words: Sequence[str]) -> str:
-    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+        return
+    # A deployment has many addresses, a collection one UUID.
+    if there["info"]["uuid"] == info["info"].get("uuid"):
+        yield hazard(
+            "target-is-source",
+            target,
+            ": the target is the source itself; name another database, or no target to mask in place",
+        )
+        return
+    found.target_options = there.get("options", {})
+    count = database[target.collection].estimated_document_count()
+    if count:
+        yield hazard(
+            "target-not-empty",
+            target,
+            f" holds {count} documents already: those with an _id of the source are replaced",
+        )
+    if found.target_options.get("collation", _SIMPLE) != found.options.get("collation", _SIMPLE):
+        yield hazard(
+            "target-collation",
+            target,
+            ": its collation is not the source's, so that two _ids may count as one there; create it with the "
+            "source's",
+        )
+    yield from of_indexes(target, tuple(database[target.collection].list_indexes()), rules, written=True)

@@ -21,6 +21,7 @@ from phimask.plugins.interfaces import Detector
 from phimask.plugins.values import ComplexityClass, DocumentId
 from phimask.rawbson import MalformedBsonError
 from phimask.store.raw import identity
+from phimask.store.writing import empty_timestamps
 
 _PRUNING_PAYS_FROM: Final = 8192
 """Bytes a document that nobody needs: below, an exclusion costs the server more than it saves the client."""
@@ -32,10 +33,12 @@ _DETECTED_TEXTS: Final = 20
 class Prescan:
     """What the sample showed. `matched` counts values per rule; `detected` names, for paths without a rule, the
     labels that detectors gave to their values; sizes are BSON bytes. `seen` is what a classifier learns from, by `_id`
-    since a sample may hold a document twice; `classifier` is one that has learnt from what the run reads of these."""
+    since a sample may hold a document twice; `classifier` is one that has learnt from what the run reads of these.
+    `empty_timestamps` counts documents with such at their top."""
 
     documents: int = 0
     unreadable: int = 0
+    empty_timestamps: int = 0
     bytes: int = 0
     largest: int = 0
     matched: list[int] = field(default_factory=list)
@@ -92,6 +95,7 @@ class _Scan:
             found.documents += 1
             found.bytes += len(raw)
             found.largest = max(found.largest, len(raw))
+            found.empty_timestamps += bool(empty_timestamps(raw))
             self._note_class(raw)
             try:
                 document = bson.decode(raw, LOSSLESS)
@@ -99,6 +103,8 @@ class _Scan:
                 found.unreadable += 1
                 continue
             found.id_types[PYTHON_ALIASES.get(type(document.get("_id")), "other")] += 1
+            if self._detectors:
+                self._detect("_id", document.get("_id"))
             self._document(document, self._root, "")
             for root in self._otherwise:
                 if 0 in found.matched:

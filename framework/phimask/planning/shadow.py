@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from phimask.planning.preflight import Namespace, Preflight
+from phimask.planning.hazards import Hazard, hazard
+from phimask.planning.namespace import Namespace
+from phimask.planning.preflight import Preflight
 from phimask.store.connect import has_transactions
 
 SHADOW: Final = "phimask_shadow"
@@ -61,75 +63,86 @@ def refuse_own(source: Namespace, found: Preflight) -> None:
         name, mark, run = source.collection.partition(f".{what}_")
         if mark:
             found.hazards.append(
-                f"{source} belongs to run {run}, which masked {name} through a shadow; end that with `phimask "
-                f"finalize {run}` or `phimask rollback {run}`"
+                hazard(
+                    "shadow-left",
+                    source,
+                    f" belongs to run {run}, which masked {name} through a shadow; end that with `phimask "
+                    f"finalize {run}` or `phimask rollback {run}`",
+                )
             )
 
 
 def examine_shadow(
     source: Namespace, plan: ShadowPlan, *, journal: bool, partial: bool, found: Preflight
 ) -> ShadowPlan:
-    """Look at what a shadow needs; hazards and warnings go to `found`. The plan comes back with its figures.
+    """Look at what a shadow needs; hazards go to `found`. The plan comes back with its figures.
 
     `journal`: as the profile has it; `partial`: under a query or a limit. Raises PyMongo's errors.
     """
-    _check_kind(source, plan, journal=journal, partial=partial, found=found)
+    found.hazards += [
+        hazard("shadow-impossible", source, told)
+        for told in _obstacles(source, plan, journal=journal, partial=partial, found=found)
+    ]
     there = beside(source)
     for name, run in there.items():
         if run != plan.run:
             found.hazards.append(
-                f"{source}: {source.database}.{name} is there still, of run {run}; end that run first with `phimask "
-                f"finalize {run}` or `phimask rollback {run}`"
+                hazard(
+                    "shadow-left",
+                    source,
+                    f": {source.database}.{name} is there still, of run {run}; end that run first with `phimask "
+                    f"finalize {run}` or `phimask rollback {run}`",
+                )
             )
-    if any(one.get("expireAfterSeconds") is not None for one in found.indexes):
-        found.warnings.append(
-            f"{source} has an index that deletes documents (TTL): one that expires while the shadow is filled is a "
-            "write like any other, and the shadow is not swapped in then"
-        )
-    found.warnings.append(
-        f"{source}: nobody may write to it while its shadow is filled and verified: the shadow is not swapped in "
-        "where anybody did. Readers find no collection of this name for the moment between two renames, and "
-        "change streams on it end"
-    )
-    if not has_transactions(source.client):
-        found.warnings.append(
-            f"{source}: a standalone server only counts writes: one in the last moment before the swap goes unseen, "
-            "so be sure that nobody writes"
-        )
+    found.hazards += _of_writers(source, found)
     return _measured(source, plan, there, found)
 
 
-def _check_kind(
-    source: Namespace, plan: ShadowPlan, *, journal: bool, partial: bool, found: Preflight
-) -> None:
-    otherwise = "mask it in place (no `target:`)"
-    if found.options.get("capped"):
-        found.hazards.append(
-            f"{source} is a capped collection, which a shadow cannot stand for, since its order of insertion would "
-            "be another; mask it into a target database instead"
+def _of_writers(source: Namespace, found: Preflight) -> Iterator[Hazard]:
+    for one in found.indexes:
+        if one.get("expireAfterSeconds") is not None:
+            yield hazard(
+                "shadow-ttl",
+                source,
+                " has an index that deletes documents (TTL): one that expires while the shadow is filled is a "
+                "write like any other, and the shadow is not swapped in then",
+                index=one["name"],
+            )
+    yield hazard(
+        "shadow-writers",
+        source,
+        ": nobody may write to it while its shadow is filled and verified: the shadow is not swapped in "
+        "where anybody did. Readers find no collection of this name for the moment between two renames, and "
+        "change streams on it end",
+    )
+    if not has_transactions(source.client):
+        yield hazard(
+            "standalone",
+            source,
+            ": a standalone server only counts writes: one in the last moment before the swap goes unseen, "
+            "so be sure that nobody writes",
         )
+
+
+def _obstacles(
+    source: Namespace, plan: ShadowPlan, *, journal: bool, partial: bool, found: Preflight
+) -> Iterator[str]:
+    otherwise = "mask it in place (no `target:`)"
     if "encryptedFields" in found.options:
-        found.hazards.append(
-            f"{source} has encrypted fields, which are held in collections of their own that follow no rename; "
+        yield (
+            " has encrypted fields, which are held in collections of their own that follow no rename; "
             f"{otherwise}"
         )
     if is_sharded(source):
-        found.hazards.append(f"{source} is sharded, and a sharded collection cannot be swapped; {otherwise}")
+        yield f" is sharded, and a sharded collection cannot be swapped; {otherwise}"
     if partial:
-        found.hazards.append(
-            f"{source}: a shadow takes the place of the whole collection: leave out --query and --limit, or "
-            f"{otherwise}"
-        )
+        yield f": a shadow takes the place of the whole collection: leave out --query and --limit, or {otherwise}"
     if not journal:
-        found.hazards.append(
-            f"{source}: a shadow needs the journal (write.journal: true), which tells after a crash who has the name"
-        )
+        yield ": a shadow needs the journal (write.journal: true), which tells after a crash who has the name"
     for one in (plan.shadow, plan.original):
         length = len(str(one).encode())
         if length > _LONGEST:
-            found.hazards.append(
-                f"{source}: {one} would be a name of {length} bytes, and MongoDB takes {_LONGEST}; {otherwise}"
-            )
+            yield f": {one} would be a name of {length} bytes, and MongoDB takes {_LONGEST}; {otherwise}"
             break
 
 
@@ -154,13 +167,21 @@ def _measured(source: Namespace, plan: ShadowPlan, there: Mapping[str, str], fou
     else:
         needed = size
     if free is None:
-        found.warnings.append(
-            f"{source}: the server does not say how much disk is free; its shadow needs about {_sized(needed)}"
+        found.hazards.append(
+            hazard(
+                "disk-unknown",
+                source,
+                f": the server does not say how much disk is free; its shadow needs about {sized(needed)}",
+            )
         )
     elif free < needed:
         found.hazards.append(
-            f"{source}: its shadow needs about {_sized(needed)} on disk beside the original, and {_sized(free)} are "
-            "free; make room, or mask it in place (no `target:`)"
+            hazard(
+                "disk",
+                source,
+                f": its shadow needs about {sized(needed)} on disk beside the original, and {sized(free)} are "
+                "free; make room, or mask it in place (no `target:`)",
+            )
         )
     indexes = sum(one["name"] != "_id_" for one in found.indexes)
     return ShadowPlan(plan.run, plan.shadow, plan.original, plan.keep, size, free, indexes)
@@ -173,5 +194,6 @@ def free_bytes(statistics: Mapping[str, Any]) -> int | None:
     return min(free, default=None)
 
 
-def _sized(size: int) -> str:
+def sized(size: float) -> str:
+    """In MB or GB."""
     return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"

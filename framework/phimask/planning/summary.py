@@ -52,8 +52,7 @@ def summarize(plan: CollectionPlan, profile: Profile) -> dict[str, Any]:
         "ceiling_bytes": plan.ceiling_bytes,
         "indexes": _indexes(plan, profile),
         "shadow": _shadow(plan),
-        "warnings": plan.warnings,
-        "hazards": plan.hazards + plan.unmatched,
+        "hazards": [one.as_data(plan.accepts) for one in (*plan.hazards, *plan.unmatched)],
     }
 
 

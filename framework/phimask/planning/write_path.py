@@ -51,20 +51,20 @@ class Trial:
 
     def __init__(self, masking: MaskingCore | None) -> None:
         self._masking = masking
-        self._kept: list[bytes] = []
+        self.kept: list[bytes] = []
         self._size = 0
 
     def over(self, documents: Iterator[bytes]) -> Iterator[bytes]:
         """The same documents."""
         for raw in documents:
-            if len(self._kept) < _DOCUMENTS and self._size < _BYTES:
-                self._kept.append(raw)
+            if len(self.kept) < _DOCUMENTS and self._size < _BYTES:
+                self.kept.append(raw)
                 self._size += len(raw)
             yield raw
 
     def measured(self) -> Measured:
         """Nothing where maskers cannot be tried, or a value fails that is to halt a run: the run will say so."""
-        if not self._kept or self._masking is None:
+        if not self.kept or self._masking is None:
             return Measured()
         try:
             updates, by_set = self._mask("update")
@@ -72,16 +72,16 @@ class Trial:
         except MaskingError:
             return Measured()
         changed = sum(isinstance(one, Masked) for one in updates.outcomes)
-        return Measured(by_set, by_replace, changed / len(self._kept))
+        return Measured(by_set, by_replace, changed / len(self.kept))
 
     def _mask(self, mode: Mode) -> tuple[MaskedBatch, Cost]:
         assert self._masking is not None  # noqa: S101  (for the type checker)
-        self._masking.mask(self._kept, mode)  # builds what is built once
+        self._masking.mask(self.kept, mode)  # builds what is built once
         start = time.perf_counter()
-        batch = self._masking.mask(self._kept, mode)
+        batch = self._masking.mask(self.kept, mode)
         seconds = time.perf_counter() - start
         size = sum(len(one.bson) for one in batch.outcomes if isinstance(one, Masked))
-        return batch, Cost(seconds / len(self._kept), size / len(self._kept))
+        return batch, Cost(seconds / len(self.kept), size / len(self.kept))
 
 
 def choose_path(

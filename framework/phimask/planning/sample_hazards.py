@@ -1,0 +1,93 @@
+"""What a sample says: PHI that no rule names, rules that match nothing, odd documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from phimask.config.model import CollectionFile
+from phimask.masking.columns import BoundRule
+from phimask.planning.hazards import Hazard, hazard
+from phimask.planning.namespace import Namespace
+from phimask.planning.prescan import Prescan
+from phimask.plugins.values import Wildcard
+
+_LARGE: Final = 15_000_000
+"""Bytes from which on a mask that is longer than its value may not fit any more."""
+
+
+def unmatched_rules(
+    file: CollectionFile, rules: Sequence[BoundRule], scan: Prescan, namespace: str
+) -> Iterator[Hazard]:
+    """The file's own rules that match nothing; a pack's may."""
+    own = file.origin.file
+    written = scan.matched[len(rules) - len(file.rules) :]
+    for rule, count in zip(file.rules, written, strict=True):
+        if (
+            scan.documents
+            and not count
+            and rule.origin.file == own
+            and rule.segments != (Wildcard.ANY_DEPTH,)
+        ):
+            yield Hazard(
+                "unmatched-rule",
+                f"{rule.origin.file}:{rule.origin.line}: {rule.origin.path}: {rule.path} matches nothing in "
+                f"{scan.documents} sampled documents of {namespace}; check its spelling and case, or take "
+                "the rule out",
+                namespace,
+                rule.path,
+            )
+
+
+def of_sample(source: Namespace, scan: Prescan, shard_key: Sequence[str], *, whole: bool) -> Iterator[Hazard]:
+    """Hazards of the documents themselves. `whole`: they are written whole, not field by field."""
+    for path, labels in sorted(scan.detected.items()):
+        like = ", ".join(sorted(labels))
+        if path.partition(".")[0] == "_id":
+            yield hazard(
+                "phi-in-id",
+                source,
+                f": values of {path} look like {like}, and no run changes an _id, in place or in a copy; copy the "
+                "documents under new _ids first",
+                path=path,
+            )
+        elif path in shard_key:
+            yield hazard(
+                "phi-in-shard-key",
+                source,
+                f": {path} is in the shard key, and its values look like {like}: the cluster's metadata has some of "
+                "them as the bounds of chunks; reshard by another key first",
+                path=path,
+            )
+        else:
+            yield hazard(
+                "unmapped-phi",
+                source,
+                f": no rule names {path}, and its values look like {like}; add a rule for it, with `masker: keep` "
+                "where they may stay",
+                path=path,
+            )
+    if len(scan.id_types) > 1:
+        told = ", ".join(f"{kind} ({count})" for kind, count in sorted(scan.id_types.items()))
+        yield hazard("mixed-ids", source, f": _ids of the sample are of several types: {told}", path="_id")
+    if scan.largest > _LARGE:
+        yield hazard(
+            "large-documents",
+            source,
+            f": the largest document of the sample has {scan.largest / 1e6:.1f} MB; one that masking carries over "
+            "16 MB is quarantined, unmasked",
+        )
+    if scan.empty_timestamps and whole:
+        yield hazard(
+            "empty-timestamps",
+            source,
+            f": {scan.empty_timestamps} of {scan.documents} sampled documents hold an empty timestamp, which the "
+            "server fills in: each takes a second write",
+        )
+    if scan.unreadable:
+        yield hazard(
+            "exact-walk",
+            source,
+            f": {scan.unreadable} of {scan.documents} sampled documents hold what only the exact "
+            "(slower) walk can treat",
+        )
