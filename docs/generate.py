@@ -51,6 +51,7 @@ _ENVIRONMENT: Final = (
     ("PHIMASK_URI", "The deployment, where neither `--uri` nor phimask.yaml names one. May hold a password."),
     ("PHIMASK_TARGET_URI", "The target's deployment, likewise. With it set, masked copies go there."),
     ("PHIMASK_KEY", "The masking key, unless `key:` in phimask.yaml names another place."),
+    ("PHIMASK_SIGNING_KEY", "The key that signs manifests, unless `signing_key:` names another place."),
     ("PHIMASK_MONGOD", "The mongod executable for runs on sample documents."),
     ("PHIMASK_DISABLED_PLUGINS", "Plugins that are not even imported: names with commas between them."),
 )
@@ -342,6 +343,9 @@ def report() -> str:
     ):
         fields = [(key, kind, told) for key, kind, _, told in rows]
         parts += [f"## {title}", text, table(("field", "type", "is"), fields)]
+    manifest = shipped_schema("manifest")
+    fields = [(key, kind, told) for key, kind, _, told in schema_rows(manifest, manifest)]
+    parts += ["## The manifest", manifest["description"], table(("field", "type", "is"), fields)]
     return page(
         "The report",
         "What `phimask run --report FILE` writes and `phimask run --json` prints. Every field is always there. "

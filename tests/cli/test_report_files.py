@@ -121,3 +121,106 @@ def test_a_run_that_nobody_knows_is_guessed_at(people: Any, phimask: Callable[..
     missing = phimask("report", "r.json", "--html", "r.html")
     assert missing.code == 2
     assert "does not exist" in missing.err
+
+
+def test_a_manifest_proves_a_run_and_tells_what_was_changed(
+    people: Any, phimask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = phimask("keygen", "--signing", "--out", "sign.key", "--json")
+    assert made.code == 0, made.err
+    assert made.json["written"] == ["sign.key", "sign.key.pub"]
+    private = written("sign.key")
+    monkeypatch.setenv("PHIMASK_SIGNING_KEY", private)
+    where = ("-d", people.database.name)
+    flags = (*where, "-c", "people", "--yes", "--json", "--report", "r.json", "--manifest", "m.json")
+    answer = phimask(*flags)
+    assert answer.code == 3, answer.err
+    run = answer.json["run_id"]
+    assert phimask("report", run, *where, "--manifest", "later.json").code == 0
+    for name in ("m.json", "later.json"):
+        manifest = written(name)
+        for secret in ("Zebulon", "Quagmire", private.splitlines()[1], os.environ["PHIMASK_KEY"]):
+            assert secret not in manifest + answer.err + answer.out.replace(CANARY, "")
+        for given in ((), (run, *where), ("r.json",)):
+            good = phimask("report", *given, "--check", name, "--json")
+            assert good.code == 0, good.err
+            assert good.json["ok"]
+            assert good.json["run_id"] == run
+            assert good.json["report_compared"] == bool(given)
+            assert good.json["key_fingerprint"] == made.json["key_fingerprint"]
+
+    monkeypatch.delenv("PHIMASK_SIGNING_KEY")
+    none = phimask("report", "--check", "m.json")
+    assert none.code == 2
+    assert "give --public-key FILE" in none.err
+    by = ("--public-key", "sign.key.pub")
+    assert phimask("report", "--check", "m.json", *by).code == 0
+
+    report = json.loads(written("r.json"))
+    report["collections"][0]["documents"]["masked"] += 1
+    Path("doctored.json").write_text(json.dumps(report), encoding="utf-8")
+    wrong = phimask("report", "doctored.json", "--check", "m.json", *by)
+    assert wrong.code == 3
+    assert "$.collections[0].documents.masked: 299 in the manifest, 300 by the report" in wrong.err
+
+    manifest = json.loads(written("m.json"))
+    manifest["statement"]["collections"][0]["documents"]["masked"] = 300
+    Path("forged.json").write_text(json.dumps(manifest), encoding="utf-8")
+    for given in ((), ("r.json",)):
+        wrong = phimask("report", *given, "--check", "forged.json", *by)
+        assert wrong.code == 3
+        assert "signature" in wrong.err
+    assert "$.collections[0].documents.masked: 300 in the manifest, 299 by the report" in wrong.err
+
+    Path("cut.json").write_text(written("m.json")[:-40], encoding="utf-8")
+    Path("binary.json").write_bytes(b"\xff\xfe\x00")
+    phimask("keygen", "--signing", "--out", "other.key")
+    for arguments, code, said in (
+        (("--check", "cut.json", *by), 2, "cut.json is not JSON as a manifest is, or is cut short"),
+        (("--check", "binary.json", *by), 2, "the manifest binary.json cannot be read"),
+        (("--check", "none.json", *by), 2, "the manifest none.json cannot be read: No such file"),
+        (("--check", "r.json", *by), 2, "r.json is not a phimask manifest"),
+        (("--check", "m.json", "--public-key", "other.key.pub"), 3, "it names the key"),
+        (("--check", "m.json", "--public-key", "sign.key"), 2, "sign.key holds a private key"),
+        (("--check", "m.json", "--public-key", "r.json"), 2, "r.json is no public key of Ed25519 in PEM"),
+        (("--check", "m.json", "--public-key", "none.pub"), 2, "the public key none.pub cannot be read"),
+        (("--check", "m.json", "--html", "x.html"), 2, "--check only checks"),
+        (("r.json", "--public-key", "sign.key.pub"), 2, "--public-key is for --check"),
+        ((), 2, "name a run"),
+    ):
+        answer = phimask("report", *arguments)
+        assert answer.code == code, arguments
+        assert said in answer.err, arguments
+        assert "PRIVATE KEY-" not in answer.err
+
+
+def test_a_manifest_without_a_key_is_refused_before_anything_is_written(
+    people: Any, deployed: Path, phimask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = list(people.find())
+    flags = ("-d", people.database.name, "-c", "people", "--yes", "--manifest", "m.json")
+    phimask("keygen", "--out", "masking.key")
+    phimask("keygen", "--signing", "--out", "sign.key")
+    text = f"version: 1\ndatabase: {people.database.name}\nsigning_key: {{file: sign.key}}\n"
+    cases = [
+        ("signing_key: {file: none.key}", None, "there is no signing key: no file"),
+        ("signing_key: {file: masking.key}", None, "this is no private key of Ed25519 in PEM"),
+        ("signing_key: {env: SIGN}", None, "the environment variable SIGN is not set"),
+        ("signing_key: {env: SIGN}", "nonsense", "this is no private key of Ed25519 in PEM"),
+    ]
+    for line, value, said in cases:
+        (deployed / "phimask.yaml").write_text(
+            text.replace("signing_key: {file: sign.key}", line), encoding="utf-8"
+        )
+        if value is not None:
+            monkeypatch.setenv("SIGN", value)
+        answer = phimask(*flags)
+        assert answer.code == 2
+        assert said in answer.err
+        assert "nonsense" not in answer.err
+    assert list(people.find()) == before
+    assert not Path("m.json").exists()
+    assert phimask("keygen", "--signing").code == 2
+    (deployed / "phimask.yaml").write_text(text, encoding="utf-8")
+    assert phimask(*flags).code == 3  # one is quarantined
+    assert phimask("report", "--check", "m.json").code == 0  # by sign.key.pub, beside the key

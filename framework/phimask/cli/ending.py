@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pymongo.errors import PyMongoError
 
+from phimask.cli.proof import manifest_text, signing_key
 from phimask.cli.show import PersonConsole, answer, say
 from phimask.config.units import parse_duration
 from phimask.engine.run import Outcome
@@ -19,6 +20,7 @@ from phimask.ledger.series import RunSeries
 from phimask.log import close_log, configure_log
 from phimask.observing.html import page
 from phimask.observing.series import Point
+from phimask.observing.signing import SigningKey
 from phimask.observing.text import render
 
 
@@ -28,6 +30,8 @@ class Ending:
 
     report_file: Path | None
     html_file: Path | None
+    manifest_file: Path | None
+    key: SigningKey | None
     log_file: Path | None
     as_json: bool
     most_seconds: float | None
@@ -51,6 +55,7 @@ class Ending:
         made: list[tuple[str, Path | None, Callable[[], str]]] = [
             ("report", self.report_file, lambda: json.dumps(report, indent=2) + "\n"),
             ("page", self.html_file, lambda: page(report, points)),
+            ("manifest", self.manifest_file, lambda: manifest_text(report, self.key or signing_key())),
         ]
         failed = []
         for what, path, text in made:
@@ -76,12 +81,15 @@ def run_ending(
     *,
     report_file: Path | None,
     html_file: Path | None,
+    manifest_file: Path | None,
     log_dir: Path | None,
     max_duration: str | None,
     as_json: bool,
 ) -> Iterator[Ending]:
-    """The log is open meanwhile. Raises UsageError for a file that could not be written."""
-    refuse_nowhere({"--report": report_file, "--html": html_file})
+    """The log is open meanwhile. Raises UsageError for a file that could not be written, and for a manifest
+    without a key that signs."""
+    refuse_nowhere({"--report": report_file, "--html": html_file, "--manifest": manifest_file})
+    key = None if manifest_file is None else signing_key()
     most_seconds = None
     if max_duration is not None:
         try:
@@ -90,7 +98,7 @@ def run_ending(
             raise UsageError(f"--max-duration: {error}") from None
     log_file = configure_log(log_dir, run=run_id, quiet=True)  # observers and the report tell people
     try:
-        yield Ending(report_file, html_file, log_file, as_json, most_seconds)
+        yield Ending(report_file, html_file, manifest_file, key, log_file, as_json, most_seconds)
     finally:
         close_log()
 

@@ -10,9 +10,11 @@ import click
 
 from phimask.cli.deployment import open_deployment
 from phimask.cli.options import as_json_option, database_option, uri_option
+from phimask.cli.proof import public_file
 from phimask.cli.show import answer, say
 from phimask.errors import UsageError
 from phimask.masking.keys import MaskingKey
+from phimask.observing.signing import SigningKey
 from phimask.store.sample.documents import DEFAULT_MIX, ID_TYPES
 from phimask.store.sample.loading import load_samples
 
@@ -52,13 +54,21 @@ def init_command(directory: Path, as_json: bool) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the key to this file, readable by you alone, rather than to stdout.",
 )
+@click.option(
+    "--signing",
+    is_flag=True,
+    help="Make a key that signs manifests (Ed25519) instead: the private half goes to --out, the public one beside it.",
+)
 @as_json_option
-def keygen_command(out: Path | None, as_json: bool) -> None:
+def keygen_command(out: Path | None, signing: bool, as_json: bool) -> None:
     """Make a masking key.
 
     Whoever has the key can link masked values to originals they know: keep it where you keep passwords. The
     same key gives the same masks in every collection and every run.
     """
+    if signing:
+        _make_signing_key(out, as_json=as_json)
+        return
     key = MaskingKey.generate()
     if out is not None:
         _write_new(out, key.text() + "\n", mode=0o600)
@@ -73,6 +83,24 @@ def keygen_command(out: Path | None, as_json: bool) -> None:
     else:
         click.echo(key.text())
         say(f"fingerprint {key.fingerprint}; set it as PHIMASK_KEY, and keep it secret")
+
+
+def _make_signing_key(out: Path | None, *, as_json: bool) -> None:
+    if out is None:
+        raise UsageError("a signing key has two halves: name a file for the private one with --out FILE")
+    key = SigningKey.generate()
+    public = public_file(out)
+    if public.exists():
+        raise UsageError(f"{public} is there already; name another file, or move it away first")
+    _write_new(out, key.pem(), mode=0o600)
+    _write_new(public, key.public.pem(), mode=0o644)
+    if as_json:
+        answer({"written": [str(out), str(public)], "key_fingerprint": key.public.fingerprint})
+    else:
+        say(
+            f"wrote {out}, which signs: keep it secret, and name it in phimask.yaml as signing_key: {{file: {out}}}\n"
+            f"wrote {public}, for whoever checks (fingerprint {key.public.fingerprint})"
+        )
 
 
 @click.command("sample")

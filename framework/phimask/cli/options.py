@@ -71,6 +71,10 @@ _ENDING = (
         help="Write the report as a page here.",
     ),
     click.option(
+        "--manifest", "manifest_file", type=click.Path(path_type=Path, dir_okay=False),
+        help="Write a signed manifest here: what the run proves, under `signing_key` of phimask.yaml.",
+    ),
+    click.option(
         "--log-dir", type=click.Path(path_type=Path, file_okay=False), help="Write the run's log to a file in here."
     ),
     click.option("--max-duration", metavar="TIME", help="Stop safely after so long, such as 6h; resume goes on."),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,61 +11,112 @@ import jsonschema
 
 from phimask.cli.ending import recorded, refuse_nowhere, write
 from phimask.cli.options import as_json_option, database_option, uri_option
+from phimask.cli.proof import check_manifest, manifest_text, signing_key
 from phimask.cli.show import PersonConsole, answer, say
 from phimask.cli.steer import opened_ledger
 from phimask.config.data import shipped_schema
 from phimask.config.wording import closest
 from phimask.errors import PhimaskError, UsageError
 from phimask.ledger.runs import Runs
+from phimask.observing.canonical import parsed
 from phimask.observing.html import Points, page
 from phimask.observing.text import render
 
 
 @click.command("report")
-@click.argument("run", metavar="RUN|FILE")
+@click.argument("run", metavar="[RUN|FILE]", required=False)
 @click.option(
     "--html",
     "html_file",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the report as a page here.",
 )
+@click.option(
+    "--manifest",
+    "manifest_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a signed manifest of RUN here, under `signing_key` of phimask.yaml.",
+)
+@click.option(
+    "--check",
+    "checked_file",
+    metavar="MANIFEST",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Check a signed manifest, and RUN's or FILE's report against it. Exit code 3 if anything differs.",
+)
+@click.option(
+    "--public-key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The key to check by, in PEM; else the public half of `signing_key`.",
+)
 @uri_option
 @database_option
 @as_json_option
 def report_command(
-    run: str, html_file: Path | None, uri: str | None, database: str | None, as_json: bool
+    run: str | None,
+    html_file: Path | None,
+    manifest_file: Path | None,
+    checked_file: Path | None,
+    public_key: Path | None,
+    uri: str | None,
+    database: str | None,
+    as_json: bool,
 ) -> None:
     """Show the report of RUN as the ledger keeps it, or the one that a run wrote to FILE (`--report FILE`).
 
     As a page, a RUN's report has plots over time, which a FILE's has not.
     """
-    refuse_nowhere({"--html": html_file})
-    file = Path(run)
-    points: Points = ()
-    if file.exists():
-        report = _written(file)
-    elif file.suffix or file.name != run:
-        raise UsageError(
-            f"{file} does not exist; give a run's id or the file that `phimask --report FILE` wrote"
-        )
-    else:
-        report, points = _kept(run, uri, database)
+    refuse_nowhere({"--html": html_file, "--manifest": manifest_file})
+    if public_key is not None and checked_file is None:
+        raise UsageError("--public-key is for --check MANIFEST")
+    if checked_file is not None:
+        if html_file is not None or manifest_file is not None:
+            raise UsageError("--check only checks: leave --html and --manifest out")
+        report = None if run is None else _found(run, uri, database)[0]
+        check_manifest(checked_file, public_key, report, as_json=as_json)
+        return
+    if run is None:
+        raise UsageError("name a run, or the file that it wrote; `phimask status` lists runs")
+    key = None if manifest_file is None else signing_key()
+    if manifest_file is not None and _is_file(run):
+        raise UsageError("a manifest is made of what the ledger keeps: name the run, not a file")
+    report, points = _found(run, uri, database)
     if html_file is not None:
-        try:
-            write(html_file, page(report, points))
-        except OSError as error:
-            raise PhimaskError(f"the page cannot be written to {html_file}: {error.strerror}") from None
-        say(f"page: {html_file}")
+        _write("page", html_file, page(report, points))
+    if manifest_file is not None and key is not None:
+        _write("manifest", manifest_file, manifest_text(report, key))
     if as_json:
         answer(report)
-    elif html_file is None:
+    elif html_file is None and manifest_file is None:
         render(report, PersonConsole())
+
+
+def _write(what: str, file: Path, text: str) -> None:
+    try:
+        write(file, text)
+    except OSError as error:
+        raise PhimaskError(f"the {what} cannot be written to {file}: {error.strerror}") from None
+    say(f"{what}: {file}")
+
+
+def _is_file(run: str) -> bool:
+    return Path(run).exists() or bool(Path(run).suffix) or Path(run).name != run
+
+
+def _found(run: str, uri: str | None, database: str | None) -> tuple[Mapping[str, Any], Points]:
+    if not _is_file(run):
+        return _kept(run, uri, database)
+    if not Path(run).exists():
+        raise UsageError(
+            f"{Path(run)} does not exist; give a run's id or the file that `phimask --report FILE` wrote"
+        )
+    return _written(Path(run)), ()
 
 
 def _written(file: Path) -> Mapping[str, Any]:
     """A file's, once it is known to be one."""
     try:
-        report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        report: dict[str, Any] = parsed(file.read_text(encoding="utf-8"))
         jsonschema.validate(report, shipped_schema("report"))
     except (OSError, ValueError):
         raise UsageError(f"{file} is not JSON; give the file that `phimask --report FILE` wrote") from None

@@ -305,7 +305,7 @@ class CollectionFile:
 
 @dataclass(frozen=True, slots=True)
 class KeySource:
-    """Where the masking key is: the name of an environment variable, or a file."""
+    """Where a key is: the name of an environment variable, or a file."""
 
     env: str | None = None
     file: Path | None = None
@@ -353,6 +353,7 @@ class Project:
     coordination: Coordination
     key: KeySource
     older_keys: tuple[KeySource, ...]
+    signing_key: KeySource
     profile: str | None
     collections: tuple[str, ...]
     plugins: tuple[str, ...]

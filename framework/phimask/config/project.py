@@ -67,6 +67,7 @@ def load_project(
         coordination=_coordination(mapping(keys["coordination"])),
         key=key,
         older_keys=tuple(older_keys),
+        signing_key=_key_source(keys["signing_key"], folder),
         profile=text_of(keys.get("profile")),
         collections=_texts(keys.get("collections")),
         plugins=_texts(keys.get("plugins")),

@@ -6,16 +6,14 @@ import base64
 import binascii
 import hashlib
 import hmac
-import os
 import secrets
-import stat
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from phimask.config.key_files import key_text
 from phimask.config.model import KeySource
 from phimask.errors import KeyMaterialError
 
@@ -24,7 +22,6 @@ KEY_BYTES: Final = 32
 _PREFIX: Final = "phimask-key-1:"
 _BODY_LENGTH: Final = 43
 _CHECK_LENGTH: Final = 8
-_LONGEST_FILE: Final = 4096
 _HOW: Final = "make one with `phimask keygen`"
 
 
@@ -91,19 +88,7 @@ class MaskingKey:
 
         On POSIX systems the file must be closed to group and others. Raises KeyMaterialError.
         """
-        if source.file is not None:
-            place, text = f"the file {source.file}", _read(source.file)
-        elif source.env is not None:
-            place, text = f"the environment variable {source.env}", environ.get(source.env, "")
-            if not text.strip():
-                raise KeyMaterialError(
-                    f"there is no masking key: the environment variable {source.env} is not set; {_HOW} and set it"
-                )
-        else:
-            raise KeyMaterialError(
-                "there is no masking key: the configuration names no place for it; "
-                f"{_HOW} and write `key: {{env: NAME}}` or `key: {{file: PATH}}`"
-            )
+        place, text = key_text(source, environ, "masking key", "key", _HOW)
         try:
             return cls.parse(text)
         except KeyMaterialError as error:
@@ -146,24 +131,3 @@ def _decoded(body: str) -> bytes | None:
         return None
     # The last character has two bits to spare: only the spelling that `text` writes is taken.
     return material if _encoded(material) == body else None
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            # The open file is asked, not the path, so that no other file can slip in between.
-            if os.name == "posix" and os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise KeyMaterialError(
-                    f"the key file {path} is open to other users of this machine; run `chmod 600 {path}`"
-                )
-            content = file.read(_LONGEST_FILE + 1)
-    except FileNotFoundError:
-        raise KeyMaterialError(f"there is no masking key: no file {path}; {_HOW} and keep it there") from None
-    except OSError as error:
-        raise KeyMaterialError(f"the key file {path} cannot be read: {error.strerror}") from None
-    if len(content) > _LONGEST_FILE:
-        raise KeyMaterialError(f"the file {path} is too long to be a masking key; {_HOW}")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise KeyMaterialError(f"the file {path} is no text, so it is no masking key; {_HOW}") from None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 
+from phimask.observing.wording import plain
+
 _VOID = frozenset({"br", "meta", "col"})
 
 
@@ -11,13 +13,6 @@ class Markup(str):
     """Text that is markup already; whatever is made of it by a string's own methods is plain text again."""
 
     __slots__ = ()
-
-
-def plain(text: str) -> str:
-    """The text without signs that nobody sees or that turn the direction of what follows: those are spelt out."""
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in text
-    )
 
 
 def element(tag: str, /, *children: str | None, **attributes: str | float | bool | None) -> Markup:

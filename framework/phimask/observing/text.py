@@ -21,6 +21,7 @@ from phimask.observing.wording import (
     lasting,
     moment,
     original_kept,
+    plain,
     scaled,
     sized,
     times,
@@ -161,9 +162,7 @@ class _Page:
 
     def _safe(self, text: str, style: str = "") -> Text:
         """No markup, no control character that steers the terminal, nothing that the console cannot encode."""
-        shown = "".join(
-            sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in text
-        )
+        shown = plain(text)
         encoding = self._console.encoding
         return Text(shown.encode(encoding, "backslashreplace").decode(encoding), style)
 

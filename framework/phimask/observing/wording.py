@@ -7,6 +7,13 @@ from itertools import pairwise
 from typing import Any
 
 
+def plain(text: str) -> str:
+    """The text without signs that nobody sees or that turn the direction of what follows: those are spelt out."""
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in text
+    )
+
+
 def counted(number: int, name: str) -> str:
     """A number of things by the name of one: `1 rule`, `2 rules`."""
     return f"{number:,} {name}{'' if number == 1 else 's'}"

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from phimask.observing.canonical import digest
 from phimask.observing.html.collection import collection
 from phimask.observing.html.parts import Tone, coded, facts, items, mark, path, tiles
 from phimask.observing.html.safe_harbor import safe_harbor
 from phimask.observing.markup import Markup, element
 from phimask.observing.next_steps import next_steps
+from phimask.observing.report import without_ids
 from phimask.observing.series import Point
 from phimask.observing.wording import counted, lasting, moment, sized, times
 
@@ -154,6 +156,7 @@ def _facts(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     else:
         yield "way back", f"none: the key to the originals was destroyed {moment(undo['at'])}"
     yield "configuration", path(report["config_digest"])
+    yield "report digest", path(digest(without_ids(report)))
     yield "key fingerprint", path(report["key_fingerprint"] or "no masker uses a key")
     software = report.get("software", {})
     yield (
