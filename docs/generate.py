@@ -370,7 +370,7 @@ def hooks() -> str:
     parts.append("## For executors")
     parts += _classes(_tree(control))
     for node in _tree(log).body:
-        if isinstance(node, ast.FunctionDef) and node.name in ("forward_log", "describe_error"):
+        if isinstance(node, ast.FunctionDef) and node.name in ("forward_log", "log_file", "describe_error"):
             parts += [f"### `{node.name}`", _code(_signature(node)), ast.get_docstring(node) or ""]
     parts.append("## The values")
     parts += _classes(_tree(values))

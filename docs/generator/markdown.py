@@ -107,6 +107,9 @@ def schema_rows(
         yield f"`{path}`", _type(one, root) + _limits(one), default, one.get("description", "")
         if "properties" in one:
             yield from schema_rows(one, root, f"{path}.")
+        named = one.get("additionalProperties")
+        if isinstance(named, Mapping) and "properties" in named:
+            yield from schema_rows(named, root, f"{path}.NAME.")
         items = _resolved(one["items"], root) if "items" in one else {}
         if "properties" in items:
             yield from schema_rows(items, root, f"{path}[].")

@@ -12,7 +12,7 @@ from phimask.errors import (
     SafeStop,
     StoreError,
 )
-from phimask.log import describe_error, forward_log
+from phimask.log import describe_error, forward_log, log_file
 from phimask.plugins import events
 from phimask.plugins.hookspecs import hookimpl
 from phimask.plugins.interfaces import (
@@ -101,4 +101,5 @@ __all__ = [
     "events",
     "forward_log",
     "hookimpl",
+    "log_file",
 ]

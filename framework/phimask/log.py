@@ -36,6 +36,9 @@ _LONGEST: Final = 8_000
 _RELAYED: Final = object()
 """Marks a record that was made safe in the process that it comes from."""
 
+_OPEN: Final[list[Path]] = []
+"""The log's file, while there is one."""
+
 _CREDENTIALS: Final = re.compile(r"(?<=://)\S*@")
 _SECRET_OPTIONS: Final = re.compile(r"(?i)((?:password|passwd|secret|token)=|AWS_SESSION_TOKEN:)[^\s&,;]+")
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -68,6 +71,7 @@ def configure_log(
             path = None
         else:
             _add(sink, "INFO")
+            _OPEN.append(path)
     _intercept_standard_logging()
     return path
 
@@ -94,9 +98,15 @@ def relay(worker: str, level: str, source: str, line: int, message: str) -> None
     logger.bind(source=source, line=line, worker=worker, relayed=_RELAYED).log(_known(level), "{}", message)
 
 
+def log_file() -> Path | None:
+    """The file that the log of this process is written to, as it was named; None: none is."""
+    return _OPEN[0] if _OPEN else None
+
+
 def close_log() -> None:
     """End logging and close the file. Calling it twice does no harm."""
     logger.remove()
+    _OPEN.clear()
     logging.captureWarnings(False)
     root = logging.getLogger()
     for handler in [one for one in root.handlers if isinstance(one, _Intercept)]:

@@ -173,9 +173,9 @@ class Run:
             if record.vault is not None:
                 report["undo"] = {"state": "kept", "at": report["finished"]}
             self._tell(RunFinished(status, without_ids(report)))
-            self._tell.close()
-            report["warnings"] = self._report.warnings  # observers may have had some to add
             error = self._enter_end(coordinator, record, state, report, error)
+            self._tell.close()  # may wait for observers' last words, so the ledger knows already
+            report["warnings"] = self._report.warnings
         return Outcome(report, error)
 
     def _any_trouble(self, plans: Sequence[CollectionPlan]) -> str | None:
