@@ -158,7 +158,7 @@ def test_another_key_another_signature_another_report_are_told_apart() -> None:
     )
     assert faults(MANIFEST, {**REPORT, "run_id": "r2"}) == ("it is of run r1, and the report of run r2",)
     assert faults(MANIFEST, {**REPORT, "restarts": float("nan")})[0].startswith(
-        "the report has a number that is none"
+        "the report has a value that has no canonical form"
     )
 
 
