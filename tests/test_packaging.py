@@ -67,6 +67,8 @@ def test_wheel_holds_both_packages_the_profiles_and_the_schemas(wheel: Path) -> 
         modules = {path.relative_to(root.parent).as_posix() for path in root.rglob("*.py")}
         assert modules <= names
     assert {"phimask/py.typed", "phimask_plugins/py.typed"} <= names
+    page = CHECKOUT / "framework" / "phimask" / "monitor" / "page"
+    assert {f"phimask/monitor/page/{path.name}" for path in page.iterdir()} <= names
     assert not [name for name in names if name.startswith(("tests/", "docs/")) or "__pycache__" in name]
 
 

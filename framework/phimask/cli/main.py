@@ -14,6 +14,7 @@ from phimask.cli.explain import explain_command
 from phimask.cli.finalize import finalize_command
 from phimask.cli.look import collections_group, profiles_group, schema_command
 from phimask.cli.make import init_command, keygen_command, sample_command
+from phimask.cli.monitor import monitor_command
 from phimask.cli.plan import plan_command
 from phimask.cli.plugins import plugins_group
 from phimask.cli.report import report_command
@@ -64,6 +65,7 @@ for _command in (
     pause_command,
     continue_command,
     stop_command,
+    monitor_command,
     verify_command,
     rollback_command,
     finalize_command,

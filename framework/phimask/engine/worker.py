@@ -109,10 +109,10 @@ class _Alive:
         self._id = {"run": run, "worker": worker}
         self._over = threading.Event()
         self._journal: Journal | None = None
+        self._process = psutil.Process()
         self._thread = threading.Thread(target=self._go_on, name="phimask-alive", daemon=True)
 
     def __enter__(self) -> _Alive:
-        process = psutil.Process()
         with contextlib.suppress(PyMongoError):
             self._kept.update_one(
                 {"_id": self._id},
@@ -120,7 +120,8 @@ class _Alive:
                     "$set": {
                         "host": socket.gethostname(),
                         "pid": os.getpid(),
-                        "started": process.create_time(),
+                        "started": self._process.create_time(),
+                        "rss_bytes": self._process.memory_info().rss,
                     },
                     "$currentDate": {"seen": True},
                 },
@@ -149,6 +150,9 @@ class _Alive:
             journal = self._journal
             # One renewal that fails is one of several that fit into a lease.
             with contextlib.suppress(PyMongoError, LeaseLost):
-                self._kept.update_one({"_id": self._id}, {"$currentDate": {"seen": True}})
+                rss = self._process.memory_info().rss
+                self._kept.update_one(
+                    {"_id": self._id}, {"$set": {"rss_bytes": rss}, "$currentDate": {"seen": True}}
+                )
                 if journal is not None:
                     journal.renew()

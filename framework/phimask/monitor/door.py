@@ -1,0 +1,89 @@
+"""Who may see the page: whoever has the token, from a page of this very server.
+
+The token comes in once, in a request's body, and is exchanged for a cookie that no script can read and no other site
+sends along; so it stands in no address that is sent, logged or kept in a history.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from phimask.config.model import Secret
+from phimask.errors import UsageError
+
+_SHORTEST: Final = 20
+_LONGEST: Final = 512
+"""Characters of a token."""
+LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+
+
+def new_token() -> Secret:
+    """256 random bits."""
+    return Secret(secrets.token_urlsafe(32))
+
+
+def token_from(path: Path) -> Secret:
+    """The token that a file holds. Raises UsageError where it cannot be read, is short, or others may read it."""
+    try:
+        with path.open("rb") as file:
+            if os.name == "posix" and os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                raise UsageError(
+                    f"the token file {path} is open to other users of this machine; run `chmod 600 {path}`"
+                )
+            text = file.read(_LONGEST + 3).decode("utf-8-sig").strip()
+    except OSError as error:
+        raise UsageError(f"the token file {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        text = ""
+    if not _SHORTEST <= len(text) <= _LONGEST or not text.isascii() or not text.isprintable() or " " in text:
+        raise UsageError(
+            f"the token file {path} holds no token: {_SHORTEST} to {_LONGEST} letters, digits and signs on one line "
+            "are one, such as `openssl rand -hex 32` prints"
+        )
+    return Secret(text)
+
+
+class Door:
+    """Compares tokens, cookies and origins. `origins` are the addresses under which the page may be reached, None: any,
+    as where other machines may know this one by names of their own."""
+
+    def __init__(self, token: Secret, port: int, *, tls: bool, loopback: bool) -> None:
+        self._token = token
+        self._session = Secret(secrets.token_urlsafe(32))
+        self._scheme = "https" if tls else "http"
+        self._hosts = (
+            {f"{f'[{name}]' if ':' in name else name}:{port}" for name in LOOPBACK} if loopback else None
+        )
+        # Cookies know no ports: two monitors on one machine must not overwrite each other's.
+        self._cookie = f"phimask_monitor_{port}"
+
+    def accepts(self, token: str) -> bool:
+        """Whether it is the token."""
+        return hmac.compare_digest(token.encode(), self._token.reveal().encode())
+
+    def cookie(self) -> str:
+        """The Set-Cookie header for who had the token. It lasts as long as the browser, or this process, runs."""
+        secure = "; Secure" if self._scheme == "https" else ""
+        return f"{self._cookie}={self._session.reveal()}; Path=/; HttpOnly; SameSite=Strict{secure}"
+
+    def knows(self, cookies: Mapping[str, str]) -> bool:
+        """Whether the cookie is one that was given out."""
+        return hmac.compare_digest(cookies.get(self._cookie, "").encode(), self._session.reveal().encode())
+
+    def is_addressed(self, host: str) -> bool:
+        """Whether a request means this server, and not a name that somebody else has point here."""
+        return self._hosts is None or host.lower() in self._hosts
+
+    def is_own(self, origin: str | None, host: str) -> bool:
+        """Whether a request comes from a page of this server."""
+        if not origin:
+            return False
+        parts = urlsplit(origin)
+        return parts.scheme == self._scheme and parts.netloc.lower() == host.lower()

@@ -1,0 +1,58 @@
+"""Partitions as a strip and as sums: what is read bit by bit comes to the same as what is read at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from phimask.ledger.opening import Ledger
+from phimask.ledger.runs import Runs
+from phimask.monitor import strip
+from phimask.monitor.partitions import RunPartitions
+from simulated_ledger import NAMESPACE, SimulatedRun
+
+
+@pytest.mark.parametrize(
+    ("partition", "mark"),
+    [
+        ({"state": "open"}, "o"),
+        ({"state": "open", "read": 5}, "r"),
+        ({"state": "leased", "documents": 100}, "0"),
+        ({"state": "leased", "documents": 100, "read": 99}, "9"),
+        ({"state": "leased", "documents": 100, "read": 120}, "9"),
+        ({"state": "leased", "documents": None, "read": 10}, "5"),
+        ({"state": "leased", "documents": 0}, "5"),
+        ({"state": "leased", "documents": 100, "crashes": 1}, "c"),
+        ({"state": "done", "read": 100}, "d"),
+        ({"state": "done", "read": 100, "quarantined": 1}, "q"),
+        ({"state": "withdrawn"}, "x"),
+    ],
+)
+def test_marks(partition: dict[str, Any], mark: str) -> None:
+    assert strip.mark(partition) == mark
+
+
+def test_what_is_sent_of_a_strip() -> None:
+    assert strip.changed(None, "ood") == "ood"
+    assert strip.changed("oo", "ood") == "ood"
+    assert strip.changed("ooo", "odo") == [(1, "d")]
+    assert strip.changed("o" * 5000, "d" * 5000) == "d" * 5000
+
+
+def test_reading_on_comes_to_what_is_there(ledger: Ledger, run: SimulatedRun) -> None:
+    record = Runs(ledger).find(run.run)
+    assert record is not None
+    followed = RunPartitions(ledger, run.run)
+    for number in range(20):
+        followed.read(record)
+        fresh = RunPartitions(ledger, run.run)
+        fresh.read(record)
+        one, other = followed[NAMESPACE], fresh[NAMESPACE]
+        assert one.strip() == other.strip()
+        assert (one.counts, one.leased, +one.states) == (other.counts, other.leased, +other.states)
+        assert (one.checked, one.documents, len(one)) == (other.checked, other.documents, len(other))
+        run.step()
+        if number == 7:
+            run.done(20)
+    assert one.counts["read"] > 200_000
