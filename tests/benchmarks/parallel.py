@@ -3,7 +3,8 @@
     uv run python tests/benchmarks/parallel.py [--docs 40000] [--rounds 3] [--scale 200000]
 
 The ways take turns, round by round, over the same documents and masked paths as in throughput.py; medians are printed,
-and ratios of medians. Two limits are measured beside them: prepared updates in unordered bulks, and in transactions.
+and ratios of medians. Two limits are measured beside them, prepared updates in unordered bulks and in transactions, and
+the usual script.
 A run's rate is that from the beginning of its first batch to the end of its last. With --scale, so many documents
 are masked as well, by two workers: the time and the memory should grow with their number, and not at all.
 """
@@ -25,7 +26,7 @@ import psutil
 from pymongo import MongoClient, UpdateOne
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
-from throughput import bare_batches, changes, phimask, set_up, write_limit
+from throughput import bare_batches, changes, phimask, set_up, usual_script, write_limit
 
 from phimask.store.embedded import EmbeddedMongod, find_mongod
 from phimask.store.sample.loading import load_samples
@@ -45,6 +46,8 @@ WAYS: dict[str, tuple[str, ...]] = {
     "2 workers": (TWO, CUT, NO_VAULT),
     "2 workers, plain": (TWO, CUT, PLAIN, NO_VAULT),
     "2 workers, vault": (TWO, CUT, VAULT),
+    "2 workers, read ahead": (TWO, CUT, NO_VAULT, "memory.read_ahead=true"),
+    "3 workers": (TWO.replace("2", "3"), CUT, NO_VAULT),
 }
 
 
@@ -109,6 +112,7 @@ def main() -> None:
             for _ in range(given.rounds):
                 timed("write limit", write_limit(collection))
                 timed("transaction limit", transaction_limit(client, collection))
+                timed("usual script", lambda: usual_script(collection))
                 for label in ways:
                     run = phimask(mongod.uri, folder, "parallel", "mixed", *WAYS[label])
                     rates.setdefault(label, []).append(rate(run))
