@@ -9,7 +9,7 @@ import pytest
 from phimask import events
 from phimask.log import close_log, configure_log
 from phimask.testing import check_observer
-from phimask_plugins.observers import ALL, JsonLog, LogObserver, Notify, Progress, Prometheus
+from phimask_plugins.observers import ALL, JsonLog, LogObserver, Notify, OpenTelemetry, Progress, Prometheus
 
 NOON = 1_795_694_400.0
 
@@ -204,4 +204,4 @@ def test_it_keeps_its_interface() -> None:
 
 
 def test_the_built_in_observers_are_these() -> None:
-    assert set(ALL) == {JsonLog, LogObserver, Notify, Progress, Prometheus}
+    assert set(ALL) == {JsonLog, LogObserver, Notify, OpenTelemetry, Progress, Prometheus}

@@ -6,6 +6,7 @@ import pkgutil
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -128,7 +129,10 @@ def components() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("cls", "options"), list(components()))
-def test_every_built_in_conforms(cls: type[Component], options: Mapping[str, Any]) -> None:
+def test_every_built_in_conforms(
+    cls: type[Component], options: Mapping[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # what writes a file unless told otherwise does so in the current folder
     if cls.name in EXAMPLES:
         check_masker(cast("type[Masker]", cls), options, EXAMPLES[cls.name])
     else:

@@ -3,9 +3,10 @@
 from phimask_plugins.observers.json_log import JsonLog
 from phimask_plugins.observers.log import LogObserver
 from phimask_plugins.observers.notify import Notify
+from phimask_plugins.observers.opentelemetry import OpenTelemetry
 from phimask_plugins.observers.progress import Progress
 from phimask_plugins.observers.prometheus import Prometheus
 
-ALL = (Progress, LogObserver, JsonLog, Prometheus, Notify)
+ALL = (Progress, LogObserver, JsonLog, Prometheus, OpenTelemetry, Notify)
 
-__all__ = ["ALL", "JsonLog", "LogObserver", "Notify", "Progress", "Prometheus"]
+__all__ = ["ALL", "JsonLog", "LogObserver", "Notify", "OpenTelemetry", "Progress", "Prometheus"]
