@@ -31,6 +31,9 @@ from phimask.plugins.class_check import KINDS
 from phimask.plugins.interfaces import Detector, Validator
 from phimask.plugins.loading import load_registry
 from phimask.plugins.registry import Registry
+from phimask_plugins.observers import figures
+from phimask_plugins.observers.figures import BOUNDS, METRICS
+from phimask_plugins.observers.opentelemetry import otlp_name
 
 REFERENCE: Final = Path(__file__).resolve().parent / "reference"
 _NOTE: Final = "<!-- Written by docs/generate.py from the code. Change the code, then run it again. -->"
@@ -67,6 +70,7 @@ def pages() -> dict[str, str]:
         "events.md": eventspage(),
         "hazards.md": hazards(),
         "hooks.md": hooks(),
+        "metrics.md": metrics(),
         **{f"maskers/{name}": text for name, text in maskers.pages(registry).items()},
         "report.md": report(),
     }
@@ -391,6 +395,29 @@ def eventspage() -> str:
         inspect.cleandoc(events.__doc__ or "")
         + "\n\nImport them with `from phimask import events`. Observers are given them in the order of their making.",
         *_classes(_tree(events)),
+    )
+
+
+def metrics() -> str:
+    """Every figure that monitoring systems are given."""
+    head = ("metric", "kind", "labels", "in OpenTelemetry", "is")
+    rows = (
+        (
+            f"`{one.name}`",
+            one.kind,
+            ", ".join(f"`{label}`" for label in one.labels),
+            f"`{otlp_name(one)[0]}`",
+            one.is_what,
+        )
+        for one in METRICS
+    )
+    bounds = ", ".join(f"{bound:g}" for bound in BOUNDS)
+    return page(
+        "Metrics",
+        inspect.cleandoc(figures.__doc__ or "")
+        + "\n\nA figure is there from the first event on that moves it. The buckets of the histogram end at "
+        f"{bounds} seconds. [Watch with Prometheus](../how-to/watch-with-prometheus.md) shows them at work.",
+        table(head, rows),
     )
 
 

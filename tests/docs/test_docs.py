@@ -255,6 +255,8 @@ def test_whole_files_in_the_text_are_valid(name: str, body: str, tmp_path: Path,
         "PHIMASK_URI": "mongodb://localhost/",
         "PHIMASK_TARGET_URI": "mongodb://localhost:27018/",
         "PHIMASK_LEDGER_URI": "mongodb://localhost:27019/",
+        "PHIMASK_NOTIFY_OPS": "slack://TokenA/TokenB/TokenC/Channel",
+        "PHIMASK_NOTIFY_MAIL": "mailtos://user:password@example.org?to=ops@example.org",
     }
     if name == "phimask.yaml":
         assert load_project(directory=tmp_path, environ=environ).database
