@@ -21,6 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     faults.addoption(
         "--trials", type=int, help="trials of each fault in tests/faults; else a sample is tried"
     )
+    faults.addoption("--under", default="parallel", help="the profile under which faults are met")
     faults.addoption("--seed", type=int, default=1, help="the first trial's seed; the next has one more")
 
 

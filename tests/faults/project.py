@@ -20,7 +20,7 @@ HURRY = "hurry"
 """A file of this name among the counts ends the slowness of maskers."""
 PROFILE = """\
 version: 1
-extends: parallel
+extends: PROFILE
 description: small batches, quick retries, workers of their own
 partitioner: {name: paginate, options: {documents: 60}}
 batch_sizer: {name: fixed, options: {documents: 20}}
@@ -29,6 +29,8 @@ observers: [log]
 breaker: {failures: 3, slow_batch: 1m, cool_down: 200ms, trips: 20}
 retry: {attempts: 8, initial: 10ms, longest: 500ms}
 prescan: {documents: 20}
+strict: false
+canary: null
 undo: {vault: "${FAULTS_VAULT}"}
 """
 
@@ -41,6 +43,8 @@ class Project:
     """
 
     inside = False
+    under = "parallel"
+    """The shipped profile that everything but the sizes is of."""
 
     def __init__(self, folder: Path, uri: str, database: str, **settings: str) -> None:
         self.folder = folder
@@ -65,7 +69,7 @@ class Project:
             "profile: faults.yaml\ncollections: [people]\n",
         )
         self.write("collections/people.yaml", people.COLLECTION_FILE)
-        self.write("faults.yaml", PROFILE)
+        self.write("faults.yaml", PROFILE.replace("PROFILE", self.under))
         self.settings = dict(settings)
         shutil.copy(Path(__file__).parent / "faulty.py", folder)
 
