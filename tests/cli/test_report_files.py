@@ -224,3 +224,27 @@ def test_a_manifest_without_a_key_is_refused_before_anything_is_written(
     (deployed / "phimask.yaml").write_text(text, encoding="utf-8")
     assert phimask(*flags).code == 3  # one is quarantined
     assert phimask("report", "--check", "m.json").code == 0  # by sign.key.pub, beside the key
+
+
+def test_the_history_compares_the_runs_of_the_ledger(people: Any, phimask: Callable[..., Any]) -> None:
+    name = people.database.name
+    people.delete_one({"_id": CANARY})
+    runs = []
+    for profile in ("emergency", "production"):
+        answer = phimask("-d", name, "-c", "people", "--yes", "--again", "--json", "--profile", profile)
+        assert answer.code == 0, answer.err
+        runs.append(answer.json["run_id"])
+    shown = phimask("report", "--history", "-c", f"{name}.people")
+    assert shown.code == 0
+    assert shown.out == ""
+    assert all(run in shown.err for run in runs)
+    (found,) = phimask("report", "--history", "-c", f"{name}.people", "--json").json["history"].values()
+    assert [past["run_id"] for past in found] == runs[::-1]
+    assert found[0]["documents"] == 299
+    assert found[0]["change_percent"] is not None
+    assert "profile emergency -> production" in found[0]["changed"]
+    wrong = phimask("report", "--history", "-c", f"{name}.poeple")
+    assert wrong.code == 2
+    assert f"did you mean '{name}.people'?" in wrong.err
+    assert phimask("report", "--history", runs[0]).code == 2
+    assert phimask("report", runs[0], "-c", "people").code == 2

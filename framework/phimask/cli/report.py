@@ -10,6 +10,7 @@ import click
 import jsonschema
 
 from phimask.cli.ending import recorded, refuse_nowhere, write
+from phimask.cli.history import show_history
 from phimask.cli.options import as_json_option, database_option, uri_option
 from phimask.cli.proof import check_manifest, manifest_text, signing_key
 from phimask.cli.show import PersonConsole, answer, say
@@ -49,6 +50,8 @@ from phimask.observing.text import render
     type=click.Path(path_type=Path, dir_okay=False),
     help="The key to check by, in PEM; else the public half of `signing_key`.",
 )
+@click.option("--history", is_flag=True, help="Compare the ledger's past runs, collection by collection.")
+@click.option("--collection", "-c", metavar="NAMESPACE", help="With --history: of this collection alone.")
 @uri_option
 @database_option
 @as_json_option
@@ -58,6 +61,8 @@ def report_command(
     manifest_file: Path | None,
     checked_file: Path | None,
     public_key: Path | None,
+    history: bool,
+    collection: str | None,
     uri: str | None,
     database: str | None,
     as_json: bool,
@@ -69,6 +74,13 @@ def report_command(
     refuse_nowhere({"--html": html_file, "--manifest": manifest_file})
     if public_key is not None and checked_file is None:
         raise UsageError("--public-key is for --check MANIFEST")
+    if collection is not None and not history:
+        raise UsageError("--collection is for --history")
+    if history:
+        if run is not None or html_file or manifest_file or checked_file:
+            raise UsageError("--history is of all runs: leave RUN, --html, --manifest and --check out")
+        show_history(collection, uri, database, as_json=as_json)
+        return
     if checked_file is not None:
         if html_file is not None or manifest_file is not None:
             raise UsageError("--check only checks: leave --html and --manifest out")

@@ -332,6 +332,12 @@ class Runs:
         report: Mapping[str, Any] | None = None if found is None else found.get("report")
         return report
 
+    def reports(self, limit: int) -> list[tuple[RunRecord, Mapping[str, Any]]]:
+        """The last runs that ended and were kept a report of, the newest first, without their long lists."""
+        long = [f"report.collections.{name}" for name in ("quarantined_ids", "rules", "unmapped", "scaling")]
+        found = self._aged({"report": {"$ne": None}}, limit, unset=long)
+        return [(_record(one), one["report"]) for one in found]
+
     def find(self, run: str) -> RunRecord | None:
         """A run by its id."""
         found = self._found(run)
@@ -354,14 +360,16 @@ class Runs:
         found = self._aged({"_id": run}, 1)
         return found[0] if found else None
 
-    def _aged(self, which: Mapping[str, Any], limit: int) -> list[dict[str, Any]]:
+    def _aged(
+        self, which: Mapping[str, Any], limit: int, unset: Sequence[str] = ("report",)
+    ) -> list[dict[str, Any]]:
         """Runs, each with the seconds since its coordinator was heard of, by the server's clock."""
         silence = {"$divide": [{"$subtract": ["$$NOW", "$coordinator.seen"]}, 1000]}
         pipeline: list[Mapping[str, Any]] = [
             {"$match": which},
             {"$sort": {"created": -1}},
             {"$limit": limit},
-            {"$unset": "report"},
+            {"$unset": list(unset)},
             {"$set": {"silence": silence}},
         ]
         return list(self._kept.aggregate(pipeline))
