@@ -79,7 +79,7 @@ def history(kept: Sequence[Kept]) -> dict[str, list[Past]]:
 def render(found: Mapping[str, Sequence[Past]], console: Console) -> None:
     """Print a table a collection."""
     for namespace, runs in found.items():
-        table = Table(box=None, pad_edge=False, show_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+        table = Table(box=None, pad_edge=False, show_edge=False, header_style="dim", padding=(0, 1, 0, 0))
         table.add_column("run", overflow="fold", min_width=22)
         for name in ("documents", "time", "docs/s", "change", "MB/s", "memory", "workers"):
             table.add_column(name, justify="right", no_wrap=True)
