@@ -124,7 +124,7 @@ def _served(ledger: Ledger) -> Iterator[str]:
     with listening("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
         arguments: tuple[Any, ...] = (ledger, listener, token, None)
-        keywords = {"read_only": True, "loopback": True, "stop": stop}
+        keywords = {"host": "127.0.0.1", "read_only": True, "stop": stop}
         thread = threading.Thread(target=serve, args=arguments, kwargs=keywords)
         thread.start()
         try:

@@ -15,16 +15,22 @@ from counters import Counters, wait_for
 from chromium import Watched, chromium
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 PATIENCE = 30_000
 """Milliseconds: how long a step of the page may take at most on a busy machine."""
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as begun:
+        yield begun
+
+
 @pytest.fixture
-def page() -> Iterator[Page]:
-    with chromium() as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 1000}, color_scheme="light")
+def page(browser: Browser) -> Iterator[Page]:
+    with browser.new_context(viewport={"width": 1280, "height": 1000}, color_scheme="light") as context:
+        page = context.new_page()
         page.set_default_timeout(PATIENCE)
         yield page
 

@@ -75,14 +75,14 @@ class Site:
 
 
 @contextmanager
-def served(ledger: Ledger, *, read_only: bool = False, loopback: bool = True) -> Iterator[Site]:
+def served(ledger: Ledger, *, read_only: bool = False, host: str = "127.0.0.1") -> Iterator[Site]:
     """The page of a ledger, meanwhile."""
     stop = StopSignal()
     with listening("127.0.0.1", 0) as listener:
         thread = threading.Thread(
             target=serve,
             args=(ledger, listener, Secret(TOKEN), None),
-            kwargs={"read_only": read_only, "loopback": loopback, "stop": stop},
+            kwargs={"host": host, "read_only": read_only, "stop": stop},
         )
         thread.start()
         site = Site(listener.getsockname()[1])

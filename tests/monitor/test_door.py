@@ -66,7 +66,7 @@ def test_the_token_becomes_a_cookie_that_only_this_site_gets(unchanged_site: Sit
         {"Origin": "null"},
         {"Origin": "https://elsewhere.example"},
         {"Origin": "http://127.0.0.1:1"},
-        {"Origin": "https://127.0.0.1:PORT"},
+        {"Origin": "http://127.0.0.1"},
         {"Origin": "http://127.0.0.1.elsewhere.example:PORT"},
     ],
 )
@@ -96,8 +96,10 @@ def test_a_name_that_was_made_to_point_here_is_not_answered(
     assert unchanged_site.ask("GET", "/", Host=named).status == 421
     assert unchanged_site.ask("POST", "/session", "x", Host=named, Origin=f"http://{named}").status == 421
     assert unchanged_site.ask("GET", "/", Host=f"localhost:{unchanged_site.port}").status == 200
-    other = serving(unchanged_run.ledger, loopback=False).sign_in()
-    assert other.ask("GET", "/", Host="masking.hospital.example").status == 200
+    other = serving(unchanged_run.ledger, host="0.0.0.0").sign_in()
+    proxied = {"Host": "masking.hospital.example", "Origin": "https://masking.hospital.example"}
+    assert other.ask("GET", "/", **proxied).status == 200
+    assert other.ask("POST", "/runs/none/pause", **proxied).status == 409
 
 
 @pytest.mark.parametrize("path", ["/", "/signin", "/page/style.css", "/page/none.js", "/events", "/none"])

@@ -141,19 +141,22 @@ def test_a_ledger_without_runs_and_then_one(serving: Callable[..., Site], ledger
     assert next(following(site.events("none")))["run"] is None
 
 
+@pytest.mark.parametrize(
+    "error", [AutoReconnect("127.0.0.1: of a message that is not passed on"), KeyError("not passed on")]
+)
 def test_a_ledger_that_goes_away_and_comes_back(
-    site: Site, run: SimulatedRun, monkeypatch: pytest.MonkeyPatch
+    error: Exception, site: Site, run: SimulatedRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events = following(site.sign_in().events())
     assert next(events)["ledger"] == {"lost": None}
 
     def lost(*_: Any, **__: Any) -> Any:
-        raise AutoReconnect("127.0.0.1:27017 of a message that is not passed on")
+        raise error
 
     with monkeypatch.context() as patch:
         patch.setattr(Runs, "latest", lost)
         known = until(events, lambda now: now["ledger"]["lost"] is not None)
-        assert known["ledger"]["because"] == "AutoReconnect"
+        assert known["ledger"]["because"] == type(error).__name__
         assert known["run"]["id"] == run.run
         assert site.ask("GET", "/").status == 200
     assert until(events, lambda now: now["ledger"]["lost"] is None)["run"]["id"] == run.run

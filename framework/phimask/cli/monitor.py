@@ -70,8 +70,7 @@ def monitor_command(
     from phimask.monitor.door import new_token, token_from  # noqa: PLC0415
 
     certificate = _certificate(tls_cert, tls_key)
-    loopback = serving.is_loopback(host)
-    if not (loopback or certificate or without_tls):
+    if not (certificate or without_tls or serving.is_loopback(host)):
         raise UsageError(
             f"--host {host} can be reached from other machines, to which the token would go in the clear; give "
             "--tls-cert and --tls-key, or --without-tls where something else encrypts"
@@ -93,9 +92,7 @@ def monitor_command(
         say("Ctrl-C closes it; runs go on")
         if open_it:
             _open(complete, stack)
-        serving.serve(
-            ledger, listener, token, certificate, read_only=read_only, loopback=loopback, stop=StopSignal()
-        )
+        serving.serve(ledger, listener, token, certificate, host=host, read_only=read_only, stop=StopSignal())
 
 
 def _certificate(certificate: Path | None, key: Path | None) -> Certificate | None:

@@ -10,7 +10,7 @@ import hmac
 import os
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -51,15 +51,17 @@ def token_from(path: Path) -> Secret:
 
 
 class Door:
-    """Compares tokens, cookies and origins. `origins` are the addresses under which the page may be reached, None: any,
-    as where other machines may know this one by names of their own."""
+    """Compares tokens, cookies and origins. `names` are those by which this machine may be called, None: any, as where
+    other machines have names of their own for it."""
 
-    def __init__(self, token: Secret, port: int, *, tls: bool, loopback: bool) -> None:
+    def __init__(self, token: Secret, port: int, *, tls: bool, names: Iterable[str] | None) -> None:
         self._token = token
         self._session = Secret(secrets.token_urlsafe(32))
-        self._scheme = "https" if tls else "http"
+        self._tls = tls
         self._hosts = (
-            {f"{f'[{name}]' if ':' in name else name}:{port}" for name in LOOPBACK} if loopback else None
+            None
+            if names is None
+            else {f"{f'[{name}]' if ':' in name else name}:{port}".lower() for name in names}
         )
         # Cookies know no ports: two monitors on one machine must not overwrite each other's.
         self._cookie = f"phimask_monitor_{port}"
@@ -70,7 +72,7 @@ class Door:
 
     def cookie(self) -> str:
         """The Set-Cookie header for who had the token. It lasts as long as the browser, or this process, runs."""
-        secure = "; Secure" if self._scheme == "https" else ""
+        secure = "; Secure" if self._tls else ""
         return f"{self._cookie}={self._session.reveal()}; Path=/; HttpOnly; SameSite=Strict{secure}"
 
     def knows(self, cookies: Mapping[str, str]) -> bool:
@@ -82,8 +84,5 @@ class Door:
         return self._hosts is None or host.lower() in self._hosts
 
     def is_own(self, origin: str | None, host: str) -> bool:
-        """Whether a request comes from a page of this server."""
-        if not origin:
-            return False
-        parts = urlsplit(origin)
-        return parts.scheme == self._scheme and parts.netloc.lower() == host.lower()
+        """Whether a request comes from a page of this server, be it through a proxy that encrypts."""
+        return bool(origin) and urlsplit(origin).netloc.lower() == host.lower()

@@ -12,9 +12,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Final
 
+from loguru import logger
 from pymongo import timeout
 from pymongo.errors import PyMongoError
 
+from phimask.log import describe_error
 from phimask.monitor import curve, strip
 from phimask.monitor.looking import Sections
 from phimask.store.retry import error_name
@@ -137,7 +139,9 @@ class Hub:
         wanted = tuple(self._channels)
         try:
             runs, shown = await asyncio.to_thread(self._looked, wanted)
-        except PyMongoError as error:
+        except Exception as error:  # noqa: BLE001  (whatever it is, the page says so, and looks again)
+            if not isinstance(error, PyMongoError):
+                logger.warning("the live page could not read the ledger: {}", describe_error(error))
             self._lost_since = self._lost_since or time.time()
             ledger = {"lost": int(self._lost_since * 1000), "because": error_name(error)}
             for channel in self._channels.values():

@@ -129,7 +129,9 @@ def _natural(name: str) -> tuple[str, int]:
 
 
 def _worker_state(worker: Mapping[str, Any], record: RunRecord, *, holds: bool) -> str:
-    if not record.live or not worker or worker["silence"] > SILENCE_SECONDS:
+    if not record.live:
+        return "gone"
+    if not worker or worker["silence"] > SILENCE_SECONDS:
         return "silent"
     if record.reasons:
         return "standing still"
@@ -237,7 +239,6 @@ def _ending(record: RunRecord, report: Mapping[str, Any] | None) -> dict[str, An
     return {
         "because": report.get("stopped_because"),
         "finished": report.get("finished"),
-        "warnings": list(report.get("warnings", ())),
         "seconds": report.get("throughput", {}).get("seconds"),
         "documents_per_second": report.get("throughput", {}).get("documents_per_second"),
     }

@@ -84,13 +84,14 @@ def serve(
     token: Secret,
     certificate: Certificate | None,
     *,
+    host: str,
     read_only: bool,
-    loopback: bool,
     stop: StopSignal,
 ) -> None:
-    """Show the ledger's runs to whoever has the token, until `stop`. `loopback`: as `is_loopback` says of the host."""
+    """Show the ledger's runs to whoever has the token, until `stop`. `host`: what `listening` was given."""
     port = listener.getsockname()[1]
-    door = Door(token, port, tls=certificate is not None, loopback=loopback)
+    names = (*LOOPBACK, host) if is_loopback(host) else None
+    door = Door(token, port, tls=certificate is not None, names=names)
     hub = Hub(Looker(ledger).look, {"from": str(ledger), "orders": not read_only})
     app = application(door, hub, None if read_only else partial(order, ledger))
     PageServer(app, hub, stop, certificate).run(sockets=[listener])

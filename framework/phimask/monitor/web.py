@@ -142,7 +142,7 @@ class _Page:
         if self._hub.full:
             return PlainTextResponse("too many viewers\n", 503)
         stream = self._hub.stream(request.query_params.get("run", ""))
-        return StreamingResponse(stream, media_type="text/event-stream")
+        return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
     async def command(self, request: Request) -> Response:
         if not self._door.knows(request.cookies):

@@ -1,7 +1,7 @@
 // The few figures that are looked at first, and what a screen reader is told by itself.
 
 import { by, keyed, make, show, text } from './dom.js';
-import { count, date, duration, percent, range, rough, roughly, size, NOTHING } from './format.js';
+import { count, date, duration, percent, plural, range, rough, roughly, size, NOTHING } from './format.js';
 import { standing } from './steering.js';
 
 const RSS_MAX = 5;
@@ -36,7 +36,7 @@ export function share(progress) {
 
 function done({ progress, collections }) {
   const finished = collections.every((one) => one.done);
-  const unknown = progress.unknown ? `, ${count(progress.unknown)} not begun` : '';
+  const unknown = progress.unknown ? `; ${plural(progress.unknown, 'collection')} more` : '';
   if (!progress.total && !finished) return { value: NOTHING, more: `${count(progress.read)} documents` };
   const value = finished ? '100 %' : percent(Math.min(share(progress), 0.999));
   return { value, more: `${count(progress.read)} of ${finished ? '' : 'about '}${count(progress.total)}${unknown}` };

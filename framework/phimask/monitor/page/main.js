@@ -79,14 +79,16 @@ function showRuns(known) {
   keyed(
     by('runs'), runs, (one) => one.id,
     (one) => make('li', {}, make('a', { href: `/?run=${encodeURIComponent(one.id)}` },
-      make('span', { className: 'badge' }), make('span', { className: 'id' }), make('span', { className: 'quiet' }))),
+      make('span', { className: 'id' }), make('span', { className: 'badge' }),
+      make('span', { className: 'quiet' }), make('span', { className: 'quiet what' }))),
     (item, one) => {
       const anchor = item.firstChild;
-      const [badge, id, rest] = anchor.children;
+      const [id, badge, begun, what] = anchor.children;
       text(badge, one.state.replaceAll('_', ' '));
       data(badge, 'state', one.state);
       text(id, one.id);
-      text(rest, `${one.namespaces.join(', ')} · ${one.profile} · ${date(one.created)}`);
+      text(begun, date(one.created));
+      text(what, `${one.namespaces.join(', ')} · ${one.profile}`);
       if (one.id === current) anchor.setAttribute('aria-current', 'page');
       else anchor.removeAttribute('aria-current');
     },

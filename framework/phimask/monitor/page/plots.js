@@ -6,7 +6,7 @@ import { duration, rough, shortTime, size, time, NOTHING } from './format.js';
 const SPACE = 'http://www.w3.org/2000/svg';
 const HEIGHT = 132;
 const EDGE = { top: 8, right: 4, bottom: 20, left: 46 };
-const HELD = 9;
+const [RATE, SIZE, TYPICAL, HELD] = [1, 2, 3, 9];
 const ROWS_SHOWN = 40;
 
 // Places in a row, as the monitor sends it.
@@ -29,6 +29,18 @@ function roof(value) {
   if (!(value > 0)) return 1;
   const unit = 10 ** Math.floor(Math.log10(value));
   return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((step) => step * unit).find((step) => step >= value * 0.999);
+}
+
+/** Rates over three batches or so, work and standstill apart, since documents come in batches, and shorter times would show nothing else. */
+function smoothed({ rows, step }) {
+  const batches = rows.map((row) => row[TYPICAL]).filter((seconds) => seconds != null).sort((one, other) => one - other);
+  const half = Math.min(Math.ceil((1.5 * (batches[batches.length >> 1] || 0)) / step - 0.5), 8);
+  if (half < 1) return rows;
+  return rows.map((row, place) => {
+    const near = rows.slice(Math.max(place - half, 0), place + half + 1).filter((one) => (one[HELD] > 0.5) === (row[HELD] > 0.5));
+    const mean = (at) => near.reduce((sum, one) => sum + one[at], 0) / near.length;
+    return row.map((value, at) => (at === RATE || at === SIZE ? mean(at) : value));
+  });
 }
 
 class Plot {
@@ -130,10 +142,14 @@ class Plot {
   /** Where work stood still. */
   drawHeld(bottom) {
     const half = (this.x(this.step) - this.x(0)) / 2;
-    for (const row of this.rows) {
-      if (row[HELD] > 0.5) {
-        svg('rect', { class: 'held', x: this.x(row[0]) - half, width: 2 * half + 0.5, y: EDGE.top, height: bottom - EDGE.top }, this.drawing);
-      }
+    const { rows } = this;
+    for (let from = 0; from < rows.length; from += 1) {
+      if (rows[from][HELD] <= 0.5) continue;
+      let to = from;
+      while (to + 1 < rows.length && rows[to + 1][HELD] > 0.5) to += 1;
+      const [x, end] = [this.x(rows[from][0]) - half, this.x(rows[to][0]) + half];
+      svg('rect', { class: 'held', x, width: end - x, y: EDGE.top, height: bottom - EDGE.top }, this.drawing);
+      from = to;
     }
   }
 }
@@ -143,6 +159,7 @@ export class Plots {
     this.plots = PLOTS.map((kind) => new Plot(kind));
     this.which = 'recent';
     this.curves = null;
+    this.rows = [];
     by('plots').append(...this.plots.map((plot) => plot.element));
     for (const which of ['recent', 'whole']) {
       by(`plots-${which}`).addEventListener('click', () => {
@@ -157,7 +174,9 @@ export class Plots {
   show(curves) {
     if (!curves) return;
     this.curves = curves;
-    const { rows, step } = curves[this.which];
+    const { step } = curves[this.which];
+    this.rows = smoothed(curves[this.which]);
+    const { rows } = this;
     for (const plot of this.plots) plot.show(rows, step);
     this.showTable();
   }
@@ -168,7 +187,7 @@ export class Plots {
     const lines = PLOTS.flatMap((kind) => kind.lines.map((line) => ({ ...line, kind, title: `${kind.name}${line.word ? `, ${line.word}` : ''}` })));
     head.replaceChildren(make('tr', {}, make('th', { scope: 'col', textContent: 'From' }),
       ...lines.map((line) => make('th', { scope: 'col', className: 'number', textContent: line.title }))));
-    const { rows } = this.curves[this.which];
+    const { rows } = this;
     const every = Math.ceil(rows.length / ROWS_SHOWN) || 1;
     const picked = rows.filter((_, place) => (rows.length - 1 - place) % every === 0).reverse();
     body.replaceChildren(...picked.map((row) => make('tr', {}, make('th', { scope: 'row', textContent: time(row[0] * 1000) }),

@@ -41,6 +41,7 @@ export class Steering {
     text(by('about'), `profile ${run.profile} · begun ${date(run.created)}${run.live ? where : ''} · phimask ${run.version}`);
     banner(by('holding'), run.holding.length ? `Standing still: ${run.holding.join('; ')}` : '');
     banner(by('ending'), endingOf(run, ending));
+    by('ending').classList.toggle('bad', ['dead', 'failed'].includes(run.state));
     text(by('sure-resume'), `phimask resume ${run.id}`);
     show(by('actions'), Boolean(orders) && run.live);
     this.enable(this.enabled);

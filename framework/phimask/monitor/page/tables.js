@@ -41,7 +41,7 @@ function named(number) {
 }
 
 const KINDS = {
-  Warned: '', FindingMade: 'finding', BreakerTripped: 'breaker', WorkerEnded: 'worker', Scaled: 'workers', AlertRaised: 'alert',
+  Warned: '', FindingMade: 'finding', BreakerTripped: 'breaker', WorkerEnded: 'worker', Scaled: 'workers', AlertRaised: 'over',
 };
 
 export function showNotes(known) {
@@ -75,7 +75,7 @@ export function showChecks(known) {
     (one) => [
       several ? `${one.validator}, ${one.namespace}` : one.validator,
       { before: 'before', during: 'in batches', after: 'all documents' }[one.phase] || one.phase,
-      [count(one.checked), 'number'],
+      [one.checked || one.phase !== 'after' ? count(one.checked) : 'counts', 'number'],
       one.findings.length
         ? [one.findings.map((found) => `${plural(found.count, 'time')} ${found.what}${found.path ? ` at ${found.path}` : ''}`).join('; '), 'bad']
         : ['nothing', 'good'],
