@@ -51,7 +51,7 @@ def url(counters: Counters, started: Callable[..., subprocess.Popen[str]]) -> st
 
 def _says(page: Page, name: str, text: str) -> None:
     page.wait_for_function(
-        "([name, text]) => document.getElementById(name).textContent.includes(text)", arg=[name, text]
+        "([name, text]) => document.getElementById(name)?.textContent.includes(text)", arg=[name, text]
     )
 
 
