@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from page_site import Site
 
+from phimask.config.model import Secret
 from phimask.errors import UsageError
 from phimask.ledger.runs import Runs
-from phimask.monitor.door import token_from
+from phimask.monitor.door import Door, token_from
 from simulated_ledger import NAMESPACE, SimulatedRun
 
 
@@ -57,6 +58,18 @@ def test_the_token_becomes_a_cookie_that_only_this_site_gets(unchanged_site: Sit
     unchanged_site.cookie = cookie.partition(";")[0]
     assert unchanged_site.ask("GET", "/").status == 200
     assert unchanged_site.ask("GET", "/page/main.js").status == 200
+
+
+def test_the_cookie_outlives_a_monitor_but_no_change_of_token() -> None:
+    token, other = Secret("0123456789abcdef0123"), Secret("0123456789abcdef0124")
+    cookies = {
+        Door(one, 8766, tls=False, names=None).cookie().partition(";")[0] for one in (token, token, other)
+    }
+    assert len(cookies) == 2
+    name, _, value = Door(token, 8766, tls=False, names=None).cookie().partition(";")[0].partition("=")
+    assert Door(token, 8766, tls=False, names=None).knows({name: value})
+    assert not Door(other, 8766, tls=False, names=None).knows({name: value})
+    assert not Door(token, 8767, tls=False, names=None).knows({name: value})
 
 
 @pytest.mark.parametrize(

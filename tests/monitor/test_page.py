@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psutil
 import pytest
 from bson import ObjectId
-from page_site import Answer, Site
+from page_site import Answer, Site, served
+from pymongo import MongoClient
 from pymongo.errors import AutoReconnect
 
-from phimask.ledger.opening import Ledger
+from phimask.ledger.opening import Ledger, open_ledger
 from phimask.ledger.runs import Runs
 from phimask.monitor import hub
 from phimask.monitor.looking import Looker
+from phimask.store.embedded import EmbeddedMongod, find_mongod
 from simulated_ledger import NAMESPACE, SimulatedRun
 
 Events = Iterator[tuple[str, dict[str, Any]]]
@@ -160,6 +164,29 @@ def test_a_ledger_that_goes_away_and_comes_back(
         assert known["run"]["id"] == run.run
         assert site.ask("GET", "/").status == 200
     assert until(events, lambda now: now["ledger"]["lost"] is None)["run"]["id"] == run.run
+
+
+@pytest.mark.soak
+def test_a_server_that_hangs_for_some_seconds() -> None:
+    with EmbeddedMongod(find_mongod(os.environ)) as server, MongoClient[dict[str, Any]](server.uri) as client:
+        run = SimulatedRun(open_ledger(client, "led", "ledger"), partitions=4, workers=1)
+        port = server.uri.split("/")[2].rpartition(":")[2]
+        hung = next(
+            one
+            for one in psutil.Process().children(recursive=True)
+            if one.name().startswith("mongod") and port in " ".join(one.cmdline())
+        )
+        with served(run.ledger) as site:
+            events = following(site.sign_in().events())
+            assert next(events)["run"]["id"] == run.run
+            hung.suspend()
+            try:
+                known = until(events, lambda now: now["ledger"]["lost"] is not None)
+            finally:
+                hung.resume()
+            assert known["run"]["id"] == run.run
+            known = until(events, lambda now: now["ledger"]["lost"] is None)
+            assert known["run"]["id"] == run.run
 
 
 def test_no_id_of_a_document_is_sent(site: Site, run: SimulatedRun, ledger: Ledger) -> None:

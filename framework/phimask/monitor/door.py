@@ -56,7 +56,9 @@ class Door:
 
     def __init__(self, token: Secret, port: int, *, tls: bool, names: Iterable[str] | None) -> None:
         self._token = token
-        self._session = Secret(secrets.token_urlsafe(32))
+        # Of the token, so that pages find back by themselves when the monitor is begun anew with it.
+        digest = hmac.new(token.reveal().encode(), b"phimask monitor session", "sha256").hexdigest()
+        self._session = Secret(digest)
         self._tls = tls
         self._hosts = (
             None
@@ -71,7 +73,7 @@ class Door:
         return hmac.compare_digest(token.encode(), self._token.reveal().encode())
 
     def cookie(self) -> str:
-        """The Set-Cookie header for who had the token. It lasts as long as the browser, or this process, runs."""
+        """The Set-Cookie header for who had the token. It lasts until the browser is closed."""
         secure = "; Secure" if self._tls else ""
         return f"{self._cookie}={self._session.reveal()}; Path=/; HttpOnly; SameSite=Strict{secure}"
 
