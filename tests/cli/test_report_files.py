@@ -73,6 +73,13 @@ def test_the_page_of_a_run_holds_no_value_and_no_id(people: Any, phimask: Callab
     assert [rule["sampled"] for rule in one["rules"]] == [300, 300, 300]
     assert one["seconds"] > 0
     assert answer.json["software"]["mongodb"].count(".") == 2
+    wrong = phimask("report", f"{run[:-1]}{'0' if run[-1] != '0' else '1'}", "--html", "none.html")
+    assert wrong.code == 2
+    assert f"did you mean '{run}'?" in wrong.err
+    missing = phimask("report", "none.json", "--html", "none.html")
+    assert missing.code == 2
+    assert "none.json does not exist" in missing.err
+    assert not Path("none.html").exists()
 
 
 def test_a_page_that_cannot_be_written_is_refused_before_anything_is(
@@ -109,18 +116,6 @@ def test_a_full_disk_at_the_end_is_told_and_the_rest_is_written(
     assert answer.code == 1
     assert "the page cannot be written to /dev/full: No space left" in answer.err
     assert phimask("report", run, "-d", people.database.name, "--html", "late.html").code == 0
-
-
-def test_a_run_that_nobody_knows_is_guessed_at(people: Any, phimask: Callable[..., Any]) -> None:
-    answer = phimask("-d", people.database.name, "-c", "people", "--yes", "--json", "--limit", "5")
-    run = answer.json["run_id"]
-    wrong = phimask("report", f"{run[:-1]}{'0' if run[-1] != '0' else '1'}", "--html", "r.html")
-    assert wrong.code == 2
-    assert f"did you mean '{run}'?" in wrong.err
-    assert not Path("r.html").exists()
-    missing = phimask("report", "r.json", "--html", "r.html")
-    assert missing.code == 2
-    assert "does not exist" in missing.err
 
 
 def test_a_manifest_proves_a_run_and_tells_what_was_changed(
@@ -226,7 +221,9 @@ def test_a_manifest_without_a_key_is_refused_before_anything_is_written(
     assert phimask("report", "--check", "m.json").code == 0  # by sign.key.pub, beside the key
 
 
-def test_the_history_compares_the_runs_of_the_ledger(people: Any, phimask: Callable[..., Any]) -> None:
+def test_the_history_compares_runs_and_a_run_that_was_rolled_back_proves_nothing(
+    people: Any, phimask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     name = people.database.name
     people.delete_one({"_id": CANARY})
     runs = []
@@ -243,6 +240,17 @@ def test_the_history_compares_the_runs_of_the_ledger(people: Any, phimask: Calla
     assert found[0]["documents"] == 299
     assert found[0]["change_percent"] is not None
     assert "profile emergency -> production" in found[0]["changed"]
+    assert phimask("rollback", runs[-1], "-d", name, "--yes").code == 0
+    undone = phimask("report", runs[-1], "-d", name, "--html", "undone.html")
+    assert undone.code == 0
+    assert "was rolled back since" in undone.err
+    assert "Rolled back since" in written("undone.html")
+    phimask("keygen", "--signing", "--out", "sign.key")
+    monkeypatch.setenv("PHIMASK_SIGNING_KEY", written("sign.key"))
+    refused = phimask("report", runs[-1], "-d", name, "--manifest", "m.json")
+    assert refused.code == 2
+    assert "there is nothing to prove by it any more" in refused.err
+    assert not Path("m.json").exists()
     wrong = phimask("report", "--history", "-c", f"{name}.poeple")
     assert wrong.code == 2
     assert f"did you mean '{name}.people'?" in wrong.err

@@ -10,10 +10,10 @@ import pytest
 from phimask import Finding
 from phimask.config.data import shipped_schema
 from phimask.config.hipaa import FREE_TEXT, IDENTIFIERS
-from phimask.observing.html import page
+from phimask.observing.html import Recorded, page
 from phimask.observing.report import ReportBuilder, ReportedRule
 from phimask.observing.safe_harbor import accounts, unnamed
-from phimask.observing.series import Point
+from phimask.observing.series import Note, Point
 from phimask.plugins.events import BatchFinished, CollectionStarted, Paused, Scaled, Warned
 
 HOSTILE = "x</style><script>alert(1)</script><img src=//evil.example/a onerror=b>\u202e\"'&"
@@ -97,14 +97,21 @@ def test_the_page_is_whole_loads_nothing_and_is_readable_by_all() -> None:
     builder.notify(Paused("lag", 1.5))
     builder.notify(Scaled(2, 1, "faster"))
     builder.notify(Warned("rule X matches nothing"))
-    text = page(builder.finish("completed"), points())
+    told = [
+        ("2026-07-29T10:15:01.5", Note("alert", "AlertRaised", HOSTILE, "ehr.people")),
+        ("2026-07-29T10:15:02", Note("warning", "Warned", "said elsewhere")),
+    ]
+    text = page(builder.finish("completed"), Recorded(points(), told))
     read = Page(text)
     assert read.open == []
     assert len(read.ids) == len(set(read.ids))
     assert not {"script", "link", "img", "iframe", "object"} & set(read.tags)
-    assert not re.search(
-        r"https?:|//|url\(|@import", re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL)
-    )
+    (style,) = re.findall(r"<style>(.*?)</style>", text, flags=re.DOTALL)
+    assert not re.search(r"https?:|url\(|@import", style)
+    links = [
+        value or "" for name, value in read.attributes if name in ("src", "href", "srcset", "action", "data")
+    ]
+    assert all(link.startswith("#") for link in links)
     assert ("lang", "en") in read.attributes
     targets = [value[1:] for name, value in read.attributes if name == "href" and value]
     labels = [
@@ -121,6 +128,8 @@ def test_the_page_is_whole_loads_nothing_and_is_readable_by_all() -> None:
         "Batch time, prediction against fact",
         "lag",
         "python 3.12",
+        "2026-07-29 10:15:01 UTC",
+        "alert(1)",
     ):
         assert said in read.said, said
     for section in (
@@ -167,6 +176,47 @@ def test_the_verdict_says_what_the_run_came_to(status: Any, validator: str | Non
     read = Page(page(builder.finish(status, None if status == "completed" else "because")))
     assert said in read.said
     assert ("because" in read.said) == (status != "completed")
+
+
+def test_a_run_that_was_rolled_back_is_not_called_masked() -> None:
+    builder = made()
+    builder.verified("ehr.people", "count", "after", 0, [])
+    read = Page(page(builder.finish("completed"), undone=True))
+    assert "Rolled back since" in read.said
+    assert "Masked and verified" not in read.said
+
+
+def colours(style: str) -> dict[str, str]:
+    return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", style))
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_light_and_dark_have_the_contrast_that_wcag_asks_for() -> None:
+    text = page(made().finish("completed"))
+    light, dark = (
+        colours(part) for part in text.partition("@media screen and (prefers-color-scheme: dark)")[::2]
+    )
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    for shades in (light, dark):
+        assert set(shades) == set(light)
+        for back in ("paper", "panel"):
+            for ink in ("ink", "soft", "s1", "good", "warn", "bad"):
+                assert contrast(shades[ink], shades[back]) >= 4.5, (ink, back)
+            for line in ("s1", "s2", "s3", "none"):
+                assert contrast(shades[line], shades[back]) >= 3, (line, back)
+        for tone in ("good", "warn", "bad"):
+            for ink in (tone, "ink", "soft"):
+                assert contrast(shades[ink], shades[f"{tone}-back"]) >= 4.5, (ink, tone)
 
 
 def test_a_run_without_a_collection_or_a_batch_has_a_page() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,8 @@ from phimask.errors import PhimaskError, UsageError
 from phimask.ledger.opening import Ledger, asking
 from phimask.ledger.series import RunSeries
 from phimask.log import close_log, configure_log
-from phimask.observing.html import page
-from phimask.observing.series import Point
+from phimask.observing.html import Recorded, page
+from phimask.observing.series import Note, Point
 from phimask.observing.signing import SigningKey
 from phimask.observing.text import render
 
@@ -36,17 +36,17 @@ class Ending:
     as_json: bool
     most_seconds: float | None
 
-    def points(self, ledger: Ledger, run: str) -> list[tuple[int, Point]]:
+    def recorded(self, ledger: Ledger, run: str) -> Recorded:
         """The run over time, where the page is to show it; a ledger that does not answer costs the plots, no more."""
         if self.html_file is None:
-            return []
+            return Recorded()
         try:
             return recorded(ledger, run)
         except (PyMongoError, PhimaskError):
             say("the ledger does not answer: the page has no plots over time")
-            return []
+            return Recorded()
 
-    def __call__(self, outcome: Outcome, points: Sequence[tuple[int, Point]]) -> int:
+    def __call__(self, outcome: Outcome, over_time: Recorded) -> int:
         """The exit code, where it is 0; any other comes as the outcome's error."""
         report = outcome.report
         render(report, PersonConsole())
@@ -54,7 +54,7 @@ class Ending:
             answer(report)
         made: list[tuple[str, Path | None, Callable[[], str]]] = [
             ("report", self.report_file, lambda: json.dumps(report, indent=2) + "\n"),
-            ("page", self.html_file, lambda: page(report, points)),
+            ("page", self.html_file, lambda: page(report, over_time)),
             ("manifest", self.manifest_file, lambda: manifest_text(report, self.key or signing_key())),
         ]
         failed = []
@@ -116,11 +116,14 @@ def refuse_nowhere(files: dict[str, Path | None]) -> None:
             raise UsageError(f"{other} and {flag} name the same file, {file}; give each its own")
 
 
-def recorded(ledger: Ledger, run: str) -> list[tuple[int, Point]]:
-    """A run over time, as the ledger keeps it."""
+def recorded(ledger: Ledger, run: str) -> Recorded:
+    """A run over time, as the ledger keeps it. Raises PreflightError where that does not answer."""
+    series = RunSeries(ledger, run)
     with asking(ledger):
-        timed = list(RunSeries(ledger, run).points())
-    return [(one.epoch, one.kept) for one in timed if isinstance(one.kept, Point)]
+        return Recorded(
+            [(one.epoch, one.kept) for one in series.points() if isinstance(one.kept, Point)],
+            [(one.at.isoformat(), one.kept) for one in series.notes() if isinstance(one.kept, Note)],
+        )
 
 
 def write(path: Path, text: str) -> None:

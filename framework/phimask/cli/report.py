@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from phimask.config.wording import closest
 from phimask.errors import PhimaskError, UsageError
 from phimask.ledger.runs import Runs
 from phimask.observing.canonical import parsed
-from phimask.observing.html import Points, page
+from phimask.observing.html import Recorded, page
 from phimask.observing.text import render
 
 
@@ -84,7 +85,7 @@ def report_command(
     if checked_file is not None:
         if html_file is not None or manifest_file is not None:
             raise UsageError("--check only checks: leave --html and --manifest out")
-        report = None if run is None else _found(run, uri, database)[0]
+        report = None if run is None else _found(run, uri, database).report
         check_manifest(checked_file, public_key, report, as_json=as_json)
         return
     if run is None:
@@ -92,9 +93,14 @@ def report_command(
     key = None if manifest_file is None else signing_key()
     if manifest_file is not None and _is_file(run):
         raise UsageError("a manifest is made of what the ledger keeps: name the run, not a file")
-    report, points = _found(run, uri, database)
+    found = _found(run, uri, database)
+    report = found.report
+    if found.undone and manifest_file is not None:
+        raise UsageError(
+            f"run {run} was rolled back, all or in part: there is nothing to prove by it any more"
+        )
     if html_file is not None:
-        _write("page", html_file, page(report, points))
+        _write("page", html_file, page(report, found.recorded, undone=found.undone))
     if manifest_file is not None and key is not None:
         _write("manifest", manifest_file, manifest_text(report, key))
     if as_json:
@@ -115,14 +121,23 @@ def _is_file(run: str) -> bool:
     return Path(run).exists() or bool(Path(run).suffix) or Path(run).name != run
 
 
-def _found(run: str, uri: str | None, database: str | None) -> tuple[Mapping[str, Any], Points]:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A report, and what the ledger knows besides. `undone`: the run was rolled back since, all or in part."""
+
+    report: Mapping[str, Any]
+    recorded: Recorded = field(default_factory=Recorded)
+    undone: bool = False
+
+
+def _found(run: str, uri: str | None, database: str | None) -> _Found:
     if not _is_file(run):
         return _kept(run, uri, database)
     if not Path(run).exists():
         raise UsageError(
             f"{Path(run)} does not exist; give a run's id or the file that `phimask --report FILE` wrote"
         )
-    return _written(Path(run)), ()
+    return _Found(_written(Path(run)))
 
 
 def _written(file: Path) -> Mapping[str, Any]:
@@ -139,13 +154,13 @@ def _written(file: Path) -> Mapping[str, Any]:
     return report
 
 
-def _kept(run: str, uri: str | None, database: str | None) -> tuple[Mapping[str, Any], Points]:
+def _kept(run: str, uri: str | None, database: str | None) -> _Found:
     """The ledger's: of the last time that the run ended, whatever became of it since."""
     with opened_ledger(uri, database) as ledger:
         runs = Runs(ledger)
         record, report = runs.find(run), runs.report(run)
         known = [one.id for one in runs.latest(1000)] if record is None else []
-        points = recorded(ledger, run) if report is not None else []
+        over_time = recorded(ledger, run) if report is not None else Recorded()
     if record is None:
         guess = closest(run, known)
         meant = f"did you mean '{guess}'?" if guess else "`phimask status` lists runs"
@@ -156,4 +171,7 @@ def _kept(run: str, uri: str | None, database: str | None) -> tuple[Mapping[str,
         )
     if record.standing in ("running", "paused", "dead"):
         say(f"run {run} is {record.standing}; this is the report of the last time that it ended")
-    return report, points
+    undone = record.standing in ("rolling_back", "rolled_back")
+    if undone:
+        say(f"run {run} was rolled back since, all or in part; this is the report of what it did before")
+    return _Found(report, over_time, undone)

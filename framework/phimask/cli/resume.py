@@ -59,8 +59,8 @@ def resume_command(flags: Flags, run: str | None, as_json: bool, **ending: Any) 
                 )
             say(f"going on with run {record.id}")
             outcome = mask(session, deployments, plans, record, epoch, finish.most_seconds)
-            points = finish.points(deployments.ledger, record.id)
-        return finish(outcome, points)
+            over_time = finish.recorded(deployments.ledger, record.id)
+        return finish(outcome, over_time)
 
 
 def _settle(session: Session, ledger: Ledger, record: RunRecord) -> None:

@@ -55,8 +55,8 @@ def run_command(flags: Flags, yes: bool, again: bool, dry_run: bool, as_json: bo
             with asking(deployments.ledger):
                 record, epoch = begin(runs, run_id, plans, session.configuration, session.keys, again=again)
             outcome = mask(session, deployments, plans, record, epoch, finish.most_seconds)
-            points = finish.points(deployments.ledger, run_id)
-        return finish(outcome, points)
+            over_time = finish.recorded(deployments.ledger, run_id)
+        return finish(outcome, over_time)
 
 
 def mask(

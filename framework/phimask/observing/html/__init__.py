@@ -1,5 +1,6 @@
 """The report as one HTML page that loads nothing: for the eye, for paper, for an audit."""
 
-from phimask.observing.html.page import Points, page
+from phimask.observing.html.over_time import Recorded
+from phimask.observing.html.page import page
 
-__all__ = ["Points", "page"]
+__all__ = ["Recorded", "page"]

@@ -1,21 +1,64 @@
-"""The page's plots of a collection over time, from the points that the ledger keeps of a run."""
+"""The page's parts on a run over time, from what the ledger keeps of it: plots of a collection, and what happened."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from phimask.observing.markup import Markup
+from phimask.observing.html.parts import Tone, coded, mark, path, table
+from phimask.observing.markup import Markup, element, joined
 from phimask.observing.plots import Limit, Line, over_time
-from phimask.observing.series import Point
+from phimask.observing.series import Level, Note, Point
+from phimask.observing.wording import moment
 
 _MB: Final = 1e6
+_MOST_NOTES: Final = 200
+_TONES: Final[Mapping[Level, Tone]] = {"information": "none", "warning": "warn", "alert": "bad"}
 _BATCHES: Final = 3
 _STRETCHES: Final = 100
 
 _Moment: TypeAlias = tuple[float, Point | None]
 """Seconds at work so far, and what was seen; None at a stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A run over time: points, each with the number of the resume that it comes from, and notes, each with its time of
+    day (ISO 8601, UTC)."""
+
+    points: Sequence[tuple[int, Point]] = ()
+    notes: Sequence[tuple[str, Note]] = ()
+
+    def of(self, namespace: str) -> list[tuple[int, Point]]:
+        """One collection's points."""
+        return [(epoch, point) for epoch, point in self.points if point.namespace == namespace]
+
+
+def notes(recorded: Recorded) -> Markup | None:
+    """The section on what happened besides masking; warnings and findings stand elsewhere on the page."""
+    told = [(at, note) for at, note in recorded.notes if note.what not in ("Warned", "FindingMade")]
+    if not told:
+        return None
+    left_out = len(told) - _MOST_NOTES
+    return element(
+        "section",
+        element("h2", "Alerts and other events", id="events"),
+        table(
+            f"The last {_MOST_NOTES:,} of {len(told):,}" if left_out > 0 else f"{len(told):,} in all",
+            ("at", "", "what"),
+            (
+                (moment(at), mark(_TONES[note.level], note.level), joined(_about(note), coded(note.text)))
+                for at, note in told[-_MOST_NOTES:]
+            ),
+        ),
+        aria_labelledby="events",
+    )
+
+
+def _about(note: Note) -> Markup | None:
+    return None if note.namespace is None else joined(path(note.namespace), ": ")
 
 
 def plots(key: str, points: Sequence[tuple[int, Point]]) -> list[Markup]:

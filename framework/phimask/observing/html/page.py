@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from phimask.observing.canonical import digest
 from phimask.observing.html.collection import collection
+from phimask.observing.html.over_time import Recorded, notes
 from phimask.observing.html.parts import Tone, coded, facts, items, mark, path, tiles
 from phimask.observing.html.safe_harbor import safe_harbor
 from phimask.observing.markup import Markup, element
 from phimask.observing.next_steps import next_steps
 from phimask.observing.report import without_ids
-from phimask.observing.series import Point
 from phimask.observing.wording import counted, lasting, moment, sized, times
 
-Points: TypeAlias = Sequence[tuple[int, Point]]
-"""A run over time: each point with the number of the resume that it comes from."""
-
 _STYLE: Final = Path(__file__).with_name("page.css")
+_NOTHING_RECORDED: Final = Recorded()
+_UNDONE: Final = "Rolled back since: documents hold their originals again, all or in part"
 _NOTHING_FROM_ELSEWHERE: Final = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def page(report: Mapping[str, Any], points: Points = ()) -> str:
-    """The page of a report (as schemas/report.schema.json describes it), with plots over time where there are points.
+def page(report: Mapping[str, Any], recorded: Recorded = _NOTHING_RECORDED, *, undone: bool = False) -> str:
+    """The page of a report (as schemas/report.schema.json describes it), with plots over time as far as it is recorded.
+
+    `undone`: the run was rolled back since, or a rollback of it was cut off.
 
     It loads nothing, runs no script, and holds no `_id`: of quarantined documents only the count.
     """
@@ -32,13 +33,10 @@ def page(report: Mapping[str, Any], points: Points = ()) -> str:
         one["namespace"]: f"collection-{number}" for number, one in enumerate(report["collections"], start=1)
     }
     sections = [
-        collection(
-            keys[one["namespace"]],
-            one,
-            [(epoch, point) for epoch, point in points if point.namespace == one["namespace"]],
-        )
+        collection(keys[one["namespace"]], one, recorded.of(one["namespace"]))
         for one in report["collections"]
     ]
+    happened = notes(recorded)
     title = f"phimask report {report['run_id']}"
     head = element(
         "head",
@@ -51,15 +49,17 @@ def page(report: Mapping[str, Any], points: Points = ()) -> str:
     )
     body = element(
         "body",
-        _top(report, keys),
-        element("main", safe_harbor(report), *sections, _warnings(report["warnings"])),
-        element("footer", *(element("p", text) for text in _footer(report, points))),
+        _top(report, keys, happened=happened is not None, undone=undone),
+        element("main", safe_harbor(report), *sections, happened, _warnings(report["warnings"])),
+        element("footer", *(element("p", text) for text in _footer(report, recorded))),
     )
     return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
 
 
-def _top(report: Mapping[str, Any], keys: Mapping[str, str]) -> Markup:
+def _top(report: Mapping[str, Any], keys: Mapping[str, str], *, happened: bool, undone: bool) -> Markup:
     links = [("#safe-harbor", "HIPAA Safe Harbor"), *((f"#{key}", name) for name, key in keys.items())]
+    if happened:
+        links.append(("#events", "Alerts and other events"))
     if report["warnings"]:
         links.append(("#warnings", "Warnings"))
     return element(
@@ -71,7 +71,7 @@ def _top(report: Mapping[str, Any], keys: Mapping[str, str]) -> Markup:
             f"{moment(report['started'])} to {moment(report['finished'])}, profile {report['profile']}",
             class_="soft",
         ),
-        _verdict(report),
+        _verdict(report, undone=undone),
         tiles(_tiles(report)),
         element("h3", "The run"),
         facts(_facts(report)),
@@ -84,19 +84,21 @@ def _top(report: Mapping[str, Any], keys: Mapping[str, str]) -> Markup:
     )
 
 
-def _verdict(report: Mapping[str, Any]) -> Markup:
-    tone, said = _judged(report)
+def _verdict(report: Mapping[str, Any], *, undone: bool) -> Markup:
+    tone, said = _judged(report, undone=undone)
     return element(
         "div",
         element("p", mark(tone, said), class_="said"),
         element("p", coded(report["stopped_because"])) if report["stopped_because"] else None,
-        element("p", "Next", class_="soft"),
-        items(next_steps(report)),
+        element("p", "Next", class_="soft") if not undone else None,
+        items(next_steps(report)) if not undone else None,
         class_=f"verdict {tone}",
     )
 
 
-def _judged(report: Mapping[str, Any]) -> tuple[Tone, str]:
+def _judged(report: Mapping[str, Any], *, undone: bool) -> tuple[Tone, str]:
+    if undone:
+        return "bad", _UNDONE
     results = [result for one in report["collections"] for result in one["verification"]]
     findings = sum(found["count"] for result in results for found in result["findings"])
     if report["status"] == "failed":
@@ -181,7 +183,7 @@ def _warnings(warnings: Sequence[str]) -> Markup | None:
     )
 
 
-def _footer(report: Mapping[str, Any], points: Points) -> Iterator[str]:
+def _footer(report: Mapping[str, Any], recorded: Recorded) -> Iterator[str]:
     yield (
         "Counts, names and times: this page holds no value of a document and no document's id. Quarantined documents "
         "are listed in the JSON report."
@@ -191,5 +193,5 @@ def _footer(report: Mapping[str, Any], points: Points) -> Iterator[str]:
             "Documents, values and verification are the whole run's; batches, memory, throttling, throughput and "
             "warnings are from the last resume on."
         )
-    if not points:
+    if not recorded.points:
         yield "There are no plots over time: they come from the ledger, by a run's id."
