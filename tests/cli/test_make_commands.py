@@ -141,8 +141,8 @@ def test_a_sample_is_masked_as_planned(
     planned = phimask("plan", *where, "--json").json["collections"][0]
     assert planned["documents"] == 300
     predicted = planned["predicted"]
-    assert 0 < predicted["seconds_low"] <= predicted["seconds_high"]
-    assert 0 < predicted["memory_bytes"] < planned["ceiling_bytes"]
+    assert 0 < predicted["seconds"]["low"] <= predicted["seconds"]["high"]
+    assert 0 < predicted["memory_bytes"]["low"] <= predicted["memory_bytes"]["high"]
     done = phimask(*where, "--yes", "--json")
     assert done.code == 0, done.err
     (one,) = done.json["collections"]

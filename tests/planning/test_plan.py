@@ -69,8 +69,12 @@ def test_a_plan_foretells_and_writes_nothing(people: Any, written: Any, planned:
     assert summary["bytes"] == plan.bytes > 300 * 50
     assert [rule["values"] for rule in summary["rules"]] == [300, 0]
     predicted = summary["predicted"]
-    assert 0 < predicted["seconds_low"] <= predicted["seconds_high"] < 600
-    assert 0 < predicted["memory_bytes"] < summary["ceiling_bytes"]
+    for name in ("workers", "seconds", "memory_bytes", "documents_written", "bytes_written", "oplog_bytes"):
+        one = predicted[name]
+        assert 0 < one["low"] <= one["likely"] <= one["high"], name
+        assert one["rests_on"], name
+    assert predicted["seconds"]["high"] < 600
+    assert predicted["documents_written"]["likely"] == 300
     assert summary["reads"] == "only Name, Nme, PatientId"
     assert summary["partitions"] == 1
     unmapped, unmatched = summary["hazards"]
@@ -91,7 +95,11 @@ def test_a_scope_bounds_what_is_foretold(people: Any, written: Any, planned: Pla
     _, summary = planned(file, scope=Scope(None, 1000))
     assert summary["documents"] == 300
     _, summary = planned(file, scope=Scope({"_id": -1}))
-    assert (summary["documents"], summary["predicted"]["seconds_low"], summary["hazards"]) == (0, None, [])
+    assert (summary["documents"], summary["predicted"]["seconds"]["likely"], summary["hazards"]) == (
+        0,
+        None,
+        [],
+    )
 
 
 def test_partitions_are_those_of_the_partitioner(people: Any, written: Any, planned: Planned) -> None:
@@ -110,7 +118,7 @@ def test_what_cannot_be_masked_at_all_is_not_looked_at_closer(
     assert [one.id for one in plan.stopping] == ["view"]
     assert summary["sampled"] == 0
     assert summary["complexity"] == {"simple": 0, "medium": 0, "complex": 0}
-    assert summary["predicted"]["seconds_low"] is None
+    assert summary["predicted"]["seconds"]["likely"] is None
     assert list(plan.partitions()) == []
 
 
@@ -130,7 +138,7 @@ def test_where_sampling_fails_the_first_documents_stand_for_it(
     monkeypatch.setattr("phimask.planning.plan.sampled_documents", failing)
     _, summary = planned(written("{path: Name, masker: redact}"), "prescan.documents=50")
     assert summary["sampled"] == 50
-    assert summary["predicted"]["seconds_low"] > 0
+    assert summary["predicted"]["seconds"]["likely"] > 0
     (warning,) = [one["what"] for one in summary["hazards"] if "28799" in one["what"]]
     assert warning.endswith("the first documents stand for the sample")
     assert "Zebulon" not in warning
@@ -230,4 +238,5 @@ def test_a_sizer_without_one_bound_of_documents_may_fill_its_bytes(
     file = written("{path: Name, masker: redact}")
     _, fixed = planned(file, "batch_sizer={name: fixed, options: {documents: 10, bytes: 20MB}}")
     _, classed = planned(file, "batch_sizer={name: classed, options: {bytes: 20MB}}")
-    assert classed["predicted"]["memory_bytes"] - fixed["predicted"]["memory_bytes"] > 15 * 20_000_000
+    few, many = (one["predicted"]["memory_bytes"]["likely"] for one in (fixed, classed))
+    assert many - few > 15 * 20_000_000

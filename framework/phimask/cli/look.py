@@ -202,7 +202,7 @@ def _plain(value: Any) -> Any:
 
 
 @click.command("schema")
-@click.argument("kind", type=click.Choice(["profile", "collection", "project", "report", "manifest"]))
+@click.argument("kind", type=click.Choice(["profile", "collection", "project", "report", "manifest", "plan"]))
 def schema_command(kind: str) -> None:
     """Print the JSON Schema of a kind of file, with the installed components' options in it, for editors."""
     if kind in ("profile", "collection"):

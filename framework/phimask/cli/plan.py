@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -103,9 +103,28 @@ def _show_extent(plan: Mapping[str, Any]) -> None:
         f"{plan['sampled']} sampled; largest {plan['largest_bytes'] / 1e3:,.1f} kB\n"
         f"{_told_apart(plan)}"
         f"  reads       {plan['reads']}\n"
-        f"  duration    {_duration(predicted['seconds_low'])} to {_duration(predicted['seconds_high'])}\n"
-        f"  memory      up to {predicted['memory_bytes'] / 1e6:,.0f} MB of {plan['ceiling_bytes'] / 1e6:,.0f} MB"
+        f"  workers     {_range(predicted['workers'], '{:,}'.format)}\n"
+        f"  duration    {_range(predicted['seconds'], _duration)}\n"
+        f"  memory      {_range(predicted['memory_bytes'], _size)} in all; a worker has "
+        f"{_size(plan['ceiling_bytes'])} at most\n"
+        f"  written     {_range(predicted['documents_written'], '{:,}'.format)} documents, "
+        f"{_range(predicted['bytes_written'], _size)}"
     )
+    room = plan["room"]
+    if room["oplog_bytes"] is not None and predicted["oplog_bytes"]["likely"]:
+        now, then = room["oplog_window_seconds"], room["oplog_window_while_masking_seconds"]
+        say(
+            f"  oplog       {_range(predicted['oplog_bytes'], _size)} of {_size(room['oplog_bytes'])}, which reaches "
+            f"back {_duration(now)} now and {_duration(then)} at full speed"
+        )
+    if room["disk_free_bytes"] is not None and room["disk_needed_bytes"] is not None:
+        say(
+            f"  disk        up to {_size(room['disk_needed_bytes'])} needed, {_size(room['disk_free_bytes'])} free"
+        )
+    if room["vault_free_bytes"] is not None:
+        say(
+            f"  vault       {_size(room['vault_needed_bytes'])} needed, {_size(room['vault_free_bytes'])} free"
+        )
 
 
 def _show_write_path(chosen: Mapping[str, Any]) -> None:
@@ -190,6 +209,22 @@ def _show_hazards(hazards: Sequence[Mapping[str, Any]]) -> None:
         say(f"  why: {one['why']}")
         if one["severity"] == "decide":
             say(f"  or decide that it is to be so: --accept {one['id']}")
+
+
+def _range(predicted: Mapping[str, Any], shown: Callable[[Any], str]) -> str:
+    """The likely figure, and from where to where."""
+    low, likely, high = (predicted[name] for name in ("low", "likely", "high"))
+    if likely is None:
+        return "?"
+    return (
+        shown(likely) if low == likely == high else f"about {shown(likely)} ({shown(low)} to {shown(high)})"
+    )
+
+
+def _size(size: float) -> str:
+    if size >= 1e9:
+        return f"{size / 1e9:,.1f} GB"
+    return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.1f} kB"
 
 
 def _duration(seconds: float | None) -> str:

@@ -29,7 +29,7 @@ def data_dir(kind: DataKind) -> Path:
 
 @cache
 def shipped_schema(kind: str) -> Mapping[str, Any]:
-    """The shipped JSON Schema of a kind: profile, collection, project, report or manifest. Not to be changed."""
+    """The shipped JSON Schema of a kind: profile, collection, project, report, manifest or plan. Not to be changed."""
     schema: Mapping[str, Any] = json.loads(
         (data_dir("schemas") / f"{kind}.schema.json").read_text(encoding="utf-8")
     )

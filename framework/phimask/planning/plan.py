@@ -20,9 +20,11 @@ from phimask.planning.conditions import Conditions
 from phimask.planning.hazards import Hazard, hazard
 from phimask.planning.indexes import IndexCost, index_cost
 from phimask.planning.namespace import Namespace
+from phimask.planning.prediction import predict
 from phimask.planning.preflight import Preflight, examine
 from phimask.planning.prescan import Prescan, prescan
-from phimask.planning.privileges import to_rebuild_indexes
+from phimask.planning.privileges import throttle_blind, to_rebuild_indexes
+from phimask.planning.room import Room, look
 from phimask.planning.sample_hazards import of_sample, unmatched_rules
 from phimask.planning.shadow import ShadowPlan, examine_shadow, refuse_own
 from phimask.planning.validation import SAMPLES, of_validator
@@ -58,6 +60,7 @@ class CollectionPlan:
     `ceiling_bytes` is the memory governor's; `write_path` how documents are changed in place. `index_cost` is of a
     collection that is masked in place. `unmatched` are the collection file's own rules that match nothing in the
     sample. `accepts`: ids of hazards that a person has decided on; `samples`: some documents of the sample.
+    `workers`: see Executor.workers.
     """
 
     file: CollectionFile
@@ -79,6 +82,8 @@ class CollectionPlan:
     hazards: list[Hazard] = field(default_factory=list)
     accepts: frozenset[str] = frozenset()
     shadow: ShadowPlan | None = None
+    workers: tuple[int, int, str] = (1, 1, "")
+    room: Room = field(default_factory=Room)
     samples: Sequence[_RawDocument] = field(default=(), repr=False)
 
     @property
@@ -187,6 +192,8 @@ def plan_collection(
     plan.partitioner, plan.indexed = partitioner, indexed
     if sampled is None:
         plan.hazards += _of_validator(plan)
+        plan.workers = registry.create("executor", profile.executor.name, profile.executor.options).workers()
+        plan.hazards += _of_room(plan, profile)
     _judge(plan, profile, registry)
     return plan
 
@@ -274,6 +281,20 @@ def _of_validator(plan: CollectionPlan) -> list[Hazard]:
         )
     except PyMongoError as error:
         raise terminal_error(error, f"trying the validator of {plan.target or plan.source}") from None
+
+
+def _of_room(plan: CollectionPlan, profile: Profile) -> list[Hazard]:
+    """Whether there is room for what is written, and whether the throttle can see what it is to watch."""
+    throttle = profile.throttle
+    written_to = plan.source if plan.target is None else plan.target
+    try:
+        plan.room, found = look(plan, profile, predict(plan, profile))
+        blind = throttle_blind(
+            written_to, lag=throttle.replica_lag is not None, flow_control=throttle.flow_control
+        )
+    except PyMongoError as error:
+        raise terminal_error(error, f"looking at the room there is for {plan.namespace}") from None
+    return [*found, *blind]
 
 
 def _classifier(collection: Any, profile: Profile, plan: CollectionPlan) -> Classifier:

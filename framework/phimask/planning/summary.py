@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from phimask.config.model import Profile
 from phimask.planning.plan import CollectionPlan
-
-_DECODED: Final = 8
-"""Python objects take about eight times the BSON bytes they were decoded from."""
-_IN_FLIGHT: Final = 2
-"""A batch is read and masked while the one before is written."""
-_INTERPRETER_BYTES: Final = 90_000_000
-"""Resident bytes of a worker before its first batch."""
-_WRITE_FACTOR: Final = 3.0
-"""How much longer than reading and masking alone a run may take, once writes, checks and indexes are added."""
+from phimask.planning.prediction import predict
 
 
 def summarize(plan: CollectionPlan, profile: Profile) -> dict[str, Any]:
-    """The plan of one collection. A rule of the collection file that matches nothing is a hazard here.
-
-    Seconds are a range: reading and masking alone, as timed on the sample, and three times that.
-    """
-    low = _seconds(plan) * plan.documents if plan.scan.documents else None
-    batch = int(profile.batch_sizer.options.get("bytes", 16_000_000))
+    """The plan of one collection. A rule of the collection file that matches nothing is a hazard here."""
     scan = plan.scan
+    partitions = sum(1 for _ in plan.partitions())
     return {
         "namespace": plan.namespace,
         "target": str(plan.target) if plan.target else None,
         "documents": plan.documents,
         "bytes": plan.bytes,
-        "partitions": sum(1 for _ in plan.partitions()),
+        "partitions": partitions,
         "sampled": scan.documents,
         "largest_bytes": scan.largest,
         "id_types": dict(scan.id_types),
@@ -43,24 +31,13 @@ def summarize(plan: CollectionPlan, profile: Profile) -> dict[str, Any]:
             {"path": rule.path, "masker": rule.masker.name, "values": count}
             for rule, count in zip(plan.rules, scan.matched, strict=True)
         ],
-        "predicted": {
-            "seconds_low": low,
-            "seconds_high": None if low is None else low * _WRITE_FACTOR,
-            "memory_bytes": _INTERPRETER_BYTES
-            + _IN_FLIGHT * _DECODED * min(batch, _expected_bytes(plan, profile) or batch),
-        },
+        "predicted": predict(plan, profile, partitions).as_data(),
+        "room": plan.room.as_data(),
         "ceiling_bytes": plan.ceiling_bytes,
         "indexes": _indexes(plan, profile),
         "shadow": _shadow(plan),
         "hazards": [one.as_data(plan.accepts) for one in (*plan.hazards, *plan.unmatched)],
     }
-
-
-def _seconds(plan: CollectionPlan) -> float:
-    """What masking one sampled document takes by the way that was chosen; by the server's own, nobody knows."""
-    measured = plan.write_path.measured
-    whole = plan.target is not None or plan.write_path.path == "replace"
-    return (measured.replace if whole else measured.set).seconds
 
 
 def _write_path(plan: CollectionPlan) -> dict[str, Any] | None:
@@ -112,12 +89,6 @@ def _shadow(plan: CollectionPlan) -> dict[str, Any] | None:
         "free_bytes": shadow.free,
         "indexes": shadow.indexes,
     }
-
-
-def _expected_bytes(plan: CollectionPlan, profile: Profile) -> int | None:
-    """What a batch of as many average documents as it may hold comes to; None where no one number bounds them."""
-    most = profile.batch_sizer.options.get("documents")
-    return int(plan.scan.mean_bytes * most) if isinstance(most, int) else None
 
 
 def _reads(plan: CollectionPlan) -> str:

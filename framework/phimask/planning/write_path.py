@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,10 +23,11 @@ _BYTES: Final = 4_000_000
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What a document takes by one way: seconds of CPU to mask it here, bytes sent to the server, which go into its
-    oplog, too."""
+    oplog, too. `bytes_error`: the standard error of these."""
 
     seconds: float = 0.0
     bytes: float = 0.0
+    bytes_error: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class Measured:
     set: Cost = Cost()
     replace: Cost = Cost()
     changed: float = 0.0
+    documents: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ class Trial:
         except MaskingError:
             return Measured()
         changed = sum(isinstance(one, Masked) for one in updates.outcomes)
-        return Measured(by_set, by_replace, changed / len(self.kept))
+        return Measured(by_set, by_replace, changed / len(self.kept), len(self.kept))
 
     def _mask(self, mode: Mode) -> tuple[MaskedBatch, Cost]:
         assert self._masking is not None  # noqa: S101  (for the type checker)
@@ -80,8 +84,9 @@ class Trial:
         start = time.perf_counter()
         batch = self._masking.mask(self.kept, mode)
         seconds = time.perf_counter() - start
-        size = sum(len(one.bson) for one in batch.outcomes if isinstance(one, Masked))
-        return batch, Cost(seconds / len(self.kept), size / len(self.kept))
+        sizes = [len(one.bson) if isinstance(one, Masked) else 0 for one in batch.outcomes]
+        error = statistics.stdev(sizes) / math.sqrt(len(sizes)) if len(sizes) > 1 else 0.0
+        return batch, Cost(seconds / len(self.kept), sum(sizes) / len(sizes), error)
 
 
 def choose_path(

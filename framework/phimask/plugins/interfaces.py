@@ -324,6 +324,11 @@ class Executor(Component):
         class of phimask.PhimaskError. For a worker that died, `job.abandon` is called.
         """
 
+    def workers(self) -> tuple[int, int, str]:
+        """For a plan: how many workers it would begin with here and now, the most that it may come to, and in words
+        what sets their number."""
+        return 1, 1, "one worker"
+
 
 class Detector(Component):
     """Finds PHI in text."""

@@ -107,9 +107,7 @@ class LocalExecutor(Executor):
         if control.stopping:
             return
         options = self.options
-        workers, why = options["workers"], "as the profile says"
-        if workers == "auto":
-            workers, why = bearable(options["memory"], options["max"])
+        workers, why = self._wanted()
         autoscale = None
         if self._bounds is None:
             _LOGGER.info("workers: up to %d (%s)", workers, why)
@@ -127,6 +125,23 @@ class LocalExecutor(Executor):
             stagger=options["stagger"],
         )
         Supervisor(job, control, tell, limits, autoscale).run()
+
+    def workers(self) -> tuple[int, int, str]:
+        """With autoscale, the most is what that may come to."""
+        workers, why = self._wanted()
+        if self._bounds is None:
+            return workers, workers, why
+        least, most = self._bounds
+        return (
+            max(least, min(workers, most)),
+            most,
+            f"it begins with {workers} ({why}), and searches up to {most}",
+        )
+
+    def _wanted(self) -> tuple[int, str]:
+        if self.options["workers"] == "auto":
+            return bearable(self.options["memory"], self.options["max"])
+        return self.options["workers"], "as the profile says"
 
 
 def _bounds(options: Mapping[str, Any]) -> tuple[int, int] | None:
