@@ -49,8 +49,9 @@ SCALARS: tuple[Any, ...] = (
     Binary(b"u" * 16, 4), Timestamp(5, 6), Timestamp(0, 0), Regex("a.*", "i"), Code("f()"), MinKey(), MaxKey(),
 )  # fmt: skip
 
+# Beside an -0.0 the server writes no 0.0 over it: to it they are the same number.
 values = st.recursive(
-    st.sampled_from(SCALARS),
+    st.sampled_from([one for one in SCALARS if repr(one) != "-0.0"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
     max_leaves=14,
 )
