@@ -15,6 +15,7 @@ from phimask import DocumentPair, Finding, Wildcard
 from phimask_plugins.validators import NoOriginal, Structure, Untouched
 from phimask_plugins.validators.compare import NONE, Comparer, _Walk, comparer_for
 from phimask_plugins.validators.matcher import Matcher
+from phimask_plugins.validators.parts import Parts
 from phimask_plugins.validators.quick import QuickCheck
 from strategies import documents, keys, rule_lists, scalars, trees
 
@@ -55,7 +56,7 @@ def test_the_quick_check_is_enough_for_ordinary_documents(trial: tuple[list[Node
     nodes, rules = trial
     raw = build(nodes)
     after = expected(raw, done(rules))
-    assert QuickCheck(Matcher(told(rules)).top).is_clean(raw, after)
+    assert QuickCheck(Matcher(told(rules)).top).is_clean(raw, after, Parts())
 
 
 @given(trials(), st.data())
@@ -69,7 +70,7 @@ def test_the_quick_check_never_overlooks_what_the_exact_walk_finds(
     for _ in range(data.draw(st.integers(0, 2))):
         after[data.draw(st.integers(0, len(after) - 1))] = data.draw(st.integers(0, 255))
     matcher = Matcher(told(rules))
-    if QuickCheck(matcher.top).is_clean(raw, bytes(after)):
+    if QuickCheck(matcher.top).is_clean(raw, bytes(after), Parts()):
         assert _Walk(matcher, raw, bytes(after)).run() == NONE
 
 

@@ -1,42 +1,76 @@
-"""`phimask verify`: check a masked collection, all documents."""
+"""`phimask verify`: check a masked collection, all documents or a sample."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import click
+from pymongo.errors import PyMongoError
 
 from phimask.cli.options import Flags, as_json_option, run_flags
 from phimask.cli.session import Session, open_session
 from phimask.cli.show import answer, say
-from phimask.engine.checking import Checked, Checks
+from phimask.config.components import complete_options
+from phimask.config.model import ComponentChoice
+from phimask.engine.checking import Checked
+from phimask.engine.collection_facts import as_it_was
 from phimask.engine.control import StopSignal, stop_on_signals
-from phimask.engine.verification import verify_copy, verify_in_place
-from phimask.errors import FindingsError, PreflightError
+from phimask.engine.job import Where
+from phimask.engine.masked_before import MaskedBefore
+from phimask.engine.verification import Verifier, processes_for
+from phimask.errors import FindingsError, PreflightError, UsageError
+from phimask.observing.report import verification_entry
 from phimask.planning.namespace import Namespace
 from phimask.planning.plan import CollectionPlan
 from phimask.planning.shadow import ORIGINAL, beside
 from phimask.plugins.events import Event
+from phimask.store.retry import terminal_error
 
 
 @click.command("verify")
 @run_flags
+@click.option(
+    "--sample",
+    type=click.IntRange(1),
+    metavar="N",
+    help="So many random documents instead of all; what that says of the others is told, too.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="So many processes; else as many as the profile's executor has.",
+)
 @as_json_option
-def verify_command(flags: Flags, as_json: bool) -> None:
+def verify_command(flags: Flags, sample: int | None, workers: int | None, as_json: bool) -> None:
     """Check every document of a masked collection. Exit code 3 if anything is found.
 
     With a target, the copy is held against its source by every validator, and what was masked through a shadow against
-    its original, where that is kept. In place there are no originals: what an
-    idempotent masker would still change is not masked, and rules with other maskers are named as not judged.
-    """
+    its original, where that is kept. What was masked in place is held against the originals in the run's vault, where
+    it has one. Elsewhere there are no originals: what an idempotent masker would still change is not masked, and what
+    cannot be judged is named.
+    """  # fmt: skip
+    if sample is not None and flags.limit is not None:
+        raise UsageError("--sample draws from all documents, and --limit takes the first; give one of them")
     stop = StopSignal()
     results: dict[str, list[Checked]] = {}
     with open_session(flags, demo_allowed=False) as session, stop_on_signals(stop):
+        profile = session.configuration.profile
+        verifier = Verifier(
+            session.configuration,
+            session.registry,
+            session.keys,
+            _nothing,
+            stop,
+            workers or processes_for(profile),
+            sample,
+        )
         for plan in session.plans(detect=False, shadows=False):
             refusing = [one.what for one in plan.hazards if one.severity == "refuses"]
             if refusing:
                 raise PreflightError(refusing)
-            results[plan.namespace] = _verify(plan, session, stop)
+            results[plan.namespace] = _verify(plan, session, verifier)
     if as_json:
         answer({namespace: [_entry(one) for one in checked] for namespace, checked in results.items()})
     found = sum(len(one.findings) for checked in results.values() for one in checked)
@@ -44,27 +78,68 @@ def verify_command(flags: Flags, as_json: bool) -> None:
         raise FindingsError(f"verification found something: {found} finding(s)")
 
 
-def _verify(plan: CollectionPlan, session: Session, stop: StopSignal) -> list[Checked]:
-    def progress(event: Event) -> None:  # a verification is short beside its run: the result is enough
-        del event
+def _nothing(event: Event) -> None:  # a verification is short beside its run: the result is enough
+    del event
 
-    source, target = plan.source.raw(), None if plan.target is None else plan.target.raw()
+
+def _verify(plan: CollectionPlan, session: Session, verifier: Verifier) -> list[Checked]:
+    choices = _all_validators(session)
+    here = plan.source, Where(session.uri, plan.source.database, plan.source.collection)
     original = _kept_original(plan, session)
     if original is not None:
-        source, target = original.raw(), source
-    if target is None:
-        checked, unjudged = verify_in_place(plan, source, progress, stop)
-        if unjudged := unjudged & _matched(plan):
-            listed = ", ".join(sorted(unjudged))
-            say(f"{plan.namespace}: cannot be judged in place, since masking again changes them: {listed}")
+        before = as_it_was(
+            str(original), original.client[original.database][original.collection].list_indexes()
+        )
+        source = original, Where(session.uri, original.database, original.collection)
+        checked = verifier.copy(plan, source, here, choices, (), before)
+    elif plan.target is not None:
+        target = (
+            plan.target,
+            Where(session.target_uri or session.uri, plan.target.database, plan.target.collection),
+        )
+        checked = verifier.copy(plan, here, target, choices, (), None)
     else:
-        validators = [
-            session.registry.create("validator", name, {}, rules=plan.facts)
-            for name in session.registry.names("validator")
-        ]
-        checked = verify_copy(plan, source, target, Checks("after", validators), (), progress, stop)
+        checked = _in_place(plan, session, verifier, here, choices)
     _say(plan.namespace, checked)
     return checked
+
+
+def _in_place(
+    plan: CollectionPlan,
+    session: Session,
+    verifier: Verifier,
+    here: tuple[Namespace, Where],
+    choices: Sequence[ComponentChoice],
+) -> list[Checked]:
+    run = MaskedBefore.of(plan, lambda: session.deployments(create=False).ledger)
+    before = None if run is None else run.collection()
+    try:
+        originals = None if run is None else run.originals()
+    except PyMongoError as error:
+        raise terminal_error(error, "asking the ledger for the run's partitions") from None
+    if originals is None or session.configuration.profile.undo.vault is None:
+        if originals is not None:
+            say(
+                f"{plan.namespace}: run {originals.run} kept its originals in a vault, and the profile "
+                f"{session.configuration.profile.name} names none: --set undo.vault=..."
+            )
+        return verifier.alone(plan, here, choices, before)
+    if verifier.samples:
+        raise UsageError(
+            "--sample is not for what was masked in place with a vault, which is read as a whole"
+        )
+    return verifier.kept(plan, here, choices, originals, before)
+
+
+def _all_validators(session: Session) -> list[ComponentChoice]:
+    """Every one that is installed, with the options that the profile gives it, if it does."""
+    chosen = {one.name: one for one in session.configuration.profile.validators}
+    origin = session.configuration.profile.origin
+    return [
+        chosen.get(name)
+        or ComponentChoice(name, complete_options("validator", name, {}, session.registry), origin)
+        for name in session.registry.names("validator")
+    ]
 
 
 def _kept_original(plan: CollectionPlan, session: Session) -> Namespace | None:
@@ -76,24 +151,30 @@ def _kept_original(plan: CollectionPlan, session: Session) -> Namespace | None:
     return Namespace(session.source, plan.source.database, kept[0]) if len(kept) == 1 else None
 
 
-def _matched(plan: CollectionPlan) -> set[str]:
-    """The paths of rules that met a value in the sample."""
-    return {rule.path for rule, count in zip(plan.rules, plan.scan.matched, strict=True) if count}
-
-
 def _say(namespace: str, checked: Sequence[Checked]) -> None:
     for one in checked:
-        say(f"{namespace}: {one.validator}: {one.checked:,} checked, {'ok' if not one.findings else 'FOUND'}")
+        verdict = "ok" if one.ok else "FOUND" if one.findings else "cannot judge"
+        say(f"{namespace}: {one.validator}: {one.checked:,} checked, {verdict}")
+        if (sample := _entry(one)["sample"]) is not None:
+            say(
+                f"  of {sample['of']:,}: with {sample['confidence']:.0%} confidence at most "
+                f"{sample['share_at_most']:.3%} of all have a finding"
+            )
         for finding in one.findings:
             place = f" at {finding.path}" if finding.path else ""
             say(f"  {finding.count:,} x {finding.what}{place}")
+        for finding in one.unjudged:
+            place = f"{finding.path}: " if finding.path else ""
+            say(f"  not judged: {place}{finding.what}")
 
 
-def _entry(one: Checked) -> dict[str, object]:
-    return {
-        "validator": one.validator,
-        "phase": one.phase,
-        "checked": one.checked,
-        "findings": [{"what": f.what, "path": f.path, "count": f.count} for f in one.findings],
-        "ok": not one.findings,
-    }
+def _entry(one: Checked) -> dict[str, Any]:
+    return verification_entry(
+        one.validator,
+        one.phase,
+        one.checked,
+        {(each.what, each.path): each.count for each in one.findings},
+        {(each.what, each.path): each.count for each in one.unjudged},
+        one.affected,
+        one.of,
+    )

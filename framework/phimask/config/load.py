@@ -128,6 +128,7 @@ def _digest(
             "canary": None if profile.canary is None else asdict(profile.canary),
             "retry": asdict(profile.retry),
             "check_sample": profile.check_sample,
+            "check_after": profile.check_after,
             "prescan": profile.prescan,
             "strict": profile.strict,
         },

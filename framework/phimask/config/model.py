@@ -236,7 +236,8 @@ class Alerts:
 class Profile:
     """How a run behaves. Holds no masking rules.
 
-    check_sample: documents of each batch that the `during` validators see whole, before and after.
+    check_sample: documents of each batch that the `during` validators see whole, before and after. check_after: random
+    documents that the verification of a whole collection looks at; None: all.
     prescan: documents sampled before a collection is begun. strict: a rule that matches nothing in the
     sample is an error in `run` too.
     """
@@ -258,6 +259,7 @@ class Profile:
     memory: Memory
     alerts: Alerts
     check_sample: int
+    check_after: int | None
     prescan: int
     complexity: Limits
     strict: bool

@@ -156,6 +156,7 @@ def _profile(name: str, tree: Node, components: ComponentCatalog, faults: list[F
         memory=memory_settings(values["memory"]),
         alerts=_alerts(values["alerts"]),
         check_sample=values["check"]["sample"],
+        check_after=None if values["check"].get("after", "all") == "all" else values["check"]["after"],
         prescan=values["prescan"]["documents"],
         complexity=Limits(**{name: ClassLimits(**most) for name, most in values["complexity"].items()}),
         strict=values["strict"],

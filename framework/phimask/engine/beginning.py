@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import bson
+
 import phimask
 from phimask.config.model import Configuration
 from phimask.errors import PreflightError, UsageError
@@ -64,6 +66,7 @@ def pins(plans: Sequence[CollectionPlan], configuration: Configuration) -> tuple
             path=plan.write_path.path,
             top=packed(plan.indexed.last_id() if plan.indexed is not None else None),
             shadow=plan.shadow is not None,
+            indexes=tuple(bson.encode(one) for one in plan.preflight.indexes),
         )
         for plan, name, digest in zip(
             plans, configuration.project.collections, configuration.rule_digests, strict=True

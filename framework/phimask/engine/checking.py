@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from phimask.plugins.interfaces import Validator
-from phimask.plugins.values import DocumentPair, Finding, Phase, Totals
+from phimask.plugins.values import CollectionFacts, DocumentPair, Finding, Phase, Totals
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A validator's result in one phase: how many documents it saw, and what it found, added up."""
+    """A validator's result in one phase: how many documents it saw, and what it found, added up.
+
+    `affected` of them had a finding of their own. `unjudged`: what could not be judged, and why. `of`: the documents
+    are a random sample of so many; None: they are all there were to check.
+    """
 
     validator: str
     phase: Phase
     checked: int
     findings: tuple[Finding, ...]
+    unjudged: tuple[Finding, ...] = ()
+    affected: int = 0
+    of: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Something was judged, and nothing found."""
+        return not self.findings and not (self.unjudged and not self.checked)
 
 
 class Checks:
@@ -26,10 +38,13 @@ class Checks:
     def __init__(self, phase: Phase, validators: Sequence[Validator]) -> None:
         self.phase: Phase = phase
         self._validators = [one for one in validators if phase in one.phases]
+        self._showing = list(self._validators)
         self._seen: Counter[str] = Counter({one.name: 0 for one in self._validators})
+        self._affected: Counter[str] = Counter()
         self._found: dict[str, Counter[tuple[str, str | None]]] = {
             one.name: Counter() for one in self._validators
         }
+        self._rounds = 1
 
     @property
     def wanted(self) -> bool:
@@ -37,23 +52,88 @@ class Checks:
         return bool(self._validators)
 
     def documents(self, pairs: Iterable[DocumentPair]) -> None:
-        """Show documents to every validator."""
+        """Show documents to every validator that wants them in this round."""
+        first = self._rounds == 1
         for pair in pairs:
-            for one in self._validators:
-                self._seen[one.name] += 1
-                self._note(one, lambda one=one, pair=pair: one.document(pair))  # type: ignore[misc]
+            for one in self._showing:
+                if first:
+                    self._seen[one.name] += 1
+                self._affected[one.name] += self._note(one, one.document, pair)
 
     def totals(self, totals: Totals) -> None:
         """Show counts to every validator."""
         for one in self._validators:
-            self._note(one, lambda one=one: one.totals(totals))  # type: ignore[misc]
+            self._note(one, one.totals, totals)
 
-    def _note(self, one: Validator, ask: Callable[[], Iterable[Finding]]) -> None:
+    def collection(self, before: CollectionFacts | None, after: CollectionFacts) -> None:
+        """Show every validator the collection as it was and as it is."""
+        for one in self._validators:
+            self._note(one, one.collection, before, after)
+
+    def gathered(self) -> dict[str, bytes]:
+        """What the validators of this round have gathered."""
+        found: dict[str, bytes] = {}
+        for one in self._showing:
+            try:
+                found[one.name] = one.gathered()
+            except Exception as error:  # noqa: BLE001  (as in _note)
+                self._failed(one, error)
+        return found
+
+    def join(self, gathered: Sequence[Mapping[str, bytes]]) -> dict[str, bytes]:
+        """The leading validators make one of what the others have gathered."""
+        joined: dict[str, bytes] = {}
+        for one in self._validators:
+            parts = [each[one.name] for each in gathered if one.name in each]
+            if parts:
+                try:
+                    joined[one.name] = one.join(parts)
+                except Exception as error:  # noqa: BLE001
+                    self._failed(one, error)
+        return joined
+
+    def next_round(self, joined: Mapping[str, bytes]) -> set[str]:
+        """Which validators want to see the documents once more."""
+        wanting: set[str] = set()
+        for one in self._validators:
+            if one.name in joined:
+                try:
+                    if one.next_round(joined[one.name]):
+                        wanting.add(one.name)
+                except Exception as error:  # noqa: BLE001
+                    self._failed(one, error)
+        return wanting
+
+    def show(self, wanting: Iterable[str]) -> None:
+        """A further round, for these."""
+        names = set(wanting)
+        self._rounds += 1
+        self._showing = [one for one in self._validators if one.name in names]
+
+    def conclude(self, earlier: Mapping[str, Sequence[Validator]]) -> None:
+        """The leading validators' last word; `earlier` are those of collections before, by name."""
+        for one in self._validators:
+            self._note(one, one.conclude, earlier.get(one.name, ()))
+
+    @property
+    def validators(self) -> tuple[Validator, ...]:
+        """Those that take part."""
+        return tuple(self._validators)
+
+    def _note(self, one: Validator, ask: Callable[..., Iterable[Finding]], *shown: object) -> bool:
+        """Ask, and count what is found; whether anything is."""
+        found = False
         try:
-            for finding in ask():
+            for finding in ask(*shown):
                 self._found[one.name][finding.what, finding.path] += finding.count
+                found = True
         except Exception as error:  # noqa: BLE001  (a validator that breaks has not validated: that is a finding)
-            self._found[one.name][f"the validator failed ({type(error).__name__})", None] += 1
+            self._failed(one, error)
+            return True
+        return found
+
+    def _failed(self, one: Validator, error: Exception) -> None:
+        self._found[one.name][f"the validator failed ({type(error).__name__})", None] += 1
 
     def take(self) -> tuple[Counter[str], Counter[tuple[str, str, str | None]]]:
         """What was checked and found since this was last asked: documents by validator, and findings."""
@@ -76,14 +156,58 @@ class Checks:
             Checked(
                 one.name,
                 self.phase,
-                self._seen[one.name],
+                self._seen[one.name] if _sees_documents(one) else 0,
                 tuple(Finding(what, path, count) for (what, path), count in self._found[one.name].items()),
+                self._unjudged(one),
+                self._affected[one.name],
             )
             for one in self._validators
-            if self._seen[one.name] or self._found[one.name] or _judges_totals(one)
+            if self._seen[one.name] or self._found[one.name] or _judges_without(one)
         ]
 
+    def _unjudged(self, one: Validator) -> tuple[Finding, ...]:
+        try:
+            return tuple(one.unjudged())
+        except Exception as error:  # noqa: BLE001  (as in _note)
+            return (Finding(f"the validator failed ({type(error).__name__})"),)
 
-def _judges_totals(validator: Validator) -> bool:
-    """Whether the validator looks at counts at all; one that does not has checked nothing without documents."""
-    return type(validator).totals is not Validator.totals
+
+def added_up(results: Iterable[Sequence[Checked]]) -> list[Checked]:
+    """The same validators' results over different documents, as one each, in the order in which they come."""
+    by_name: dict[str, list[Checked]] = {}
+    for some in results:
+        for one in some:
+            by_name.setdefault(one.validator, []).append(one)
+    return [_sum(found) for found in by_name.values()]
+
+
+def _sum(found: Sequence[Checked]) -> Checked:
+    first = found[0]
+    findings: Counter[tuple[str, str | None]] = Counter()
+    unjudged: Counter[tuple[str, str | None]] = Counter()
+    for one in found:
+        for finding in one.findings:
+            findings[finding.what, finding.path] += finding.count
+        for finding in one.unjudged:
+            unjudged[finding.what, finding.path] += finding.count
+    return Checked(
+        first.validator,
+        first.phase,
+        sum(one.checked for one in found),
+        tuple(Finding(what, path, count) for (what, path), count in findings.items()),
+        tuple(Finding(what, path, count) for (what, path), count in unjudged.items()),
+        sum(one.affected for one in found),
+        first.of,
+    )
+
+
+def _sees_documents(validator: Validator) -> bool:
+    """Whether documents or their counts are anything to the validator."""
+    cls = type(validator)
+    return cls.document is not Validator.document or cls.totals is not Validator.totals
+
+
+def _judges_without(validator: Validator) -> bool:
+    """Whether the validator looks at anything but documents; one that does not has checked nothing without them."""
+    cls = type(validator)
+    return cls.totals is not Validator.totals or cls.collection is not Validator.collection

@@ -40,6 +40,7 @@ from phimask.masking.keys import MaskingKey
 from phimask.masking.unmapped import Unmapped
 from phimask.planning.binding import bind, facts
 from phimask.planning.classifier import Classifier
+from phimask.planning.components import validators
 from phimask.planning.conditions import Conditions
 from phimask.planning.namespace import Namespace
 from phimask.planning.preflight import gone
@@ -175,11 +176,8 @@ class MaskingJob:
         file = self.configuration.collections[self.collection]
         rules = bind(file, registry, self.keys)
         drift = rules[0].masker if rules and isinstance(rules[0].masker, Unmapped) else None
-        judged = facts(bind(file, registry, self.keys))
-        checks = Checks(
-            "during",
-            [registry.create("validator", one.name, one.options, rules=judged) for one in profile.validators],
-        )
+        judged = facts(bind(file, registry, self.keys), file.subject)
+        checks = Checks("during", validators(registry, profile.validators, "during", judged))
         source_client = client(self.source.uri)
         source = raw_collection(source_client, self.source.database, self.source.collection)
         ledger = Ledger(client(self.ledger.uri), self.ledger.database, self.ledger.collection)

@@ -9,7 +9,7 @@ import contextlib
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from loguru import logger
@@ -20,6 +20,7 @@ from phimask.config.model import Configuration, Secret
 from phimask.engine.announce import Announcer
 from phimask.engine.beginning import accepted
 from phimask.engine.checking import Checked, Checks
+from phimask.engine.collection_facts import as_it_was, collection_facts
 from phimask.engine.control import StopSignal
 from phimask.engine.coordinator import Coordinator
 from phimask.engine.cutting import Cutting
@@ -28,7 +29,7 @@ from phimask.engine.job import MaskingJob, Where
 from phimask.engine.recording import Recorder
 from phimask.engine.shadow import Shadow, not_swapped
 from phimask.engine.throttle import Throttle
-from phimask.engine.verification import count_in_place, verify_copy
+from phimask.engine.verification import Originals, Verifier, processes_for, stored_in_place
 from phimask.errors import FindingsError, Interrupted, PhimaskError, SafeStop, StoreError
 from phimask.ledger.indexes import KeptIndexes
 from phimask.ledger.opening import Ledger
@@ -42,6 +43,7 @@ from phimask.observing.report import ReportBuilder, Status, without_ids
 from phimask.observing.series import Series
 from phimask.observing.software import software
 from phimask.observing.tally import Tally
+from phimask.planning.components import validators
 from phimask.planning.plan import CollectionPlan, reported_rules
 from phimask.planning.preflight import gone
 from phimask.plugins.events import (
@@ -52,9 +54,8 @@ from phimask.plugins.events import (
     RunStarted,
     Warned,
 )
-from phimask.plugins.interfaces import Validator
 from phimask.plugins.registry import Registry
-from phimask.plugins.values import DocumentId, Finding, Partition
+from phimask.plugins.values import CollectionFacts, DocumentId, Finding, Partition
 from phimask.store.raw import extended_json
 from phimask.store.retry import error_name, terminal_error
 from phimask.store.source import CollectionSource
@@ -106,6 +107,10 @@ class Run:
         self._series = Series(time.monotonic)
         self._tell = Announcer(self._report, self._series, observers, Alerting(profile.alerts))
         self._shadows: dict[str, Shadow] = {}
+        self._validators = [one.name for one in profile.validators]
+        self._verifier = Verifier(
+            configuration, registry, keys, self._tell, stop, processes_for(profile), profile.check_after
+        )
         self._ceiling = (
             registry.create("memory_governor", profile.memory_governor.name, profile.memory_governor.options)
             .read()
@@ -249,10 +254,6 @@ class Run:
         self._tell(CollectionStarted(plan.namespace, target, plan.documents, plan.bytes, done))
         for warning in plan.warnings:
             self._tell(Warned(warning))
-        validators = [
-            self._registry.create("validator", one.name, one.options, rules=plan.facts)
-            for one in self._profile.validators
-        ]
         quarantine = Quarantine(self._ledger, record.id, plan.namespace)
         results: list[Checked] = []
         shadow = self._shadows.get(plan.namespace)
@@ -263,6 +264,8 @@ class Run:
             else:
                 if shadow is not None:
                     shadow.begin()
+                away = KeptIndexes(self._ledger, record.id).waiting(plan.namespace)
+                before = as_it_was(plan.namespace, plan.preflight.indexes, away, expiring=plan.shadow is None)
                 self._take_indexes_away(plan, record, partitions)
                 self._work(position, plan, record, partitions)
                 lost = self._any_trouble([plan])
@@ -271,8 +274,8 @@ class Run:
                 if not self._stop.stopping:
                     self._bring_indexes_back(plan, record)
                     own = [] if shadow is None else shadow.rebuild()
-                    results = own + self._after(plan, validators, partitions.tally(), quarantine)
-                    everything = _everything(plan, validators, results, partitions.tally())
+                    results = own + self._after(plan, record, before, partitions.tally(), quarantine)
+                    everything = _everything(plan, self._validators, results, partitions.tally())
                     if shadow is not None and not any(one.findings for one in everything):
                         shadow.swap(results, coordinator.still_mine)
             failing = False
@@ -281,7 +284,7 @@ class Run:
             if shadow is not None:
                 self._report.shadow(plan.namespace, shadow.entry())
             with _unless_answered(failing):
-                found = self._conclude(plan, validators, results, partitions.tally(), quarantine)
+                found = self._conclude(plan, results, partitions.tally(), quarantine)
         if shadow is not None and not shadow.swapped and not self._stop.stopping:
             said = f"verification found something ({found} finding(s), see the report)"
             raise StoreError(not_swapped(plan.namespace, record.id, said))
@@ -392,12 +395,18 @@ class Run:
                 self._ledger.workers.delete_one({"_id": one["_id"]})
 
     def _after(
-        self, plan: CollectionPlan, validators: Sequence[Validator], tally: Tally, quarantine: Quarantine
+        self,
+        plan: CollectionPlan,
+        record: RunRecord,
+        before: CollectionFacts,
+        tally: Tally,
+        quarantine: Quarantine,
     ) -> list[Checked]:
-        checks = Checks("after", validators)
-        source = plan.source.raw()
-        if plan.target is None:
-            results, came_after = count_in_place(plan, source, tally.totals(), checks)
+        choices = self._profile.validators
+        source = plan.source, Where(self._deployments.source, plan.source.database, plan.source.collection)
+        left_out: set[DocumentId] = {found for found, _ in quarantine.listed()}
+        if plan.target is None or self._deployments.target is None:
+            stored, came_after = stored_in_place(plan, plan.source.raw(), tally.quarantined)
             if came_after:
                 self._tell(
                     Warned(
@@ -405,25 +414,41 @@ class Run:
                         "began; they are not masked"
                     )
                 )
-            return results
-        target = plan.target.raw()
-        left_out: set[DocumentId] = {found for found, _ in quarantine.listed()}
-        return verify_copy(plan, source, target, checks, left_out, self._tell, self._stop)
+            totals = replace(tally.totals(), stored=stored)
+            if record.vault is not None:
+                ranges = Partitions(self._ledger, record.id, plan.namespace).ranges()
+                originals = Originals(record.id, ranges, frozenset(left_out))
+                return self._verifier.kept(plan, source, choices, originals, before, totals)
+            checks = Checks("after", validators(self._registry, choices, "after", plan.facts))
+            checks.totals(totals)
+            checks.collection(before, collection_facts(plan.source))
+            return checks.results()
+        target = plan.target, Where(self._deployments.target, plan.target.database, plan.target.collection)
+        known = None if plan.shadow is None else before
+        return self._verifier.copy(plan, source, target, choices, left_out, known)
 
     def _conclude(
         self,
         plan: CollectionPlan,
-        validators: Sequence[Validator],
         results: Sequence[Checked],
         tally: Tally,
         quarantine: Quarantine,
     ) -> int:
         """Tell what was found and how the collection ended. Quarantined documents are a finding too: in place,
         they are stored unmasked."""
-        everything = _everything(plan, validators, results, tally)
+        everything = _everything(plan, self._validators, results, tally)
         self._report.settle(plan.namespace, tally)
         for one in everything:
-            self._report.verified(plan.namespace, one.validator, one.phase, one.checked, one.findings)
+            self._report.verified(
+                plan.namespace,
+                one.validator,
+                one.phase,
+                one.checked,
+                one.findings,
+                one.unjudged,
+                one.affected,
+                one.of,
+            )
             for finding in one.findings:
                 self._tell(
                     FindingMade(
@@ -455,12 +480,12 @@ def _workers_of_use(cutting: Cutting | None, limit: int | None) -> int | None:
 
 
 def _everything(
-    plan: CollectionPlan, validators: Sequence[Validator], results: Sequence[Checked], tally: Tally
+    plan: CollectionPlan, names: Sequence[str], results: Sequence[Checked], tally: Tally
 ) -> list[Checked]:
     during = [
-        Checked(one.name, "during", tally.checked[one.name], tally.found(one.name))
-        for one in validators
-        if tally.checked[one.name] or tally.found(one.name)
+        Checked(name, "during", tally.checked[name], tally.found(name))
+        for name in names
+        if tally.checked[name] or tally.found(name)
     ]
     everything = [*during, *results]
     if tally.quarantined:

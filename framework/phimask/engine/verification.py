@@ -1,164 +1,337 @@
-"""Verification of all documents: a copy against its source, or a collection in place against its rules."""
+"""Verification of a collection: a copy against its source, one masked in place against its vault or its rules.
+
+The collection is cut into ranges of `_id`s, or a random sample is drawn; processes look at the pieces, and the leading
+validators, here, at what those have gathered, round after round.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import replace
+import secrets
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from phimask.engine.checking import Checked, Checks
+import psutil
+from pymongo.errors import PyMongoError
+
+from phimask.config.model import ComponentChoice, Configuration, Profile
+from phimask.engine.checking import Checked, Checks, added_up
+from phimask.engine.collection_facts import collection_facts
 from phimask.engine.control import StopSignal
-from phimask.errors import Interrupted
-from phimask.masking.core import MaskingCore
-from phimask.planning.conditions import Conditions
+from phimask.engine.job import Where
+from phimask.engine.processes import Shares
+from phimask.engine.share import BUDGET, Piece, Verification
+from phimask.masking.keys import MaskingKey
+from phimask.planning.components import validators
+from phimask.planning.namespace import Namespace
 from phimask.planning.plan import CollectionPlan
 from phimask.plugins.events import Event, VerificationProgress
-from phimask.plugins.interfaces import Masker
-from phimask.plugins.values import (
-    FAILED,
-    BatchBudget,
-    Column,
-    DocumentId,
-    DocumentPair,
-    Finding,
-    Partition,
-    Totals,
-)
-from phimask.store.raw import identity
-from phimask.store.reading import BatchReader, whole_documents
-from phimask.store.source import ID_ORDER
+from phimask.plugins.interfaces import Validator
+from phimask.plugins.registry import Registry
+from phimask.plugins.values import CollectionFacts, DocumentId, Finding, Partition, Totals
+from phimask.store.raw import identity, within
+from phimask.store.reading import BatchReader
+from phimask.store.retry import terminal_error
+from phimask.store.source import ID_ORDER, CollectionSource
 
-_BUDGET: Final = BatchBudget(1000, 16_000_000)
+_PIECES_EACH: Final = 16
+"""Pieces for each process, so that none waits long for the last of another."""
+_PIECE: Final = (2_000, 50_000)
+"""The fewest and the most documents of a piece."""
+_SAMPLE_PIECE: Final = 500
+_MOST_PROCESSES: Final = 16
 
 
-def verify_copy(
-    plan: CollectionPlan,
-    source: Any,
-    target: Any,
-    checks: Checks,
-    left_out: Collection[DocumentId],
-    emit: Callable[[Event], None],
-    stop: StopSignal,
-) -> list[Checked]:
-    """Show every document of the plan's scope, before and after, to the validators; then the counts.
+@dataclass(frozen=True, slots=True)
+class Originals:
+    """A run whose vault has the originals of what was masked in place: its id, its partitions, the quarantined."""
 
-    `left_out` are the quarantined, which are not to be in the target. Raises Interrupted.
+    run: str
+    partitions: Sequence[Partition]
+    left_out: frozenset[DocumentId]
+
+
+class Verifier:
+    """Verifies one collection after the other, and remembers the leading validators of each.
+
+    `sample`: so many random documents instead of all; `processes`: so many look at them.
     """
-    read = 0
-    conditions = Conditions(plan.rules)
-    for documents in _scan(plan, source, emit, stop):
-        found = [identity(raw) for raw in documents]
-        after = whole_documents(target, found)
-        without = conditions.without(source, found) or [frozenset()] * len(found)
-        checks.documents(
-            DocumentPair(raw, after.get(one), conditions.in_facts(rules))
-            for raw, one, rules in zip(documents, found, without, strict=True)
-            if one not in left_out
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        registry: Registry,
+        keys: tuple[MaskingKey, ...],
+        emit: Callable[[Event], None],
+        stop: StopSignal,
+        processes: int = 1,
+        sample: int | None = None,
+    ) -> None:
+        self._configuration = configuration
+        self._registry = registry
+        self._keys = keys
+        self._emit = emit
+        self._stop = stop
+        self._most = processes
+        self._sample = sample
+        self._earlier: dict[str, list[Validator]] = {}
+        self._salt = secrets.token_bytes(32)
+        self._read = 0
+
+    @property
+    def samples(self) -> bool:
+        """Whether it looks at a sample only."""
+        return self._sample is not None
+
+    def copy(
+        self,
+        plan: CollectionPlan,
+        source: tuple[Namespace, Where],
+        target: tuple[Namespace, Where],
+        choices: Sequence[ComponentChoice],
+        left_out: Collection[DocumentId],
+        before: CollectionFacts | None,
+    ) -> list[Checked]:
+        """Every document of the plan's scope, before and after, is shown to the validators; then the counts, and the
+        target as a collection beside `before`.
+
+        `left_out` are the quarantined, which are not to be in the target. Raises Interrupted, StoreError.
+        """
+        task = self._task(plan, source[1], target[1], choices, frozenset(left_out))
+        lead, results = self._look(plan, task, self._pieces(plan, source[0]))
+        try:
+            after = target[0].raw()
+            read = self._read
+            if self._sample is not None:
+                bound = within(None, _last(plan), plan.scope.query)
+                read = int(source[0].raw().count_documents(bound, hint=ID_ORDER))
+            lead.totals(
+                Totals(
+                    read=read,
+                    written=read - len(left_out),
+                    unchanged=0,
+                    quarantined=len(left_out),
+                    missing=0,
+                    stored=after.count_documents({}, hint=ID_ORDER),
+                )
+            )
+            lead.collection(before, collection_facts(target[0]))
+        except PyMongoError as error:
+            raise terminal_error(error, f"verifying {target[0]}") from None
+        return self._concluded(lead, results)
+
+    def kept(
+        self,
+        plan: CollectionPlan,
+        source: tuple[Namespace, Where],
+        choices: Sequence[ComponentChoice],
+        originals: Originals,
+        before: CollectionFacts | None,
+        totals: Totals | None = None,
+    ) -> list[Checked]:
+        """The same of a collection that was masked in place, beside what its vault has: always of all documents, since
+        a vault is read as a whole. Raises VaultError, too."""
+        task = replace(
+            self._task(plan, source[1], None, choices, originals.left_out), vault=originals.run, limit=None
         )
-        read += len(documents)
-    checks.totals(
-        Totals(
-            read=read,
-            written=read - len(left_out),
-            unchanged=0,
-            quarantined=len(left_out),
-            missing=0,
-            stored=target.count_documents({}, hint=ID_ORDER),
+        lead, results = self._look(plan, task, originals.partitions)
+        try:
+            if totals is not None:
+                lead.totals(totals)
+            lead.collection(before, collection_facts(source[0]))
+        except PyMongoError as error:
+            raise terminal_error(error, f"verifying {source[0]}") from None
+        return self._concluded(lead, results)
+
+    def alone(
+        self,
+        plan: CollectionPlan,
+        source: tuple[Namespace, Where],
+        choices: Sequence[ComponentChoice],
+        before: CollectionFacts | None,
+    ) -> list[Checked]:
+        """Without originals: what an idempotent masker would still change, and the collection as such. Of every other
+        validator it is said that it cannot judge."""
+        task = self._task(plan, source[1], None, choices, frozenset())
+        with Shares(task, self._processes(plan), self._stop) as shares:
+            self._show(plan, shares, self._pieces(plan, source[0]), shown=True)
+            again = self._sampled(plan, task, added_up(shares.ask("results")))
+        facts = [one for one in plan.facts if one.changes != "never"]
+        idempotent = {rule.path for rule in plan.rules if rule.masker.idempotent}
+        matched = {rule.path for rule, count in zip(plan.rules, plan.scan.matched, strict=True) if count}
+        unjudged = tuple(
+            Finding("masking again changes what is masked already, so nothing can be told", path)
+            for path in sorted({one.path for one in facts} & matched - idempotent)
         )
-    )
-    return checks.results()
+        results = [
+            replace(one, unjudged=unjudged) if one.validator == "no_original" else one for one in again
+        ]
+        lead = Checks("after", self._validators(plan, choices, task))
+        lead.collection(before, collection_facts(source[0]))
+        there = {one.validator for one in results}
+        results += [one for one in lead.results() if one.validator not in there | {"count"}]
+        there = {one.validator for one in results}
+        results += [
+            Checked(one.name, "after", 0, (), (Finding("there are no originals to compare with"),))
+            for one in lead.validators
+            if one.name not in there and one.name != "count"
+        ]
+        return results
+
+    def _task(
+        self,
+        plan: CollectionPlan,
+        source: Where,
+        target: Where | None,
+        choices: Sequence[ComponentChoice],
+        left_out: frozenset[DocumentId],
+    ) -> Verification:
+        return Verification(
+            configuration=self._configuration,
+            collection=self._configuration.collections.index(plan.file),
+            keys=self._keys,
+            source=source,
+            target=target,
+            validators=tuple(choices),
+            query=plan.scope.query,
+            limit=plan.scope.limit,
+            left_out=left_out,
+            salt=self._salt,
+            registry=self._registry,
+        )
+
+    def _validators(
+        self, plan: CollectionPlan, choices: Sequence[ComponentChoice], task: Verification
+    ) -> list[Validator]:
+        return validators(self._registry, choices, "after", plan.facts, task.key)
+
+    def _processes(self, plan: CollectionPlan) -> int:
+        if plan.scope.limit is not None:
+            return 1  # several could not know which of them comes to it
+        documents = plan.documents if self._sample is None else self._sample
+        return max(1, min(self._most, documents // _PIECE[0]))
+
+    def _look(
+        self, plan: CollectionPlan, task: Verification, pieces: Sequence[Piece]
+    ) -> tuple[Checks, list[Checked]]:
+        """All rounds; the leading validators, and what the others found."""
+        lead = Checks("after", self._validators(plan, task.validators, task))
+        with Shares(task, self._processes(plan), self._stop) as shares:
+            shown = True
+            while True:
+                self._show(plan, shares, pieces, shown=shown)
+                joined = lead.join(shares.ask("gathered"))
+                wanting = lead.next_round(joined).union(*shares.ask("next_round", joined))
+                if not wanting:
+                    break
+                shares.ask("show", wanting)
+                lead.show(wanting)
+                shown = False
+            return lead, self._sampled(plan, task, added_up(shares.ask("results")))
+
+    def _show(self, plan: CollectionPlan, shares: Shares, pieces: Sequence[Piece], *, shown: bool) -> None:
+        """`shown`: the documents of this round count, and people hear of them."""
+        seen = 0
+
+        def done(documents: int) -> None:
+            nonlocal seen
+            seen += documents
+            if shown:
+                self._emit(VerificationProgress(plan.namespace, seen, plan.documents))
+
+        shares.pieces(pieces, done)
+        if shown:
+            self._read = seen
+
+    def _concluded(self, lead: Checks, results: list[Checked]) -> list[Checked]:
+        lead.conclude(self._earlier)
+        for one in lead.validators:
+            self._earlier.setdefault(one.name, []).append(one)
+        by_name = {one.validator: one for one in results}
+        found = [by_name.get(one.name) for one in lead.validators]
+        own = {one.validator: one for one in lead.results()}
+        together: list[Checked] = []
+        for name, of_shares in zip([one.name for one in lead.validators], found, strict=True):
+            parts = [one for one in (of_shares, own.get(name)) if one is not None]
+            if parts:
+                together += added_up([[one] for one in parts])
+        return together
+
+    def _sampled(self, plan: CollectionPlan, task: Verification, results: list[Checked]) -> list[Checked]:
+        """With what the documents are a sample of."""
+        if self._sample is None or task.vault is not None:
+            return results
+        return [replace(one, of=plan.documents) if one.checked else one for one in results]
+
+    def _pieces(self, plan: CollectionPlan, source: Namespace) -> list[Piece]:
+        last = _last(plan)
+        if last is None:
+            return []
+        try:
+            if self._sample is not None:
+                return list(_drawn(source.raw(), self._sample, last, plan.scope.query))
+            if self._processes(plan) == 1:
+                return [Partition(0, None, last)]
+            return list(_ranges(source.raw(), plan.documents, last, self._most))
+        except PyMongoError as error:
+            raise terminal_error(error, f"cutting {source} into ranges") from None
 
 
-def count_in_place(
-    plan: CollectionPlan, source: Any, totals: Totals, checks: Checks
-) -> tuple[list[Checked], int]:
-    """Compare what was read with what is stored up to the `_id` at which the run began to end.
+def _last(plan: CollectionPlan) -> DocumentId | None:
+    return plan.indexed.last_id() if plan.indexed is not None else None
 
-    Returns the results and how many documents lie beyond: they came during the run and are not masked.
-    Under a query or a limit nothing can be compared.
+
+def _ranges(collection: Any, documents: int, last: DocumentId, processes: int) -> Iterator[Partition]:
+    """Of about as many documents each."""
+    source = CollectionSource(collection)
+    source.end_at(last)
+    each = min(max(documents // (processes * _PIECES_EACH), _PIECE[0]), _PIECE[1])
+    after: DocumentId | None = None
+    number = 0
+    while (upto := source.id_after(after, each)) is not None and upto != last:
+        yield Partition(number, after, upto)
+        after, number = upto, number + 1
+    yield Partition(number, after, last)
+
+
+def _drawn(
+    collection: Any, size: int, last: DocumentId, query: Mapping[str, Any] | None
+) -> Iterator[tuple[DocumentId, ...]]:
+    """The `_id`s of random documents of the scope, without repeats. MongoDB's $sample may answer with a document twice,
+    so a few more are asked for."""
+    wanted = size + max(20, size // 20)
+    match: list[Mapping[str, Any]] = [{"$match": within(None, last, query)}] if query else []
+    found: dict[DocumentId, None] = {}
+    for one in collection.aggregate(
+        [*match, {"$sample": {"size": wanted}}, {"$match": within(None, last)}, {"$project": {"_id": 1}}],
+        allowDiskUse=True,
+    ):
+        found[identity(one.raw)] = None
+    chosen = list(found)[:size]
+    for start in range(0, len(chosen), _SAMPLE_PIECE):
+        yield tuple(chosen[start : start + _SAMPLE_PIECE])
+
+
+def stored_in_place(plan: CollectionPlan, source: Any, quarantined: int) -> tuple[int | None, int]:
+    """How many documents are stored up to the `_id` at which the run began to end, and how many lie beyond: they came
+    during the run and are not masked. The quarantined are stored too, but not masked: the first count is of those that
+    are. Under a query or a limit nothing can be compared: None. Raises PyMongo's errors.
     """
+    if plan.scope.query is not None or plan.scope.limit is not None or plan.indexed is None:
+        return None, 0
     came_after = 0
-    stored = None
-    if plan.scope.query is None and plan.scope.limit is None and plan.indexed is not None:
-        last = plan.indexed.last_id()
-        beyond = BatchReader(source, Partition(0, last, None), None, {"_id": 1})
-        while documents := beyond.read(_BUDGET):
-            came_after += len(documents)
-            beyond.move(documents)
-        # Quarantined documents are stored too, but not masked: the count is of those that are.
-        stored = source.count_documents({}, hint=ID_ORDER) - came_after - totals.quarantined
-    checks.totals(replace(totals, stored=stored))
-    return checks.results(), came_after
+    beyond = BatchReader(source, Partition(0, plan.indexed.last_id(), None), None, {"_id": 1})
+    while documents := beyond.read(BUDGET):
+        came_after += len(documents)
+        beyond.move(documents)
+    return source.count_documents({}, hint=ID_ORDER) - came_after - quarantined, came_after
 
 
-def verify_in_place(
-    plan: CollectionPlan, source: Any, emit: Callable[[Event], None], stop: StopSignal
-) -> tuple[list[Checked], set[str]]:
-    """Without originals, what can be known: a value that an idempotent rule would change is not masked.
-
-    Returns the result and the paths of the rules that cannot be judged so. Raises Interrupted.
-    """
-    again = [_Again(rule.masker) for rule in plan.rules]
-    rules = [replace(rule, masker=masker) for rule, masker in zip(plan.rules, again, strict=True)]
-    core = MaskingCore(rules, plan.file.subject, "redact")
-    conditions = Conditions(plan.rules)
-    read = 0
-    for documents in _scan(plan, source, emit, stop):
-        without = conditions.without(source, [identity(raw) for raw in documents])
-        core.mask(documents, "update", without)
-        read += len(documents)
-    findings = tuple(
-        Finding(f"values that {rule.masker.name} would still change", rule.path, masker.suspects)
-        for rule, masker in zip(plan.rules, again, strict=True)
-        if masker.suspects
-    )
-    unjudged = {rule.path for rule in plan.rules if not rule.masker.idempotent}
-    return [Checked("no_original", "after", read, findings)], unjudged
-
-
-class _Again(Masker):
-    """Counts the values that an idempotent masker would change, and changes none."""
-
-    name = "again"
-
-    def __init__(self, masker: Masker) -> None:
-        super().__init__({})
-        self._masker = masker
-        self.suspects = 0
-        self.types = masker.types
-        self.produces = masker.types | {"null"}
-        self.changes = "maybe" if masker.idempotent and masker.changes != "never" else "never"
-        self.containers = masker.containers
-        self.removes = masker.removes
-
-    def mask(self, column: Column) -> Sequence[Any]:
-        results = self._masker.mask(column)
-        self.suspects += sum(
-            result is not FAILED and result != value
-            for value, result in zip(column.values, results, strict=True)
-        )
-        return column.values
-
-
-def _scan(
-    plan: CollectionPlan, source: Any, emit: Callable[[Event], None], stop: StopSignal
-) -> Iterator[list[bytes]]:
-    last = plan.indexed.last_id() if plan.indexed is not None else None
-    if last is None:
-        return
-    reader = BatchReader(source, Partition(0, None, last), plan.scope.query, None)
-    remaining = plan.scope.limit
-    checked = 0
-    while True:
-        if stop.stopping:
-            raise Interrupted("stopped during verification; the masking itself is complete")
-        count = _BUDGET.documents if remaining is None else min(_BUDGET.documents, remaining)
-        documents = reader.read(BatchBudget(count, _BUDGET.bytes)) if count else []
-        if not documents:
-            return
-        reader.move(documents)
-        checked += len(documents)
-        if remaining is not None:
-            remaining -= len(documents)
-        yield documents
-        emit(VerificationProgress(plan.namespace, checked, plan.documents))
+def processes_for(profile: Profile) -> int:
+    """As many as the executor's workers, or as there are cores where it decides by itself: nothing else is done
+    meanwhile."""
+    options = profile.executor.options
+    workers = 1 if profile.executor.name == "inline" else options.get("workers")
+    if isinstance(workers, int):
+        return workers
+    return max(1, min(psutil.cpu_count(logical=False) or 1, int(options.get("max", _MOST_PROCESSES))))

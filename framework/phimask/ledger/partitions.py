@@ -206,6 +206,14 @@ class Partitions:
         found = self._kept.find_one({**self._all, "split_off": False}, sort=[("_id.number", -1)])
         return None if found is None else (found["_id"]["number"], unpacked(found["end"]))
 
+    def ranges(self) -> list[Partition]:
+        """All partitions as they are, in the order of their numbers."""
+        fields = {"after": True, "upto": True}
+        return [
+            Partition(one["_id"]["number"], unpacked(one["after"]), unpacked(one["upto"]))
+            for one in self._kept.find(self._all, fields, sort=[("_id", 1)])
+        ]
+
     def lease(self, worker: str, lane: Lane = "ordinary") -> Lease | None:
         """The lane's first partition that nobody holds, or whose holder's lease expired; None: there is none now."""
         expired = {"$lt": ["$renewed", {"$subtract": ["$$NOW", int(self._lease_seconds * 1000)]}]}

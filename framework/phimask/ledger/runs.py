@@ -42,7 +42,7 @@ class Pin:
     `rules` the digest of everything in it that decides the outcome; `projection` what is read of documents; `classes`
     how many documents of the sample were simple, medium and complex; `classifier` what tells others apart; `path` how
     documents are changed in place; `top` the greatest `_id` when the run began. `shadow`: the target is to take the
-    collection's place, and once it has done so, `uuid` is its own.
+    collection's place, and once it has done so, `uuid` is its own. `indexes`: the specifications of those that it had.
     """
 
     namespace: str
@@ -56,6 +56,7 @@ class Pin:
     path: ChosenPath = "set"
     top: bytes | None = field(default=None, repr=False)
     shadow: bool = False
+    indexes: tuple[bytes, ...] = field(default=(), repr=False)
 
     @property
     def claim(self) -> str:

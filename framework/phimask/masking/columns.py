@@ -36,7 +36,7 @@ class Unreadable:
 class BoundRule:
     """A rule with its masker made: what the core is built from. `index` is its place among the rules; `when`, a
     query, limits it to some documents, and is for others to judge. `decode`: how the field is held, outermost first;
-    a rule that says only this has a masker that takes no type."""
+    a rule that says only this has a masker that takes no type. `same`: see RuleFacts."""
 
     index: int
     path: str
@@ -44,6 +44,7 @@ class BoundRule:
     masker: Masker
     when: Mapping[str, Any] | None = None
     decode: tuple[str, ...] = ()
+    same: str | None = None
 
 
 Place: TypeAlias = tuple[Any, Any, int, bool, str]

@@ -47,8 +47,11 @@ def next_steps(report: Mapping[str, Any]) -> Iterator[str]:
             f"{counted(one['documents']['quarantined'], 'document')} of {one['namespace']} could not be masked and "
             f"{fate}. The JSON report lists their ids; correct them and mask them again."
         )
-    if any(not result["ok"] for one in collections for result in one["verification"]):
+    results = [result for one in collections for result in one["verification"]]
+    if any(result["findings"] for result in results):
         yield "Verification found something: hand nothing on before every finding above is explained."
+    elif any(not result["ok"] for result in results):
+        yield "Some validators could judge nothing, and say why above: what they look for may be there."
     elif report["status"] == "completed" and not left_out and not kept:
         checked = any(one["verification"] for one in collections)
         yield "Nothing: every check passed." if checked else "Verify: no validator looked at this run."

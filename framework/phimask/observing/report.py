@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple, get_args
 
+from phimask.observing.bounds import CONFIDENCE, upper_bound
 from phimask.observing.spread import BatchSpread, PredictionError
 from phimask.observing.tally import Tally
 from phimask.plugins.events import (
@@ -79,6 +80,9 @@ class _Rule:
 class _Verification:
     checked: int = 0
     findings: Counter[tuple[str, str | None]] = field(default_factory=Counter)
+    unjudged: Counter[tuple[str, str | None]] = field(default_factory=Counter)
+    affected: int = 0
+    of: int | None = None
 
     def add(self, checked: int, findings: Sequence[Finding]) -> None:
         self.checked += checked
@@ -89,15 +93,43 @@ class _Verification:
             self.findings[kind] += finding.count
 
     def entry(self, validator: str, phase: str) -> dict[str, Any]:
-        return {
-            "validator": validator,
-            "phase": phase,
-            "checked": self.checked,
-            "findings": [
-                {"what": what, "path": path, "count": count} for (what, path), count in self.findings.items()
-            ],
-            "ok": not self.findings,
+        return verification_entry(
+            validator, phase, self.checked, self.findings, self.unjudged, self.affected, self.of
+        )
+
+
+def verification_entry(
+    validator: str,
+    phase: str,
+    checked: int,
+    findings: Mapping[tuple[str, str | None], int],
+    unjudged: Mapping[tuple[str, str | None], int],
+    affected: int,
+    of: int | None,
+) -> dict[str, Any]:
+    """One validator's result as the report has it; see its schema. `affected` documents had a finding; `of` so many
+    they are a random sample, None: they are all."""
+    sample = None
+    if of is not None:
+        sample = {
+            "of": of,
+            "affected": affected,
+            "confidence": CONFIDENCE,
+            "share_at_most": upper_bound(affected, checked),
         }
+    return {
+        "validator": validator,
+        "phase": phase,
+        "checked": checked,
+        "findings": [
+            {"what": what, "path": path, "count": count} for (what, path), count in findings.items()
+        ],
+        "unjudged": [
+            {"what": what, "path": path, "count": count} for (what, path), count in unjudged.items()
+        ],
+        "sample": sample,
+        "ok": not findings and not (unjudged and not checked),
+    }
 
 
 @dataclass(slots=True)
@@ -295,11 +327,24 @@ class ReportBuilder:
                 self._warnings["further warnings are in the log"] = None
 
     def verified(
-        self, namespace: str, validator: str, phase: Phase, checked: int, findings: Sequence[Finding]
+        self,
+        namespace: str,
+        validator: str,
+        phase: Phase,
+        checked: int,
+        findings: Sequence[Finding],
+        unjudged: Sequence[Finding] = (),
+        affected: int = 0,
+        of: int | None = None,
     ) -> None:
-        """A validator's result over `checked` documents; of the same validator and phase, results add up."""
+        """A validator's result over `checked` documents; of the same validator and phase, results add up. `unjudged`,
+        `affected`, `of`: see verification_entry."""
         results = self._collections[namespace].verification
-        results.setdefault((validator, phase), _Verification()).add(checked, findings)
+        one = results.setdefault((validator, phase), _Verification(of=of))
+        one.add(checked, findings)
+        one.affected += affected
+        for finding in unjudged:
+            one.unjudged[finding.what, finding.path] += finding.count
 
     def settle(self, namespace: str, tally: Tally) -> None:
         """What the ledger has counted goes over what events told: it knows of batches before a resume, too."""

@@ -143,6 +143,14 @@ class _Page:
                 if result["checked"]
                 else "counts compared"
             )
+            if result.get("sample"):
+                sample = result["sample"]
+                checked += (
+                    f" of {sample['of']:,}: with {sample['confidence']:.0%} confidence at most "
+                    f"{sample['share_at_most']:.3%} have a finding"
+                )
+            if result.get("unjudged") and not result["ok"] and not result["findings"]:
+                mark, style, checked = "?", "bold yellow", "cannot judge"
             found = sum(finding["count"] for finding in result["findings"])
             self._line(
                 (mark, style),
@@ -153,6 +161,9 @@ class _Page:
             for finding in result["findings"]:
                 where = f"{finding['path']}: " if finding["path"] is not None else ""
                 self._line((f"{where}{finding['what']} ({times(finding['count'])})", "red"), indent=5)
+            for one in result.get("unjudged", ()):
+                where = f"{one['path']}: " if one["path"] is not None else ""
+                self._line((f"not judged: {where}{one['what']}", "yellow"), indent=5)
 
     def _line(self, *parts: tuple[str, str], indent: int = 0) -> None:
         line = Text(overflow="fold")

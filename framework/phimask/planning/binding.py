@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,7 +41,8 @@ def bind(file: CollectionFile, registry: Registry, keys: Sequence[MaskingKey]) -
         try:
             choice = rule.masker
             masker = DecodeOnly() if choice is None else maker.shared(choice.name, choice.options)
-            bound.append(BoundRule(index, rule.path, rule.segments, masker, _query(rule), rule.decode))
+            same = None if choice is None else _same(choice.name, choice.options, masker)
+            bound.append(BoundRule(index, rule.path, rule.segments, masker, _query(rule), rule.decode, same))
         except _NoKeyError as error:
             raise KeyMaterialError(
                 f"{rule.origin.file}:{rule.origin.line}: the masker {error} needs a masking key, and there is none; "
@@ -66,6 +68,14 @@ def bind(file: CollectionFile, registry: Registry, keys: Sequence[MaskingKey]) -
     if faults:
         raise ConfigError(faults)
     return tuple(bound)
+
+
+def _same(name: str, options: Mapping[str, Any], masker: Masker) -> str | None:
+    """What rules have in common under which equal values become equal masks; None where they need not."""
+    text = json.dumps([name, options], sort_keys=True, default=str)
+    if masker.needs_siblings or not masker.consistent or '"engine": "random"' in text:
+        return None
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _query(rule: Rule) -> Mapping[str, Any] | None:
@@ -136,9 +146,9 @@ class _Maker:
         return self._keys[0].derive(f"masker/{domain}")
 
 
-def facts(rules: Sequence[BoundRule]) -> tuple[RuleFacts, ...]:
-    """What validators may know of the rules. Their maskers may be asked while a batch is masked, so these must not
-    be the rules that mask."""
+def facts(rules: Sequence[BoundRule], subject: tuple[str, ...] | None = None) -> tuple[RuleFacts, ...]:
+    """What validators may know of the rules of a collection file with this subject. Their maskers may be asked while a
+    batch is masked, so these must not be the rules that mask."""
     return tuple(
         RuleFacts(
             path=rule.path,
@@ -151,10 +161,18 @@ def facts(rules: Sequence[BoundRule]) -> tuple[RuleFacts, ...]:
             removes=rule.masker.removes,
             stays=_stays(rule),
             decode=rule.decode,
+            same=rule.same,
+            scope=_scope(rule.masker, subject),
         )
         for rule in rules
         if not isinstance(rule.masker, Unmapped)
     )
+
+
+def _scope(masker: Masker, subject: tuple[str, ...] | None) -> tuple[str, ...]:
+    if masker.per_document:
+        return ("_id",)
+    return (subject or ("_id",)) if masker.needs_subject else ()
 
 
 def _stays(rule: BoundRule) -> Callable[[int, bytes], bool] | None:

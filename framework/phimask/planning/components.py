@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from phimask.config.model import Profile
+from collections.abc import Sequence
+from typing import Any, cast
+
+from phimask.config.model import ComponentChoice, Profile
 from phimask.errors import ConfigError, Fault
+from phimask.plugins.interfaces import Validator
 from phimask.plugins.registry import Registry
+from phimask.plugins.values import Phase, RuleFacts
 
 
 def refuse_impossible(profile: Profile, registry: Registry) -> None:
@@ -27,3 +32,25 @@ def refuse_impossible(profile: Profile, registry: Registry) -> None:
             faults.append(Fault(place.file, place.line, place.path, str(error), right))
     if faults:
         raise ConfigError(faults)
+
+
+def validators(
+    registry: Registry,
+    choices: Sequence[ComponentChoice],
+    phase: Phase,
+    rules: Sequence[RuleFacts],
+    key: bytes = b"",
+) -> list[Validator]:
+    """Those of the chosen validators that take part in a phase. `key`: for fingerprints."""
+    made: list[Validator] = []
+    for choice in choices:
+        cls = cast("type[Validator]", registry.classes("validator")[choice.name].cls)
+        if phase not in cls.phases:
+            continue
+        given: dict[str, Any] = {"rules": rules}
+        if cls.needs_key:
+            given["key"] = key
+        if cls.needs_detectors:
+            given["detectors"] = registry.usual_detectors()
+        made.append(registry.create("validator", choice.name, choice.options, **given))
+    return made

@@ -16,6 +16,7 @@ from phimask.masking.keys import MaskingKey
 from phimask.observing.report import ReportedRule
 from phimask.planning.binding import bind, core, facts
 from phimask.planning.classifier import Classifier, Seen, learn, seen
+from phimask.planning.components import validators
 from phimask.planning.conditions import Conditions
 from phimask.planning.hazards import Hazard, hazard
 from phimask.planning.indexes import IndexCost, index_cost
@@ -146,7 +147,7 @@ def plan_collection(
     is in its hazards.
     """
     rules = bind(file, registry, keys)
-    judged = facts(bind(file, registry, keys))
+    judged = facts(bind(file, registry, keys), file.subject)
     target = target if shadow is None else shadow.shadow
     preflight = examine(source, target, rules, swapped=shadow is not None)
     refuse_own(source, preflight)
@@ -335,15 +336,13 @@ def _judge(plan: CollectionPlan, profile: Profile, registry: Registry) -> None:
         plan.namespace, plan.documents, plan.bytes, dict(plan.preflight.options),
         tuple(dict(index) for index in plan.preflight.indexes),
     )  # fmt: skip
-    for choice in profile.validators:
-        validator = registry.create("validator", choice.name, choice.options, rules=plan.facts)
-        if "before" in validator.phases:
-            plan.hazards += [
-                hazard(
-                    "validator-finding",
-                    plan.source,
-                    f": {choice.name}: {finding.what}" + (f" at {finding.path}" if finding.path else ""),
-                    path=finding.path,
-                )
-                for finding in validator.before(known)
-            ]
+    for validator in validators(registry, profile.validators, "before", plan.facts):
+        plan.hazards += [
+            hazard(
+                "validator-finding",
+                plan.source,
+                f": {validator.name}: {finding.what}" + (f" at {finding.path}" if finding.path else ""),
+                path=finding.path,
+            )
+            for finding in validator.before(known)
+        ]

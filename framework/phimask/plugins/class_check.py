@@ -34,7 +34,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
         "partitioner": Kind(Partitioner, "phimask_register_partitioners"),
         "batch_sizer": Kind(BatchSizer, "phimask_register_batch_sizers"),
-        "masker": Kind(Masker, "phimask_register_maskers", ("key",)),
+        "masker": Kind(Masker, "phimask_register_maskers"),
         "memory_governor": Kind(MemoryGovernor, "phimask_register_memory_governors"),
         "validator": Kind(Validator, "phimask_register_validators", ("rules",)),
         "executor": Kind(Executor, "phimask_register_executors"),
@@ -102,7 +102,8 @@ def faults(kind: str, cls: Any) -> Iterator[str]:
     yield from _name_faults(cls)
     if missing := sorted(getattr(cls, "__abstractmethods__", ())):
         yield f"it is abstract; define {', '.join(missing)}"
-    yield from _constructor_faults(cls, constructor_arguments(cls) if issubclass(cls, Masker) else given)
+    asked = constructor_arguments(cls) if issubclass(cls, Masker | Validator) else ()
+    yield from _constructor_faults(cls, (*given, *asked))
     yield from _schema_faults(cls)
     if issubclass(cls, Masker):
         yield from _masker_faults(cls)
@@ -110,14 +111,11 @@ def faults(kind: str, cls: Any) -> Iterator[str]:
         yield from _phase_faults(cls)
 
 
-def constructor_arguments(cls: type[Masker]) -> tuple[str, ...]:
-    """What a masker's constructor is given beside its options: what the class asks for, and nothing else."""
-    asked = {
-        "key": cls.needs_key,
-        "older_keys": cls.takes_older_keys,
-        "detectors": cls.needs_detectors,
-        "make": cls.needs_make,
-    }
+def constructor_arguments(cls: type[Masker | Validator]) -> tuple[str, ...]:
+    """What the constructor of a masker or a validator is given because its class asks for it."""
+    asked = {"key": cls.needs_key, "detectors": cls.needs_detectors}
+    if issubclass(cls, Masker):
+        asked |= {"older_keys": cls.takes_older_keys, "make": cls.needs_make}
     return tuple(name for name, wanted in asked.items() if wanted)
 
 

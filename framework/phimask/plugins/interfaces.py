@@ -67,6 +67,8 @@ class Masker(Component):
     """`always`: apart from an empty string, a masked value never equals its original."""
     idempotent: bool = False
     """Masking a masked value gives it back unchanged."""
+    consistent: bool = True
+    """Equal values, of one subject where it needs subjects, become equal masks."""
     needs_key: bool = False
     """It derives from the masking key. The framework then adds the options `domain` and `engine`."""
     default_domain: str | None = None
@@ -238,11 +240,22 @@ class MemoryGovernor(Component):
 
 
 class Validator(Component):
-    """Looks for what must not be. Never writes, and shares no code with what wrote."""
+    """Looks for what must not be. Never writes, and shares no code with what wrote.
+
+    In the phase `after`, processes look at a share of the documents each, every one with a validator of its own; one
+    more, the leading one, sees no document and has the last word. What one knows and others need goes through
+    `gathered`, `join` and `next_round`.
+    """
 
     phases: ClassVar[frozenset[Phase]] = frozenset()
     """When it is asked: `before` (preflight), `during` (each batch's totals and its sample of documents),
     `after` (the whole collection)."""
+    needs_key: ClassVar[bool] = False
+    """Its constructor is given `key`: 32 bytes derived from the masking key, for fingerprints."""
+    needs_detectors: ClassVar[bool] = False
+    """Its constructor is given `detectors`: one of each that looks without being named."""
+    needs_originals: ClassVar[bool] = True
+    """Of documents whose originals nobody has, it can say nothing. Otherwise it is shown these without a `before`."""
 
     def __init__(self, options: Mapping[str, Any], rules: Sequence[RuleFacts] = ()) -> None:
         super().__init__(options)
@@ -258,6 +271,34 @@ class Validator(Component):
 
     def totals(self, totals: Totals) -> Iterable[Finding]:  # noqa: ARG002
         """The counts of a batch or of the collection."""
+        return ()
+
+    def collection(self, before: CollectionFacts | None, after: CollectionFacts) -> Iterable[Finding]:  # noqa: ARG002
+        """The collection as it was, None where nobody knows, and as it is. Asked in the phase `after`."""
+        return ()
+
+    def gathered(self) -> bytes:
+        """What it has learnt of its documents in this round that others of its kind, or the leading one, need."""
+        return b""
+
+    def join(self, gathered: Sequence[bytes]) -> bytes:
+        """What all of them have gathered as one. Asked of the leading one."""
+        return b"".join(gathered)
+
+    def next_round(self, joined: bytes) -> bool:  # noqa: ARG002
+        """Take in what all have gathered. True: show the documents once more, to all of this kind."""
+        return False
+
+    def conclude(self, earlier: Sequence[Validator]) -> Iterable[Finding]:  # noqa: ARG002
+        """The last word, of the leading one, after the last round. `earlier`: the leading ones of its kind for the
+        collections that were verified before this one."""
+        return ()
+
+    def unjudged(self) -> Iterable[Finding]:
+        """What it cannot judge, and why: said beside its findings, so that nobody takes its silence for an all-clear.
+
+        Asked of the leading one, after `conclude`.
+        """
         return ()
 
 

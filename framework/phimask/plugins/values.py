@@ -161,6 +161,8 @@ class RuleFacts:
     40 is under a cap of 89; None: nobody can tell.
     `decode` says how the strings that the rule covers are held, as `json` or `base64`, outermost first: paths go on
     inside. Such a rule without `types` masks nothing itself, and only speaks of the field at its path.
+    `same`: equal values become equal masks under all rules that have the same text here; None: nobody can tell. `scope`
+    narrows that to documents with the same value at this path, such as the subject's or `_id`; empty: everywhere.
     """
 
     path: str
@@ -173,6 +175,8 @@ class RuleFacts:
     removes: bool
     stays: Callable[[int, bytes], bool] | None = None
     decode: tuple[str, ...] = ()
+    same: str | None = None
+    scope: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,10 +232,15 @@ class Detection(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CollectionFacts:
-    """What is known of a collection before it is masked, for preflight validators."""
+    """What is known of a collection, for preflight validators, and for others once it is masked.
+
+    `indexes` are specifications as the server lists them. `unusable`, once it is masked: the names of those that the
+    server would not use, or is still building.
+    """
 
     namespace: str
     documents: int
     bytes: int
     options: dict[str, Any] = field(default_factory=dict)
     indexes: tuple[dict[str, Any], ...] = ()
+    unusable: tuple[str, ...] = ()

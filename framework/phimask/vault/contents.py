@@ -69,11 +69,12 @@ class Contents:
         return found
 
 
-def survey(vault: Vault) -> Contents:
-    """Read and open everything, and keep none of it. Raises PhimaskError where the vault cannot be read at all."""
+def survey(vault: Vault, parts: Sequence[Part] | None = None) -> Contents:
+    """Read and open everything, or these parts, and keep none of it. Raises PhimaskError where the vault cannot be read
+    at all."""
     contents = Contents({})
     try:
-        parts = vault.storage.parts()
+        parts = vault.storage.parts() if parts is None else parts
     except Damaged as damaged:
         contents.damage.append(str(damaged))
         return contents

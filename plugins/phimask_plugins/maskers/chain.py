@@ -49,6 +49,7 @@ class Chain(Masker):
         self.uniqueness = min((one.uniqueness for one in self._maskers), key=_STRENGTH.index)
         changes = {one.changes for one in self._maskers}
         self.changes = "always" if "always" in changes else "maybe" if "maybe" in changes else "never"
+        self.consistent = all(one.consistent for one in self._maskers)
         self.idempotent = len(self._maskers) == 1 and first.idempotent
         self.needs_subject = any(one.needs_subject for one in self._maskers)
         by_document = {one.per_document for one in self._maskers if one.needs_subject}

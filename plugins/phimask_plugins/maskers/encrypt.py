@@ -62,6 +62,7 @@ class Encrypt(Masker):
         output: str = options.get("output", "string")
         self._text = output == "string"
         self.produces = frozenset({output})
+        self.consistent = self._mode == "siv"
         self._seal = SEALS[self._mode](self.key, PURPOSE) if self.key else None
 
     def mask(self, column: Column) -> list[Any]:

@@ -33,6 +33,7 @@ from phimask_plugins.validators.findings import (
     Path,
 )
 from phimask_plugins.validators.matcher import ENCODED, IDENTICAL, VALUE, Matcher, State
+from phimask_plugins.validators.parts import Parts, taken_apart
 from phimask_plugins.validators.quick import QuickCheck
 from phimask_plugins.validators.verdict import still_original, type_fits
 from phimask_plugins.validators.walk import ALIASES, ARRAY, OBJECT, Element, MalformedError, elements
@@ -58,21 +59,35 @@ class Comparer:
     def __init__(self, rules: Sequence[RuleFacts]) -> None:
         self._matcher = Matcher(rules)
         self._quick = QuickCheck(self._matcher.top)
-        self._last: tuple[DocumentPair, Differences] | None = None
+        self._last: tuple[DocumentPair, Differences, Parts] | None = None
         self._rules = rules
         self._fewer: dict[frozenset[int], Comparer] = {}
 
     def compare(self, pair: DocumentPair) -> Differences:
         """What is wrong between before and after."""
+        return self._looked_at(pair)[1]
+
+    def parts(self, pair: DocumentPair) -> Parts:
+        """The same pair taken apart; empty where one of the two is missing."""
+        return self._looked_at(pair)[2]
+
+    def top(self, pair: DocumentPair) -> State:
+        """The state at the top of such a document, by the rules that apply to it."""
+        return self._with_fewer(pair.without)._matcher.top if pair.without else self._matcher.top
+
+    def shown(self, path: Path) -> str | None:
+        """A path as a finding may name it."""
+        return self._matcher.shown(path)
+
+    def _looked_at(self, pair: DocumentPair) -> tuple[DocumentPair, Differences, Parts]:
         last = self._last
-        if last is not None and last[0] is pair:
-            return last[1]
-        if pair.without:
-            found = self._with_fewer(pair.without).compare(DocumentPair(pair.before, pair.after))
-        else:
-            found = self._compare(pair.before, pair.after)
-        self._last = (pair, found)
-        return found
+        if last is None or last[0] is not pair:
+            if pair.without:
+                fewer = self._with_fewer(pair.without)
+                last = self._last = (pair, *fewer._compare(pair.before, pair.after))
+            else:
+                last = self._last = (pair, *self._compare(pair.before, pair.after))
+        return last
 
     def _with_fewer(self, without: frozenset[int]) -> Comparer:
         """The comparer for documents that some rules do not apply to."""
@@ -84,14 +99,17 @@ class Comparer:
             comparer = self._fewer[without] = Comparer(rules)
         return comparer
 
-    def _compare(self, before: bytes | None, after: bytes | None) -> Differences:
+    def _compare(self, before: bytes | None, after: bytes | None) -> tuple[Differences, Parts]:
+        parts = Parts()
         if before is None or after is None:
             if before is after:
-                return NONE
-            return Differences(untouched=(Finding(DOCUMENT_ADDED if before is None else DOCUMENT_LOST),))
-        if self._quick.is_clean(before, after):
-            return NONE
-        return _Walk(self._matcher, before, after).run()
+                return NONE, parts
+            return Differences(
+                untouched=(Finding(DOCUMENT_ADDED if before is None else DOCUMENT_LOST),)
+            ), parts
+        if self._quick.is_clean(before, after, parts):
+            return NONE, parts
+        return _Walk(self._matcher, before, after).run(), taken_apart(before, after, self._matcher.top)
 
 
 _COMPARERS: WeakValueDictionary[tuple[RuleFacts, ...], Comparer] = WeakValueDictionary()

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from phimask_plugins.validators.matcher import DOCUMENT, ENCODED, IDENTICAL, VALUE, State
+from phimask_plugins.validators.parts import Masked, Parts
 from phimask_plugins.validators.verdict import judges_originals, still_original
 from phimask_plugins.validators.walk import (
     ALIASES,
@@ -61,12 +62,13 @@ class QuickCheck:
         self._places: dict[State, _Place] = {}
         self._top = self._place(top)
 
-    def is_clean(self, before: bytes, after: bytes) -> bool:
-        """Whether there is certainly nothing to find between these two documents."""
+    def is_clean(self, before: bytes, after: bytes, parts: Parts) -> bool:
+        """Whether there is certainly nothing to find between these two documents; `parts` is filled on the way, and
+        means nothing where the answer is no."""
         try:
             if _READ_UINT32(before, 0)[0] != len(before) or _READ_UINT32(after, 0)[0] != len(after):
                 return False
-            walk = _SideBySide(self.plan, before, after)
+            walk = _SideBySide(self.plan, before, after, parts)
             return walk.document(0, len(before), 0, len(after), self._top)
         except (IndexError, KeyError, ValueError, struct.error, RecursionError):
             return False
@@ -97,12 +99,16 @@ class QuickCheck:
 class _SideBySide:
     """The walk over one pair. Starts and stops are those of a container within either document."""
 
-    __slots__ = ("_after", "_before", "_plan")
+    __slots__ = ("_after", "_before", "_masked", "_plan", "_untouched")
 
-    def __init__(self, plan: Callable[[_Place, bytes], _Plan], before: bytes, after: bytes) -> None:
+    def __init__(
+        self, plan: Callable[[_Place, bytes], _Plan], before: bytes, after: bytes, parts: Parts
+    ) -> None:
         self._plan = plan
         self._before = before
         self._after = after
+        self._masked = parts.masked.append
+        self._untouched = parts.untouched.append
 
     def document(self, b_start: int, b_stop: int, a_start: int, a_stop: int, place: _Place) -> bool:
         """Whether two documents or sub-documents are as they must be."""
@@ -127,35 +133,42 @@ class _SideBySide:
                 continue
             if same < b_at:
                 a_next = a_at + b_at - same
-                if before[same:b_at] != after[a_at:a_next]:
+                stretch = before[same:b_at]
+                if stretch != after[a_at:a_next]:
                     return False
+                self._untouched(stretch)
                 a_at = a_next
             b_at = same = b_end
             there = a_at < a_last and after.startswith(key, a_at + 1)
             if treatment == _REMOVED:
                 if there:
                     return False
+                self._masked(Masked(below.state, kind, before[b_value:b_end], None, b"", key, b_start))
                 continue
             if not there:
                 return False
             a_value = a_at + 1 + len(key)
             if treatment == VALUE:
-                a_at = self._masked(before[b_value:b_end], kind, a_at, a_value, below, in_array=False)
+                a_at = self._value(
+                    before[b_value:b_end], kind, a_at, a_value, below, key, b_start, in_array=False
+                )
             elif after[a_at] != kind or treatment == ENCODED:
                 return False
             else:
-                a_at = self._inside(treatment, b_value, b_end, a_value, below)
+                a_at = self._inside(treatment, b_value, b_end, a_value, below, key)
             if a_at < 0:
                 return False
+        stretch = before[same:b_stop]
+        self._untouched(stretch)
         return (
             b_at == b_last
             and a_at + b_at - same == a_last
-            and before[same:b_stop] == after[a_at:a_stop]
+            and stretch == after[a_at:a_stop]
             and before[b_last] == 0
         )
 
-    def array(self, b_start: int, b_stop: int, a_start: int, a_stop: int, place: _Place) -> bool:
-        """Whether two arrays are as they must be."""
+    def array(self, b_start: int, b_stop: int, a_start: int, a_stop: int, place: _Place, name: bytes) -> bool:
+        """Whether two arrays, which are the field `name`, are as they must be."""
         before, after = self._before, self._after
         b_last, a_last = b_stop - 1, a_stop - 1
         b_at = b_start + 4
@@ -172,28 +185,43 @@ class _SideBySide:
             b_end = b_value + size_at(before, kind, b_value)
             treatment = treatments[kind]
             if treatment == VALUE:
-                a_at = self._masked(before[b_value:b_end], kind, a_at, a_value, place, in_array=True)
+                old = before[b_value:b_end]
+                a_at = self._value(old, kind, a_at, a_value, place, name, b_start, in_array=True)
             elif after[a_at] != kind or treatment == ENCODED:
                 return False
             elif treatment == IDENTICAL:
                 a_at = a_value + b_end - b_value
-                if before[b_value:b_end] != after[a_value:a_at]:
+                stretch = before[b_value:b_end]
+                if stretch != after[a_value:a_at]:
                     return False
+                self._untouched(stretch)
             else:
-                a_at = self._inside(treatment, b_value, b_end, a_value, place)
+                a_at = self._inside(treatment, b_value, b_end, a_value, place, name)
             if a_at < 0:
                 return False
             b_at = b_end
         return b_at == b_last and a_at == a_last and before[b_last] == 0 and after[a_last] == 0
 
-    def _inside(self, treatment: int, b_start: int, b_stop: int, a_start: int, place: _Place) -> int:
+    def _inside(
+        self, treatment: int, b_start: int, b_stop: int, a_start: int, place: _Place, name: bytes
+    ) -> int:
         """Where a container ends in the document after masking, or -1 if something in it may be wrong."""
         a_stop: int = a_start + _READ_UINT32(self._after, a_start)[0]
-        walk = self.document if treatment == DOCUMENT else self.array
-        return a_stop if walk(b_start, b_stop, a_start, a_stop, place) else -1
+        if treatment == DOCUMENT:
+            return a_stop if self.document(b_start, b_stop, a_start, a_stop, place) else -1
+        return a_stop if self.array(b_start, b_stop, a_start, a_stop, place, name) else -1
 
-    def _masked(
-        self, old: bytes, kind: int, a_at: int, a_value: int, place: _Place, *, in_array: bool
+    def _value(
+        self,
+        old: bytes,
+        kind: int,
+        a_at: int,
+        a_value: int,
+        place: _Place,
+        name: bytes,
+        group: int,
+        *,
+        in_array: bool,
     ) -> int:
         """Where a masked value ends in the document after masking, or -1 if something may be wrong with it."""
         after = self._after
@@ -207,4 +235,5 @@ class _SideBySide:
             return -1
         if place.judged and new == old and still_original(place.state, kind, old, new_kind, new):
             return -1
+        self._masked(Masked(place.state, kind, old, new_kind, new, name, group))
         return a_end

@@ -1,0 +1,58 @@
+"""The run that masked a collection in place, as far as the ledger still knows it: what the collection had, and its
+vault."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pymongo.errors import PyMongoError
+
+from phimask.engine.collection_facts import as_it_was
+from phimask.engine.verification import Originals
+from phimask.errors import PreflightError
+from phimask.ledger.opening import Ledger
+from phimask.ledger.partitions import Partitions
+from phimask.ledger.quarantine import Quarantine
+from phimask.ledger.runs import RunRecord, Runs
+from phimask.planning.plan import CollectionPlan
+from phimask.plugins.values import CollectionFacts
+from phimask.store.indexes import decoded
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedBefore:
+    """The last run that masked a collection in place to its end, and the ledger that knows it."""
+
+    record: RunRecord
+    ledger: Ledger
+    namespace: str
+
+    @classmethod
+    def of(cls, plan: CollectionPlan, open_ledger: Callable[[], Ledger]) -> MaskedBefore | None:
+        """None where no ledger can be read, or it knows of none."""
+        try:
+            ledger = open_ledger()
+            record = Runs(ledger).completed(plan.preflight.uuid or plan.namespace)
+        except (PreflightError, PyMongoError):
+            return None
+        return None if record is None else cls(record, ledger, plan.namespace)
+
+    def collection(self) -> CollectionFacts | None:
+        """The collection as it was when the run began; None where nobody wrote that down."""
+        found = [
+            decoded(one) for pin in self.record.pins if pin.namespace == self.namespace for one in pin.indexes
+        ]
+        return as_it_was(self.namespace, found) if found else None
+
+    def originals(self) -> Originals | None:
+        """Where they are; None where the run kept none, or they are destroyed. Raises PyMongo's errors."""
+        record = self.record
+        if record.vault is None or record.state != "completed":
+            return None
+        quarantine = Quarantine(self.ledger, record.id, self.namespace)
+        return Originals(
+            record.id,
+            Partitions(self.ledger, record.id, self.namespace).ranges(),
+            frozenset(found for found, _ in quarantine.listed()),
+        )

@@ -1,0 +1,255 @@
+"""A process's share of a verification: its own connections and validators, the documents of one piece after the other.
+
+Nothing here goes through what wrote them: documents are read whole, source and target each by a reader of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+from phimask.config.model import ComponentChoice, Configuration
+from phimask.engine.checking import Checked, Checks
+from phimask.engine.job import Where
+from phimask.engine.kept_pairs import KeptPairs
+from phimask.errors import Interrupted
+from phimask.masking.columns import BoundRule
+from phimask.masking.core import MaskingCore
+from phimask.masking.keys import MaskingKey
+from phimask.planning.binding import bind, facts
+from phimask.planning.components import validators
+from phimask.planning.conditions import Conditions
+from phimask.plugins.interfaces import Masker
+from phimask.plugins.loading import disabled_plugins, load_registry
+from phimask.plugins.registry import Registry
+from phimask.plugins.values import FAILED, BatchBudget, Column, DocumentId, DocumentPair, Finding, Partition
+from phimask.store.connect import Client, connect, raw_collection
+from phimask.store.raw import identity
+from phimask.store.reading import BatchReader, whole_documents
+from phimask.store.retry import retrying
+
+BUDGET: Final = BatchBudget(1000, 16_000_000)
+STOPPED: Final = "stopped during verification; the masking itself is complete"
+FINGERPRINT_DOMAIN: Final = "verification"
+"""What `MaskingKey.derive` is asked for to get the key of validators' fingerprints."""
+
+Piece: TypeAlias = "Partition | tuple[DocumentId, ...]"
+"""A range of `_id`s, or documents of a sample."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Verification:
+    """What a process needs to verify a share of one collection. It can be pickled.
+
+    `source` holds the originals, `target` what was made of them; without a target `source` was masked in place, and
+    `vault` is the run whose vault has the originals, or None: then only what idempotent maskers would still change is
+    found. `left_out` are documents that are not to be in the target. `salt` stands in for a masking key.
+    """
+
+    configuration: Configuration
+    collection: int
+    keys: tuple[MaskingKey, ...]
+    source: Where
+    target: Where | None
+    validators: tuple[ComponentChoice, ...]
+    query: Mapping[str, Any] | None
+    limit: int | None
+    left_out: frozenset[DocumentId]
+    salt: bytes
+    vault: str | None = None
+    registry: Registry | None = field(default=None, compare=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process loads plugins for itself."""
+        names = [one.name for one in fields(self) if one.name != "registry"]
+        return Verification, tuple(getattr(self, name) for name in names)
+
+    @property
+    def namespace(self) -> str:
+        """Of the source."""
+        return f"{self.source.database}.{self.source.collection}"
+
+    @property
+    def key(self) -> bytes:
+        """Of validators' fingerprints."""
+        return self.keys[0].derive(FINGERPRINT_DOMAIN) if self.keys else self.salt
+
+
+class Share:
+    """Shows the validators of this process what it is given. A context manager: it closes its connections."""
+
+    def __init__(self, task: Verification, stopping: Callable[[], bool]) -> None:
+        self._task = task
+        self._stopping = stopping
+        project = task.configuration.project
+        registry = task.registry or load_registry(
+            project.plugins, project.directory, disabled_plugins(os.environ), checked=True
+        )
+        file = task.configuration.collections[task.collection]
+        self._rules = bind(file, registry, task.keys)
+        self._conditions = Conditions(self._rules)
+        judged = facts(bind(file, registry, task.keys), file.subject)
+        looking = validators(registry, task.validators, "after", judged, task.key)
+        self._again = None
+        if task.target is None and task.vault is None:
+            self._again = Again(self._rules, file.subject)
+            looking = [one for one in looking if not one.needs_originals]
+        self._checks = Checks("after", looking)
+        self._stack = ExitStack()
+        opened: dict[str, Client] = {}
+
+        def collection(where: Where) -> Any:
+            text = where.uri.reveal()
+            if text not in opened:
+                opened[text] = self._stack.enter_context(connect(where.uri))
+            return raw_collection(opened[text], where.database, where.collection)
+
+        self._retrying = partial(retrying, task.configuration.profile.retry, lambda *_: None, stopping)
+        self._source = collection(task.source)
+        self._target = None if task.target is None else collection(task.target)
+        self._kept = None
+        if task.vault is not None:
+            self._kept = self._stack.enter_context(
+                KeptPairs(task.configuration.profile.undo.vault, task.vault, task.keys[0], task.namespace)
+            )
+
+    def __enter__(self) -> Share:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def piece(self, piece: Piece) -> int:
+        """Look at a piece's documents; how many there were. Raises Interrupted, and PyMongo's errors."""
+        seen = 0
+        if self._kept is not None:
+            self._kept.begin(piece.number if isinstance(piece, Partition) else None)
+        for documents in self._documents(piece):
+            if self._stopping():
+                raise Interrupted(STOPPED)
+            found = [identity(raw) for raw in documents]
+            seen += len(documents)
+            without = self._retrying()(self._conditions.without, self._source, found)
+            apart = [self._conditions.in_facts(rules) for rules in without] or [frozenset()] * len(found)
+            if self._again is not None:
+                self._again.look(list(documents), without)
+                self._checks.documents(
+                    DocumentPair(None, raw, rules) for raw, rules in zip(documents, apart, strict=True)
+                )
+            elif self._kept is not None:
+                pairs = self._kept.pairs(documents, found, apart)
+                left_out = self._task.left_out
+                self._checks.documents(
+                    pair
+                    for pair, one in zip(pairs, found, strict=True)
+                    if pair is not None and one not in left_out
+                )
+            else:
+                self._checks.documents(self._pairs(documents, found, apart))
+        if self._kept is not None:
+            self._kept.end()
+        return seen
+
+    def _documents(self, piece: Piece) -> Iterator[list[bytes]]:
+        if not isinstance(piece, Partition):
+            yield list(self._retrying()(whole_documents, self._source, piece).values())
+            return
+        # Once masked, a document may not match the query any more: the vault knows which ones were.
+        reader = BatchReader(self._source, piece, None if self._kept else self._task.query, None)
+        remaining = self._task.limit
+        while remaining is None or remaining > 0:
+            count = BUDGET.documents if remaining is None else min(BUDGET.documents, remaining)
+            documents = self._retrying()(reader.read, BatchBudget(count, BUDGET.bytes))
+            if not documents:
+                return
+            reader.move(documents)
+            if remaining is not None:
+                remaining -= len(documents)
+            yield documents
+
+    def _pairs(
+        self, documents: Sequence[bytes], found: Sequence[DocumentId], without: Sequence[frozenset[int]]
+    ) -> Iterator[DocumentPair]:
+        after = self._retrying()(whole_documents, self._target, found)
+        left_out = self._task.left_out
+        return (
+            DocumentPair(raw, after.get(one), rules)
+            for raw, one, rules in zip(documents, found, without, strict=True)
+            if one not in left_out
+        )
+
+    def gathered(self) -> dict[str, bytes]:
+        """What its validators know that others need."""
+        return self._checks.gathered()
+
+    def next_round(self, joined: Mapping[str, bytes]) -> set[str]:
+        """Tell its validators what all know; those that want to see documents again."""
+        return self._checks.next_round(joined)
+
+    def show(self, wanting: set[str]) -> None:
+        """From now on documents are for these."""
+        self._checks.show(wanting)
+        if self._kept is not None:
+            self._kept.counted()
+
+    def results(self) -> list[Checked]:
+        """What its validators found."""
+        results = self._checks.results()
+        if self._again is not None:
+            return [self._again.result(), *results]
+        if self._kept is not None and (unjudged := self._kept.unjudged()):
+            results = [replace(one, unjudged=(*one.unjudged, *unjudged)) for one in results]
+        return results
+
+
+class Again:
+    """Without originals: a value that an idempotent masker would change is not masked."""
+
+    def __init__(self, rules: Sequence[BoundRule], subject: tuple[str, ...] | None) -> None:
+        self._rules = rules
+        self._maskers = [_AgainMasker(rule.masker) for rule in rules]
+        again = [replace(rule, masker=masker) for rule, masker in zip(rules, self._maskers, strict=True)]
+        self._core = MaskingCore(again, subject, "redact")
+        self._read = 0
+
+    def look(self, documents: list[bytes], without: Sequence[frozenset[int]]) -> None:
+        """Count what would change in these."""
+        self._read += len(documents)
+        self._core.mask(documents, "update", without)
+
+    def result(self) -> Checked:
+        """What was found."""
+        findings = tuple(
+            Finding(f"values that {rule.masker.name} would still change", rule.path, masker.suspects)
+            for rule, masker in zip(self._rules, self._maskers, strict=True)
+            if masker.suspects
+        )
+        return Checked("no_original", "after", self._read, findings)
+
+
+class _AgainMasker(Masker):
+    """Counts the values that an idempotent masker would change, and changes none."""
+
+    name = "again"
+
+    def __init__(self, masker: Masker) -> None:
+        super().__init__({})
+        self._masker = masker
+        self.suspects = 0
+        self.types = masker.types
+        self.produces = masker.types | {"null"}
+        self.changes = "maybe" if masker.idempotent and masker.changes != "never" else "never"
+        self.containers = masker.containers
+        self.removes = masker.removes
+
+    def mask(self, column: Column) -> Sequence[Any]:
+        results = self._masker.mask(column)
+        self.suspects += sum(
+            result is not FAILED and result != value
+            for value, result in zip(column.values, results, strict=True)
+        )
+        return column.values

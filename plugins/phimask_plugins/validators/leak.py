@@ -1,0 +1,340 @@
+"""Validator `leak`: no value that a rule masks is still there somewhere else, in whatever field or text.
+
+Two searches. In its own document each original is looked for in all that is not masked, and in texts that are masked in
+part, names by their single words too. Across documents, originals that tell something by themselves are remembered as
+keyed fingerprints in a Bloom filter, and what no rule touches is looked up in it; what it takes for known is confirmed
+by the originals themselves before it is a finding.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+from phimask import DocumentPair, Finding, RuleFacts, Validator
+from phimask_plugins.validators.bloom import FINGERPRINT_BYTES, Bloom, Fingerprints
+from phimask_plugins.validators.compare import comparer_for
+from phimask_plugins.validators.matcher import ENCODED, VALUE
+from phimask_plugins.validators.own import Original, Own, is_text_in_part, originals
+from phimask_plugins.validators.parts import Parts, scalars
+from phimask_plugins.validators.words import LEAST, is_naming, known_by, phrases, tells, text_of, words
+
+OWN: Final = "an original of the document is still in it, outside of the field that was masked"
+OTHERS: Final = "an original of another document, or of this one, is in a field that no rule masks"
+
+_RUN: Final = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xf4]{%d,}" % LEAST)
+_TEXT: Final = re.compile(rb"[0-9A-Za-z]{4}|(?:[0-9A-Za-z .-]|[\xc3-\xf4][\x80-\xbf]{1,3}){6}")
+"""What a run has that is more than bytes of a number."""
+_MOST_RUNS: Final = 200_000
+_MOST_RUN_BYTES: Final = 24 << 20
+"""Of stretches of text that are kept until the filter is complete; with more, documents are read again."""
+_MOST_SUSPECTS: Final = 100_000
+_MOST_SEEN: Final = 100_000
+_MOST_NAMES: Final = 4
+"""Fields of one sub-document whose pairs count as names, such as first and last name."""
+_COMMON: Final = 5
+_HEAD: Final = struct.Struct("<IHI")
+
+
+class Leak(Validator):
+    """Finds a patient's name in a note that no rule names, and a number that a second field repeats.
+
+    Known only in its own document: a single word without a digit, a short value, a number of fewer than 7 digits; dates
+    are nowhere looked for, since they coincide. Masked values are compared with their own originals alone (that is
+    `no_original`), since a made-up name may be another person's real one. What a rule keeps may stay where it is the
+    whole value. Numbers stored as numbers are looked for as texts. Originals inside fields with `decode` are not known.
+
+    A value that more than one document in a thousand holds, and six at least, is in common use, and is no finding
+    across documents.
+    """
+
+    name = "leak"
+    phases = frozenset({"after"})
+    needs_key = True
+    options_schema: ClassVar[Mapping[str, Any]] = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "filter": {
+                "format": "size",
+                "default": "32MB",
+                "description": "The memory of each process for fingerprints of originals; the greatest power of two "
+                "within it is taken. Each false alarm is confirmed to be one, at the cost of reading once more.",
+            },
+            "leave_out": {
+                "type": "array",
+                "items": {"type": "string"},
+                "default": [],
+                "description": "Paths of rules, as the collection file writes them, whose originals are not looked for "
+                "in other documents: those of cities, say.",
+            },
+        },
+    }
+
+    def __init__(self, options: Mapping[str, Any], rules: Sequence[RuleFacts] = (), key: bytes = b"") -> None:
+        """Raises ValueError for a filter that is none."""
+        super().__init__(options, rules)
+        if options.get("filter", 1) < 1:
+            raise ValueError("filter is nothing; give it a positive size")
+        self._comparer = comparer_for(self.rules)
+        self._fingerprint = Fingerprints(key or b"\0", b"leak").of
+        self._left_out = frozenset(options.get("leave_out", ()))
+        self._size: int = options.get("filter", 1 << 20)
+        self._bloom: Bloom | None = None
+        self._round = 1
+        self._documents = 0
+        self._seen: set[str] = set()
+        self._added = 0
+        self._runs: set[bytes] = set()
+        self._run_bytes = 0
+        self._overflowed = False
+        self._clean: set[bytes] = set()
+        self._suspects: dict[bytes, Counter[str]] = {}
+        self._too_many = False
+        self._held: Counter[bytes] = Counter()
+        self._encoded = any(rule.decode for rule in self.rules)
+
+    def document(self, pair: DocumentPair) -> Iterable[Finding]:
+        """Own originals that are still there, by path; what other documents' are is said at the end."""
+        if pair.before is None or pair.after is None:
+            return ()
+        if self._round == 2:
+            self._scan(pair)
+            return ()
+        parts = self._comparer.parts(pair)
+        if self._round > 2:
+            self._confirm(parts)
+            return ()
+        self._documents += 1
+        found = originals(parts.masked)
+        for joined in self._known(found):
+            if joined not in self._seen:
+                if len(self._seen) >= _MOST_SEEN:
+                    self._seen.clear()
+                self._seen.add(joined)
+                self._remember(joined)
+        untouched = b"\0".join(parts.untouched)
+        if not self._overflowed:
+            self._keep_runs(untouched)
+        return self._own(pair, parts, found, untouched)
+
+    # --- its own originals
+
+    def _own(
+        self, pair: DocumentPair, parts: Parts, originals: Sequence[Original], untouched: bytes
+    ) -> Iterator[Finding]:
+        own = Own(originals)
+        if not own.may_be_in(untouched, parts.masked) or pair.after is None:
+            return
+        texts = {one.new: one for one in parts.masked if is_text_in_part(one)}
+        found: Counter[str | None] = Counter()
+        for one in scalars(pair.after, self._comparer.top(pair)):
+            text = text_of(one.kind, one.value)
+            if text is None or one.treatment == ENCODED:
+                continue
+            if one.treatment == VALUE:
+                masked = texts.get(one.value)
+                there = masked is not None and own.left_in(text_of(masked.kind, masked.old) or "", text)
+            else:
+                kept = one.state.winner >= 0
+                there = own.is_in(text, whole_too=not kept)
+            if there:
+                found[self._comparer.shown(one.path)] += 1
+        for path, count in found.items():
+            yield Finding(OWN, path, count)
+
+    # --- those of other documents
+
+    def _known(self, found: Sequence[Original]) -> Iterator[str]:
+        """The originals of a document as other documents would repeat them."""
+        names: dict[int, list[str]] = {}
+        for one, text, joined in found:
+            if self._left_out and one.state.rule is not None and one.state.rule.path in self._left_out:
+                continue
+            if joined is not None:
+                yield joined
+            elif is_naming(one.key) and text.isalpha():
+                some = names.setdefault(one.group, [])
+                if len(some) < _MOST_NAMES:
+                    some.append(text.casefold())
+        for some in names.values():
+            for first in some:
+                for second in some:
+                    if first != second and tells(first + second, 2):
+                        yield first + second
+
+    def _remember(self, joined: str) -> None:
+        if self._bloom is None:
+            self._bloom = Bloom(self._size)
+        self._added += 1
+        self._bloom.add(self._fingerprint(joined.encode()))
+
+    def _keep_runs(self, untouched: bytes) -> None:
+        fresh = {run for run in set(_RUN.findall(untouched)) - self._runs if _TEXT.search(run)}
+        self._runs |= fresh
+        self._run_bytes += sum(map(len, fresh))
+        if len(self._runs) > _MOST_RUNS or self._run_bytes > _MOST_RUN_BYTES:
+            self._overflowed = True
+            self._runs.clear()
+
+    def _suspicious(self, text: str) -> Iterator[bytes]:
+        """The fingerprints of all that the filter takes for known in a text."""
+        bloom = self._bloom
+        if bloom is None:
+            return
+        for _, _, joined in phrases(words(text)):
+            fingerprint = self._fingerprint(joined.encode())
+            if fingerprint in bloom:
+                yield fingerprint
+
+    def _scan(self, pair: DocumentPair) -> None:
+        """Where what the filter takes for known stands."""
+        if pair.after is None:
+            return
+        for one in scalars(pair.after, self._comparer.top(pair)):
+            if one.treatment in (VALUE, ENCODED):
+                continue
+            text = text_of(one.kind, one.value)
+            if text is None or one.value in self._clean:
+                continue
+            clean = True
+            whole = known_by(text) if one.state.winner >= 0 else None  # what a rule keeps may stay
+            for fingerprint in self._suspicious(text):
+                clean = False
+                if whole is not None and fingerprint == self._fingerprint(whole.encode()):
+                    continue
+                if fingerprint not in self._suspects and len(self._suspects) >= _MOST_SUSPECTS:
+                    self._too_many = True
+                    continue
+                path = self._comparer.shown(one.path) or ""
+                self._suspects.setdefault(fingerprint, Counter())[path] += 1
+            if clean:
+                if len(self._clean) >= _MOST_SEEN:
+                    self._clean.clear()
+                self._clean.add(one.value)
+
+    def _confirm(self, parts: Parts) -> None:
+        """Which suspects are originals, and of how many documents."""
+        held = {
+            fingerprint
+            for joined in self._known(originals(parts.masked))
+            if (fingerprint := self._fingerprint(joined.encode())) in self._suspects
+        }
+        self._held.update(held)
+
+    # --- rounds
+
+    def gathered(self) -> bytes:
+        """The filter; then suspects; then how many documents hold each of those."""
+        if self._round == 1:
+            head = struct.pack("<QQ", self._documents, self._added)
+            return head + (b"" if self._bloom is None else bytes(self._bloom))
+        if self._round == 2:
+            return struct.pack("<?", self._too_many) + _packed_suspects(self._suspects)
+        return b"".join(one + struct.pack("<I", count) for one, count in self._held.items())
+
+    def join(self, gathered: Sequence[bytes]) -> bytes:
+        """The filters as one; the suspects; the counts added up."""
+        if self._round == 1:
+            heads = [struct.unpack_from("<QQ", one) for one in gathered]
+            bodies = [one[16:] for one in gathered if len(one) > 16]
+            head = struct.pack("<QQ", sum(one[0] for one in heads), sum(one[1] for one in heads))
+            if not bodies:
+                return head
+            bloom = Bloom(self._size)
+            bloom.unite(bodies)
+            return head + bytes(bloom)
+        if self._round == 2:
+            suspects: dict[bytes, Counter[str]] = {}
+            for one in gathered:
+                for fingerprint, paths in _unpacked_suspects(one[1:]).items():
+                    suspects.setdefault(fingerprint, Counter()).update(paths)
+            return struct.pack("<?", any(one[0] for one in gathered)) + _packed_suspects(suspects)
+        held: Counter[bytes] = Counter()
+        for one in gathered:
+            held.update(_unpacked_counts(one))
+        return b"".join(one + struct.pack("<I", count) for one, count in held.items())
+
+    def next_round(self, joined: bytes) -> bool:
+        """Again where something is suspicious, or where it could not be known yet."""
+        self._round += 1
+        if self._round == 2:
+            self._documents, self._added = struct.unpack_from("<QQ", joined)
+            self._seen.clear()
+            self._bloom = None
+            if len(joined) > 16:
+                self._bloom = Bloom(self._size)
+                self._bloom.unite([joined[16:]])
+            again = self._overflowed or any(
+                True for run in self._runs for _ in self._suspicious(run.decode("utf-8", "replace"))
+            )
+            self._runs.clear()
+            return again
+        if self._round == 3:
+            self._too_many = bool(joined[0])
+            self._suspects = _unpacked_suspects(joined[1:])
+            return bool(self._suspects)
+        self._held = _unpacked_counts(joined)
+        return False
+
+    def conclude(self, earlier: Sequence[Validator]) -> Iterator[Finding]:  # noqa: ARG002
+        """What was confirmed, by path; what is in common use is left out."""
+        common = max(_COMMON, self._documents // 1000)
+        found: Counter[str] = Counter()
+        for fingerprint, paths in self._suspects.items():
+            if 0 < self._held[fingerprint] <= common:
+                found.update(paths)
+        for path, count in sorted(found.items()):
+            yield Finding(OTHERS, path or None, count)
+
+    def unjudged(self) -> Iterator[Finding]:
+        """What is left out across documents, and how sure the filter is."""
+        if self._encoded:
+            yield Finding("originals inside of fields with `decode`")
+        if self._too_many:
+            yield Finding(f"more than {_MOST_SUSPECTS:,} suspects could not be confirmed: raise `filter`")
+        if self._round > 1 and self._documents:
+            rate = 0.0 if self._bloom is None else self._bloom.false_positives
+            yield Finding(
+                "across documents: originals that are short, single words, dates or in common use; of the others "
+                f"{self._added:,} were looked for, by a filter that is wrong once in "
+                f"{min(1e15, 1 / rate if rate else 1e15):,.0f} lookups and was confirmed where it was not silent"
+            )
+
+
+def _packed_suspects(suspects: Mapping[bytes, Counter[str]]) -> bytes:
+    parts: list[bytes] = []
+    for fingerprint, paths in suspects.items():
+        parts.append(fingerprint + struct.pack("<I", len(paths)))
+        for path, count in paths.items():
+            name = path.encode("utf-8", "replace")
+            parts.append(struct.pack("<II", len(name), count) + name)
+    return b"".join(parts)
+
+
+def _unpacked_suspects(data: bytes) -> dict[bytes, Counter[str]]:
+    found: dict[bytes, Counter[str]] = {}
+    at = 0
+    while at < len(data):
+        fingerprint = data[at : at + FINGERPRINT_BYTES]
+        (number,) = struct.unpack_from("<I", data, at + FINGERPRINT_BYTES)
+        at += FINGERPRINT_BYTES + 4
+        paths = found.setdefault(fingerprint, Counter())
+        for _ in range(number):
+            length, count = struct.unpack_from("<II", data, at)
+            paths[data[at + 8 : at + 8 + length].decode()] += count
+            at += 8 + length
+    return found
+
+
+def _unpacked_counts(data: bytes) -> Counter[bytes]:
+    size = FINGERPRINT_BYTES + 4
+    return Counter(
+        {
+            data[at : at + FINGERPRINT_BYTES]: struct.unpack_from("<I", data, at + FINGERPRINT_BYTES)[0]
+            for at in range(0, len(data), size)
+        }
+    )

@@ -1,0 +1,158 @@
+"""A document's own originals, and whether one of them is still in a text of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from phimask_plugins.validators.parts import Masked
+from phimask_plugins.validators.walk import ARRAY, INT32, INT64, OBJECT, STRING, elements
+from phimask_plugins.validators.words import (
+    LONGEST,
+    is_naming,
+    known_by,
+    parts_of_name,
+    phrases,
+    spelt,
+    text_of,
+    words,
+)
+
+_LONGEST: Final = 200
+"""Characters; a longer original is a text itself."""
+_NOT_DIGITS: Final = bytes(code for code in range(256) if not 0x30 <= code <= 0x39)
+_KINDS: Final = (STRING, INT32, INT64)
+_SHORTEST: Final = 4
+
+
+def _stands(hay: bytes, needle: bytes) -> bool:
+    """Whether it is there as a word, not within one."""
+    at = hay.find(needle)
+    while at >= 0:
+        end = at + len(needle)
+        if not hay[at - 1 : at].isalnum() and not hay[end : end + 1].isalnum():
+            return True
+        at = hay.find(needle, at + 1)
+    return False
+
+
+def is_text_in_part(one: Masked) -> bool:
+    """Whether the value is a text of which its masker changes parts, so that the rest is as it was."""
+    rule = one.state.rule
+    return (
+        one.kind == STRING
+        and one.new_kind == STRING
+        and rule is not None
+        and rule.changes == "maybe"
+        and one.new.count(b" ") > 1
+    )
+
+
+class Original(NamedTuple):
+    """A value that a rule masked, as a text, and what it is known by in other documents, if it tells anything."""
+
+    masked: Masked
+    text: str
+    joined: str | None
+
+
+def originals(masked: Sequence[Masked]) -> list[Original]:
+    """The short values among what was masked: numbers, codes, names."""
+    found: list[Original] = []
+    for one in masked:
+        if one.kind in (OBJECT, ARRAY):
+            inner = _inside(one)
+        elif one.kind in _KINDS and _SHORTEST <= len(one.old) <= _LONGEST:
+            inner = [one]
+        else:
+            continue
+        for each in inner:
+            text = text_of(each.kind, each.old)
+            if text is not None:
+                found.append(Original(each, text, known_by(text)))
+    return found
+
+
+def _inside(one: Masked) -> list[Masked]:
+    """The texts in a container that a rule took whole."""
+    found: list[Masked] = []
+    todo = [(0, len(one.old))]
+    while todo:
+        for element in elements(one.old, *todo.pop()):
+            if element.kind in (OBJECT, ARRAY):
+                todo.append((element.value, element.end))
+            elif element.kind == STRING and element.end - element.value <= _LONGEST:
+                value = one.old[element.value : element.end]
+                found.append(Masked(one.state, STRING, value, None, b"", element.key, one.group))
+    return found
+
+
+class Own:
+    """The originals of one document."""
+
+    def __init__(self, found: Sequence[Original]) -> None:
+        self._known: set[str] = set()
+        self._names: set[str] = set()
+        self._needles: set[bytes] = set()
+        self._numbers: set[bytes] = set()
+        for one, text, joined in found:
+            if one.old == one.new and one.kind == one.new_kind:
+                continue
+            if joined is not None:
+                self._known.add(joined)
+                if joined.isdecimal():
+                    self._numbers.add(joined.encode())
+                else:
+                    longest = text if text.isalnum() else max(spelt(text), key=len)
+                    self._needles.add(longest.lower().encode())
+            if one.kind == STRING and is_naming(one.key):
+                for part in parts_of_name(text):
+                    self._names.add(part)
+                    self._needles.add(part.lower().encode())
+
+    def may_be_in(self, untouched: bytes, masked: Sequence[Masked]) -> bool:
+        """False where certainly none of them is, outside of what was masked whole. Quick: nearly all documents end
+        here."""
+        texts = [one.new for one in masked if is_text_in_part(one)]
+        hay = b"\0".join([untouched, *texts]).lower()
+        if any(needle in hay and _stands(hay, needle) for needle in self._needles):
+            return True
+        if not self._numbers:
+            return False
+        digits = hay.translate(None, _NOT_DIGITS)
+        return any(number in digits for number in self._numbers)
+
+    def is_in(self, text: str, *, whole_too: bool) -> bool:
+        """Whether one of them is in a text; without `whole_too`, more than being all of it."""
+        written = spelt(text)
+        folded = [word.casefold() for word in written]
+        for start, stop, joined in phrases(folded):
+            whole = start == 0 and stop >= min(len(folded), LONGEST) - 1 and len(folded) <= LONGEST
+            if joined in self._known and (whole_too or not whole):
+                return True
+        if len(written) == 1 and not whole_too:
+            return False
+        return any(self._is_name(word) for word in written)
+
+    def left_in(self, before: str, after: str) -> bool:
+        """Whether one of them is in a text that was masked in part, where it was before. A made-up name may be the
+        same as an original: it counts where the word before or behind it was there, too."""
+        old, new = words(before), words(after)
+        neighbours = set(zip(old, [*old[1:], ""], strict=True)) | {("", old[0] if old else "")}
+        written = spelt(after)
+        for start, stop, joined in phrases(new):
+            if joined in self._known and self._stayed(new, start, stop, neighbours):
+                return True
+        return any(
+            self._is_name(word) and self._stayed(new, number, number, neighbours)
+            for number, word in enumerate(written)
+        )
+
+    def _is_name(self, word: str) -> bool:
+        return word in self._names or (word.isupper() and word.capitalize() in self._names)
+
+    @staticmethod
+    def _stayed(new: Sequence[str], start: int, stop: int, neighbours: set[tuple[str, str]]) -> bool:
+        ahead = new[start - 1] if start else ""
+        behind = new[stop + 1] if stop + 1 < len(new) else ""
+        return (ahead, new[start]) in neighbours or (new[stop], behind) in neighbours

@@ -1,0 +1,84 @@
+"""A document before and after masking, taken apart: what was masked and has become what, and what nobody touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from phimask_plugins.validators.findings import Path
+from phimask_plugins.validators.matcher import DOCUMENT, ELEMENTS, ENCODED, VALUE, State
+from phimask_plugins.validators.walk import ARRAY, OBJECT, MalformedError, elements
+
+
+class Masked(NamedTuple):
+    """A value under a rule: the state of its place, its type and bytes, the same once it is masked (None where nobody
+    can tell which it is), its key, and a number that fields of one sub-document share."""
+
+    state: State
+    kind: int
+    old: bytes
+    new_kind: int | None
+    new: bytes
+    key: bytes
+    group: int
+
+
+class Parts:
+    """`masked` values, and stretches of BSON that no rule masks. `exact`: the stretches are elements one by one."""
+
+    __slots__ = ("masked", "untouched")
+
+    def __init__(self) -> None:
+        self.masked: list[Masked] = []
+        self.untouched: list[bytes] = []
+
+
+class Scalar(NamedTuple):
+    """A value that holds no other, where it stands."""
+
+    state: State
+    treatment: int
+    kind: int
+    value: bytes
+    path: Path
+    group: int
+
+
+def scalars(raw: bytes, top: State) -> Iterator[Scalar]:
+    """Every scalar of a document, in order, with what rules say of its place; a container that a rule takes whole is
+    taken apart too. Ends early where the bytes are no BSON, and where they are nested deeper than anything sane."""
+    try:
+        yield from _inside(raw, 0, len(raw), top, (), None)
+    except (MalformedError, RecursionError):
+        return
+
+
+def _inside(
+    raw: bytes, start: int, stop: int, state: State, path: Path, whole: int | None, *, array: bool = False
+) -> Iterator[Scalar]:
+    for element in elements(raw, start, stop):
+        child = state if array or whole is not None else state.child(element.key)
+        inner = path if array else (*path, element.key)
+        treatment = child.treatment(element.kind) if whole is None else whole
+        if element.kind in (OBJECT, ARRAY):
+            below = VALUE if treatment == VALUE else None
+            if treatment not in (VALUE, DOCUMENT, ELEMENTS):
+                below = treatment
+            yield from _inside(
+                raw, element.value, element.end, child, inner, below, array=element.kind == ARRAY
+            )
+        else:
+            yield Scalar(child, treatment, element.kind, raw[element.value : element.end], inner, start)
+
+
+def taken_apart(before: bytes, after: bytes, top: State) -> Parts:
+    """The slow way, for documents that the quick check did not take in one go."""
+    parts = Parts()
+    for one in scalars(before, top):
+        if one.treatment in (VALUE, ENCODED):
+            key = one.path[-1] if one.path else b""
+            parts.masked.append(Masked(one.state, one.kind, one.value, None, b"", key, one.group))
+    for one in scalars(after, top):
+        if one.treatment not in (VALUE, ENCODED):
+            parts.untouched.append(one.value)
+    return parts

@@ -1,0 +1,148 @@
+"""Validator `residual`: what the detectors take for PHI in texts of the masked collection."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+from phimask import Detector, DocumentPair, Finding, RuleFacts, Validator
+from phimask_plugins.detectors.together import detect_each
+from phimask_plugins.validators.compare import comparer_for
+from phimask_plugins.validators.matcher import ENCODED, VALUE
+from phimask_plugins.validators.parts import Parts, scalars
+from phimask_plugins.validators.walk import STRING
+from phimask_plugins.validators.words import words
+
+STILL: Final = "a masked text still holds what a detector takes for {}"
+UNMAPPED: Final = "a text that no rule names holds what a detector takes for {}"
+
+_RUN: Final = re.compile(rb"[^\x00-\x08\x0e-\x1f]{15,}")
+_LEAST_SPACES: Final = 2
+_IN_PART: Final = 4
+_WHOLE: Final = 11
+"""Spaces in a text of which its masker changes a part, or all: fewer are an address, or what a hospital is called."""
+_MOST_CLEAN: Final = 50_000
+
+
+class Residual(Validator):
+    """Detectors over texts: those that rules mask, and those that no rule names.
+
+    A made-up name looks like a name. So in a masked text only what stood in the original text as well counts, and the
+    values of fields that hold one name or number are left to `no_original`. In a text that no rule names everything
+    counts that detectors are sure enough of; what a rule keeps is kept on purpose. A text has three words or more, a
+    masked one five, or twelve where its masker always makes another of it. Without originals, masked texts are not
+    judged.
+    """
+
+    name = "residual"
+    phases = frozenset({"after"})
+    needs_detectors = True
+    needs_originals = False
+    options_schema: ClassVar[Mapping[str, Any]] = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "min_confidence": {
+                "type": "number",
+                "minimum": 0,
+                "maximum": 1,
+                "default": 0.5,
+                "description": "How sure a detector must be.",
+            },
+            "leave_out": {
+                "type": "array",
+                "items": {"type": "string"},
+                "default": [],
+                "description": "Labels that do not count, such as DATE.",
+            },
+        },
+    }
+
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        rules: Sequence[RuleFacts] = (),
+        detectors: Sequence[Detector] = (),
+    ) -> None:
+        """`min_confidence`, `leave_out`: see the schema."""
+        super().__init__(options, rules)
+        self._detectors = tuple(detectors)
+        self._least: float = options.get("min_confidence", 0.5)
+        self._left_out = frozenset(options.get("leave_out", ()))
+        self._comparer = comparer_for(self.rules)
+        self._clean: set[bytes] = set()
+        self._blind = False
+
+    def document(self, pair: DocumentPair) -> Iterator[Finding]:
+        """What is found, by path and label."""
+        if pair.after is None:
+            return
+        found: Counter[tuple[str, str | None]] = Counter()
+        if pair.before is None:
+            self._blind = True
+            self._unmapped(pair, pair.after, found)
+        else:
+            parts = self._comparer.parts(pair)
+            self._masked(parts, found)
+            if self._is_fresh(parts):
+                self._unmapped(pair, pair.after, found)
+        for (what, path), count in found.items():
+            yield Finding(what, path, count)
+
+    def _masked(self, parts: Parts, found: Counter[tuple[str, str | None]]) -> None:
+        """Texts that were masked: what detectors find in them and in the originals alike."""
+        for one in parts.masked:
+            if (
+                one.new_kind != STRING
+                or one.kind != STRING
+                or one.state.rule is None
+                or one.new.count(b" ") < (_IN_PART if one.state.rule.changes == "maybe" else _WHOLE)
+            ):
+                continue
+            old, new = _text(one.old), _text(one.new)
+            before = "".join(words(old))
+            for label, stretch in self._detected(new):
+                joined = "".join(words(stretch))
+                if joined and joined in before:
+                    found[STILL.format(label), one.state.rule.path] += 1
+
+    def _is_fresh(self, parts: Parts) -> bool:
+        """Whether what no rule masks holds a text that was not looked at already."""
+        for run in _RUN.findall(b"\0".join(parts.untouched)):
+            if run.count(b" ") >= _LEAST_SPACES and run not in self._clean:
+                return True
+        return False
+
+    def _unmapped(self, pair: DocumentPair, after: bytes, found: Counter[tuple[str, str | None]]) -> None:
+        for one in scalars(after, self._comparer.top(pair)):
+            if one.kind != STRING or one.value.count(b" ") < _LEAST_SPACES:
+                continue
+            if one.treatment in (VALUE, ENCODED):
+                continue
+            text = one.value[4:-1]
+            if text in self._clean:
+                continue
+            labels = [] if one.state.winner >= 0 else [label for label, _ in self._detected(_text(one.value))]
+            for label in labels:
+                found[UNMAPPED.format(label), self._comparer.shown(one.path)] += 1
+            if not labels:
+                if len(self._clean) >= _MOST_CLEAN:
+                    self._clean.clear()
+                self._clean.update((text, *_RUN.findall(text)))
+
+    def _detected(self, text: str) -> Iterator[tuple[str, str]]:
+        for detections in detect_each(self._detectors, [text]):
+            for one in detections:
+                if one.confidence >= self._least and one.label not in self._left_out:
+                    yield one.label, text[one.start : one.end]
+
+    def unjudged(self) -> Iterable[Finding]:
+        """That masked texts are not, where there are no originals."""
+        if self._blind:
+            yield Finding("texts that rules mask: there are no originals to compare with")
+
+
+def _text(value: bytes) -> str:
+    return value[4:-1].decode("utf-8", "replace")
