@@ -46,6 +46,10 @@ class Clock:
         return self.seconds
 
 
+ALL_OF_IT = {"unjudged": [], "sample": None}
+"""Of a result that is of all documents, all of them judged."""
+
+
 def begun(clock: Callable[[], float] = lambda: 0.0, cpu: Callable[[], float] = lambda: 0.0) -> ReportBuilder:
     builder = ReportBuilder(clock, cpu, lambda: datetime(2026, 7, 29, 10, 15, tzinfo=timezone.utc))
     builder.begin(
@@ -177,12 +181,20 @@ def test_a_run_is_added_up() -> None:
                 "throttled": {"memory": 0.75, "retry": 1.0},
                 "scaling": [],
                 "verification": [
-                    {"validator": "count", "phase": "after", "checked": 0, "findings": [], "ok": True},
+                    {
+                        "validator": "count",
+                        "phase": "after",
+                        "checked": 0,
+                        "findings": [],
+                        **ALL_OF_IT,
+                        "ok": True,
+                    },
                     {
                         "validator": "no_original",
                         "phase": "during",
                         "checked": 7,
                         "findings": [{"what": "still original", "path": "Patient.SSN", "count": 3}],
+                        **ALL_OF_IT,
                         "ok": False,
                     },
                 ],

@@ -35,7 +35,7 @@ _MOST_SUSPECTS: Final = 100_000
 _MOST_SEEN: Final = 100_000
 _MOST_NAMES: Final = 4
 """Fields of one sub-document whose pairs count as names, such as first and last name."""
-_COMMON: Final = 5
+_COMMON: Final = 50
 _HEAD: Final = struct.Struct("<IHI")
 
 
@@ -47,7 +47,7 @@ class Leak(Validator):
     `no_original`), since a made-up name may be another person's real one. What a rule keeps may stay where it is the
     whole value. Numbers stored as numbers are looked for as texts. Originals inside fields with `decode` are not known.
 
-    A value that more than one document in a thousand holds, and six at least, is in common use, and is no finding
+    A value that more than 50 documents and more than one in a thousand hold is in common use, and is no finding
     across documents.
     """
 

@@ -24,7 +24,7 @@ class Masked(NamedTuple):
 
 
 class Parts:
-    """`masked` values, and stretches of BSON that no rule masks. `exact`: the stretches are elements one by one."""
+    """`masked` values, and stretches of BSON that no rule masks."""
 
     __slots__ = ("masked", "untouched")
 
@@ -72,13 +72,26 @@ def _inside(
 
 
 def taken_apart(before: bytes, after: bytes, top: State) -> Parts:
-    """The slow way, for documents that the quick check did not take in one go."""
+    """The slow way, for documents that the quick check did not take in one go. What has become of a value is told where
+    as many values stand at its path as before."""
     parts = Parts()
-    for one in scalars(before, top):
-        if one.treatment in (VALUE, ENCODED):
-            key = one.path[-1] if one.path else b""
-            parts.masked.append(Masked(one.state, one.kind, one.value, None, b"", key, one.group))
-    for one in scalars(after, top):
-        if one.treatment not in (VALUE, ENCODED):
-            parts.untouched.append(one.value)
+    old, new = _by_path(before, top), _by_path(after, top)
+    for path, values in old.items():
+        counterparts = new.get(path, [])
+        paired = len(counterparts) == len(values)
+        for number, one in enumerate(values):
+            if one.treatment in (VALUE, ENCODED):
+                other = counterparts[number] if paired else None
+                kind, value = (None, b"") if other is None else (other.kind, other.value)
+                key = path[-1] if path else b""
+                parts.masked.append(Masked(one.state, one.kind, one.value, kind, value, key, one.group))
+    for values in new.values():
+        parts.untouched += [one.value for one in values if one.treatment not in (VALUE, ENCODED)]
     return parts
+
+
+def _by_path(raw: bytes, top: State) -> dict[Path, list[Scalar]]:
+    found: dict[Path, list[Scalar]] = {}
+    for one in scalars(raw, top):
+        found.setdefault(one.path, []).append(one)
+    return found
