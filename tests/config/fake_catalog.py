@@ -67,7 +67,12 @@ SCHEMAS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             memory=size("1GB"),
         ),
     },
-    "validator": dict.fromkeys(("count", "no_original", "structure", "untouched"), NONE),
+    "validator": {
+        **dict.fromkeys(("count", "no_original", "structure", "untouched", "indexes"), NONE),
+        "residual": options(min_confidence={"type": "number", "default": 0.5}),
+        "leak": options(filter=size("32MB")),
+        "referential": options(most=whole(500_000)),
+    },
     "observer": {
         "log": NONE,
         "progress": NONE,

@@ -26,6 +26,7 @@ from phimask.config.yaml_lines import read_yaml
 from phimask.errors import ConfigError
 
 VALIDATORS = ("count", "structure", "no_original", "untouched")
+AFTERWARDS = ("residual", "leak", "referential", "indexes")
 
 
 def profile(name: str, directory: Path = Path(), **given: Any) -> Profile:
@@ -50,7 +51,8 @@ def test_the_shipped_schemas_are_schemas(kind: str) -> None:
 def test_every_shipped_profile_loads_and_checks_everything(name: str) -> None:
     found = profile(name)
     assert found.name == name
-    assert {choice.name for choice in found.validators} == set(VALIDATORS)
+    expected = (*VALIDATORS, *AFTERWARDS) if name == "production" else VALIDATORS
+    assert {choice.name for choice in found.validators} == set(expected)
     assert found.executor.name == ("inline" if name == "emergency" else "local")
     assert found.check_sample > 0
     assert found.description
@@ -106,7 +108,7 @@ def test_safe_mode_makes_any_profile_careful(name: str) -> None:
     )
     assert (found.breaker.failures, found.breaker.trips) == (1, 1)
     assert found.check_sample == 1_000_000
-    assert tuple(choice.name for choice in found.validators) == VALIDATORS
+    assert tuple(choice.name for choice in found.validators) == (*VALIDATORS, *AFTERWARDS)
     assert found.strict
     assert found.breaker.slow_batch == profile(name).breaker.slow_batch
 

@@ -177,4 +177,5 @@ def _entry(one: Checked) -> dict[str, Any]:
         {(each.what, each.path): each.count for each in one.unjudged},
         one.affected,
         one.of,
+        one.judged,
     )

@@ -15,7 +15,7 @@ class Checked:
     """A validator's result in one phase: how many documents it saw, and what it found, added up.
 
     `affected` of them had a finding of their own. `unjudged`: what could not be judged, and why. `of`: the documents
-    are a random sample of so many; None: they are all there were to check.
+    are a random sample of so many; None: they are all there were to check. `judged`: it could judge anything at all.
     """
 
     validator: str
@@ -25,11 +25,12 @@ class Checked:
     unjudged: tuple[Finding, ...] = ()
     affected: int = 0
     of: int | None = None
+    judged: bool = True
 
     @property
     def ok(self) -> bool:
-        """Something was judged, and nothing found."""
-        return not self.findings and not (self.unjudged and not self.checked)
+        """It could judge, and found nothing."""
+        return self.judged and not self.findings
 
 
 class Checks:
@@ -160,6 +161,7 @@ class Checks:
                 tuple(Finding(what, path, count) for (what, path), count in self._found[one.name].items()),
                 self._unjudged(one),
                 self._affected[one.name],
+                judged=bool(self._seen[one.name]) or _judges_without(one),
             )
             for one in self._validators
             if self._seen[one.name] or self._found[one.name] or _judges_without(one)
@@ -198,6 +200,7 @@ def _sum(found: Sequence[Checked]) -> Checked:
         tuple(Finding(what, path, count) for (what, path), count in unjudged.items()),
         sum(one.affected for one in found),
         first.of,
+        any(one.judged for one in found),
     )
 
 

@@ -448,6 +448,7 @@ class Run:
                 one.unjudged,
                 one.affected,
                 one.of,
+                judged=one.judged,
             )
             for finding in one.findings:
                 self._tell(

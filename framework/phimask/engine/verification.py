@@ -172,7 +172,9 @@ class Verifier:
         results += [one for one in lead.results() if one.validator not in there | {"count"}]
         there = {one.validator for one in results}
         results += [
-            Checked(one.name, "after", 0, (), (Finding("there are no originals to compare with"),))
+            Checked(
+                one.name, "after", 0, (), (Finding("there are no originals to compare with"),), judged=False
+            )
             for one in lead.validators
             if one.name not in there and one.name != "count"
         ]

@@ -83,6 +83,7 @@ class _Verification:
     unjudged: Counter[tuple[str, str | None]] = field(default_factory=Counter)
     affected: int = 0
     of: int | None = None
+    judged: bool = True
 
     def add(self, checked: int, findings: Sequence[Finding]) -> None:
         self.checked += checked
@@ -94,7 +95,7 @@ class _Verification:
 
     def entry(self, validator: str, phase: str) -> dict[str, Any]:
         return verification_entry(
-            validator, phase, self.checked, self.findings, self.unjudged, self.affected, self.of
+            validator, phase, self.checked, self.findings, self.unjudged, self.affected, self.of, self.judged
         )
 
 
@@ -106,9 +107,10 @@ def verification_entry(
     unjudged: Mapping[tuple[str, str | None], int],
     affected: int,
     of: int | None,
+    judged: bool,
 ) -> dict[str, Any]:
     """One validator's result as the report has it; see its schema. `affected` documents had a finding; `of` so many
-    they are a random sample, None: they are all."""
+    they are a random sample, None: they are all; `judged`: it could judge anything at all."""
     sample = None
     if of is not None:
         sample = {
@@ -128,7 +130,7 @@ def verification_entry(
             {"what": what, "path": path, "count": count} for (what, path), count in unjudged.items()
         ],
         "sample": sample,
-        "ok": not findings and not (unjudged and not checked),
+        "ok": judged and not findings,
     }
 
 
@@ -336,11 +338,13 @@ class ReportBuilder:
         unjudged: Sequence[Finding] = (),
         affected: int = 0,
         of: int | None = None,
+        *,
+        judged: bool = True,
     ) -> None:
         """A validator's result over `checked` documents; of the same validator and phase, results add up. `unjudged`,
-        `affected`, `of`: see verification_entry."""
+        `affected`, `of`, `judged`: see verification_entry."""
         results = self._collections[namespace].verification
-        one = results.setdefault((validator, phase), _Verification(of=of))
+        one = results.setdefault((validator, phase), _Verification(of=of, judged=judged))
         one.add(checked, findings)
         one.affected += affected
         for finding in unjudged:

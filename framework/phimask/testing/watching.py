@@ -9,6 +9,7 @@ from typing import Any, Final
 import bson
 
 from phimask.plugins import events
+from phimask.plugins.class_check import constructor_arguments
 from phimask.plugins.interfaces import Detector, Observer, Validator
 from phimask.plugins.values import (
     CollectionFacts,
@@ -21,8 +22,15 @@ from phimask.plugins.values import (
 )
 from phimask.testing.making import check_class, make, require
 
-_HOOKS: Final = {"before": {"before"}, "document": {"during", "after"}, "totals": {"during", "after"}}
+_HOOKS: Final = {
+    "before": {"before"},
+    "document": {"during", "after"},
+    "totals": {"during", "after"},
+    "collection": {"after"},
+}
 """The methods of a validator, and the phases that one of them must be among for it to be called."""
+
+_MOST_ROUNDS: Final = 100
 
 _NAME: Final = "Zxqulon Vyrkenbjush"
 _NUMBER: Final = 74193026
@@ -51,7 +59,8 @@ def check_validator(cls: type[Validator], options: Mapping[str, Any] | None = No
     """Check that a validator answers with findings, whatever it is shown, and that no finding tells a value.
 
     It is shown documents well masked and badly: left as they were, lost, added, with fields gone, moved and of
-    another type, and bytes that are no BSON. What it ought to find is for its own tests to say.
+    another type, and bytes that are no BSON; then taken through its rounds to its last word. What it ought to find is
+    for its own tests to say.
     """
     check_class("validator", cls)
     defined = [hook for hook in _HOOKS if getattr(cls, hook) is not getattr(Validator, hook)]
@@ -69,7 +78,9 @@ def check_validator(cls: type[Validator], options: Mapping[str, Any] | None = No
             f"it has nothing to do in phase {phase!r}; leave it out",
         )
     for rules in ((), _RULES, _RULES[::-1]):
-        validator = make(cls, options, rules=rules)
+        asked: dict[str, Any] = {"key": bytes(range(32)), "detectors": ()}
+        given = {name: asked[name] for name in constructor_arguments(cls)}
+        validator = make(cls, options, rules=rules, **given)
         for facts in _FACTS:
             _check_findings(cls, "before()", partial(validator.before, facts))
         for before, after in _pairs():
@@ -77,6 +88,20 @@ def check_validator(cls: type[Validator], options: Mapping[str, Any] | None = No
             _check_findings(cls, "document()", partial(validator.document, pair))
         for totals in _TOTALS:
             _check_findings(cls, "totals()", partial(validator.totals, totals))
+        for facts in _FACTS:
+            for was in (None, facts):
+                _check_findings(cls, "collection()", partial(validator.collection, was, facts))
+        rounds = 1
+        while validator.next_round(validator.join([validator.gathered()])):
+            rounds += 1
+            require(
+                rounds < _MOST_ROUNDS, cls, "next_round() asks for one round after the other; answer False"
+            )
+            for before, after in _pairs():
+                pair = DocumentPair(before, after)
+                _check_findings(cls, "document()", partial(validator.document, pair))
+        _check_findings(cls, "conclude()", partial(validator.conclude, ()))
+        _check_findings(cls, "unjudged()", validator.unjudged)
 
 
 def _any_of(phases: Iterable[str]) -> str:

@@ -100,13 +100,19 @@ def _verification(results: Sequence[Mapping[str, Any]]) -> Markup:
                 result["validator"],
                 _PHASES.get(result["phase"], result["phase"]),
                 f"{result['checked']:,}" if result["checked"] else "counts compared",
-                mark("good", "ok") if result["ok"] else mark("bad", "found"),
+                _verdict(result),
                 _findings(result["findings"]),
             )
             for result in results
         ),
         (2,),
     )
+
+
+def _verdict(result: Mapping[str, Any]) -> Markup:
+    if result["findings"]:
+        return mark("bad", "found")
+    return mark("good", "ok") if result["ok"] else mark("warn", "cannot judge")
 
 
 def _findings(found: Sequence[Mapping[str, Any]]) -> Markup:
