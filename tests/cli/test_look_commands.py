@@ -49,6 +49,39 @@ def test_profiles_show_works_in_what_is_extended(project: Path, phimask: Callabl
     assert "check_sample" in told.err
 
 
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_what_is_secret_is_shown_by_neither(
+    flags: tuple[str, ...], project: Path, phimask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPS", "json://phimask:hunter2@127.0.0.1/hunter2")
+    monkeypatch.setenv("PHIMASK_VAULT", "mongodb://phimask:hunter2@127.0.0.1/")
+    for kind in ("profiles", "collections"):
+        (project / kind).mkdir()
+    (project / "profiles" / "told.yaml").write_text(
+        "version: 1\nextends: production\ndescription: d\n"
+        'observers: [{name: notify, options: {to: {ops: {url: "${OPS}", alerts: [slow]}}}}]\n',
+        encoding="utf-8",
+    )
+    (project / "collections" / "people.yaml").write_text(
+        "version: 1\ncollection: people\nsubject: A\n"
+        'rules: [{path: A.B, masker: {name: tokenize, options: {uri: "${PHIMASK_VAULT}", database: tokens}}}]\n',
+        encoding="utf-8",
+    )
+    shown = [
+        phimask("profiles", "show", "told", *flags),
+        phimask("collections", "show", "people", *flags),
+    ]
+    for answer in shown:
+        assert answer.code == 0, answer.err
+        assert "hunter2" not in answer.out + answer.err
+        assert "***" in answer.out + answer.err
+    if flags:
+        (notify,) = shown[0].json["observers"]
+        assert notify["options"]["to"] == {"ops": {"url": "***", "file": None, "alerts": ["slow"]}}
+        assert shown[0].json["undo"] == {"vault": "***"}
+        assert shown[1].json["subject"] == ["A"]
+
+
 @pytest.mark.parametrize("name", sorted(shipped("profile")))
 def test_shipped_profiles_are_valid_and_fit_their_schema(
     name: str, project: Path, phimask: Callable[..., Any]

@@ -14,9 +14,10 @@ from rich.table import Table
 from phimask.cli.options import as_json_option
 from phimask.cli.show import PersonConsole, answer, say
 from phimask.config.collection import load_collection
+from phimask.config.components import public_options
 from phimask.config.data import FileKind, available, shipped_schema, shown
 from phimask.config.export import combined_schema
-from phimask.config.model import CollectionFile, Profile
+from phimask.config.model import CollectionFile, ComponentChoice, Profile, Secret
 from phimask.config.profile import load_profile
 from phimask.config.project import PROJECT_FILE, URI_VARIABLE, load_project
 from phimask.config.units import parse_duration, parse_size
@@ -72,7 +73,7 @@ def profiles_list(as_json: bool) -> None:
 def profiles_show(name: str, as_json: bool) -> None:
     """Show a profile's values with defaults and `extends` worked in; its file explains them."""
     directory, registry = _project_registry()
-    _show(_profile(name, directory, registry), as_json=as_json)
+    _show(_profile(name, directory, registry), registry, as_json=as_json)
 
 
 @profiles_group.command("validate")
@@ -114,7 +115,7 @@ def collections_show(name: str, as_json: bool) -> None:
     directory, registry = _project_registry()
     file = _collection(name, directory, registry)
     if as_json:
-        _show(file, as_json=True)
+        _show(file, registry, as_json=True)
         return
     subject = ".".join(file.subject) if file.subject else "none"
     what = f"collection {file.collection}" if file.collection else "rule pack"
@@ -126,7 +127,7 @@ def collections_show(name: str, as_json: bool) -> None:
             properties = registry.options_schema("masker", rule.masker.name).get("properties", {})
             options += [
                 f"{key}={value}"
-                for key, value in rule.masker.options.items()
+                for key, value in public_options("masker", rule.masker, registry).items()
                 if value != _default(properties.get(key, {}))
             ]
         table.add_row(
@@ -183,8 +184,8 @@ def _valid(loaded: Profile | CollectionFile, *, as_json: bool) -> None:
         say(f"{loaded.origin.file} is valid")
 
 
-def _show(loaded: Profile | CollectionFile, *, as_json: bool) -> None:
-    shape = _plain(dataclasses.asdict(loaded))
+def _show(loaded: Profile | CollectionFile, registry: Registry, *, as_json: bool) -> None:
+    shape = _plain(loaded, registry)
     if as_json:
         answer(shape)
         return
@@ -192,13 +193,22 @@ def _show(loaded: Profile | CollectionFile, *, as_json: bool) -> None:
         say(f"{key:<16} {value}")
 
 
-def _plain(value: Any) -> Any:
-    """Without origins, and with wildcards as they are written."""
+def _plain(value: Any, registry: Registry, kind: str = "") -> Any:
+    """Without origins and secrets, and with wildcards as they are written. `kind`: of component, if it is one."""
+    if isinstance(value, ComponentChoice):
+        return {"name": value.name, "options": public_options(kind, value, registry)}
+    if dataclasses.is_dataclass(value):
+        return {
+            field.name: _plain(getattr(value, field.name), registry, field.name.removesuffix("s"))
+            for field in dataclasses.fields(value)
+            if field.name not in ("origin", "segments")
+        }
     if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items() if key not in ("origin", "segments")}
+        return {key: _plain(one, registry) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+        return [_plain(one, registry, kind) for one in value]
+    plain = isinstance(value, str | int | float | bool | None) and not isinstance(value, Secret)
+    return value if plain else str(value)
 
 
 @click.command("schema")
