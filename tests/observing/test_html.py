@@ -25,7 +25,7 @@ RULES = [
     ReportedRule("Clinic.City", "keep", ("B",), 5),
     ReportedRule("Fax", "fake", ("E",), 0),
     ReportedRule("Note", "redact", ("text",), 5),
-    ReportedRule("Ward", "redact", (), 5),
+    ReportedRule("Ward", "unmapped", (), 5, leaves=True),
     ReportedRule("Idle", "redact", (), 0),
 ]
 
@@ -249,7 +249,7 @@ def test_each_identifier_stands_where_its_rules_leave_it() -> None:
     }  # fmt: skip
     assert (found["A"].masked, found["G"].masked, found["G"].redacted, found["B"].kept) == (10, 11, 1, 7)
     assert found["G"].findings == 3
-    assert [rule.path for rule in unnamed(report)] == ["Ward"]
+    assert [(rule.path, rule.masked, rule.kept) for rule in unnamed(report)] == [("Ward", 0, 14)]
     said = Page(page(report)).said
     assert "not present: no value met" in said
     assert "No rule of this run names (D), (F), (H)" in said

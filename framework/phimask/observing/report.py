@@ -45,13 +45,14 @@ ReportedPath = Literal["set", "replace", "server", "copy"]
 
 
 class ReportedRule(NamedTuple):
-    """A rule as it is reported: its path, its masker's name, the identifiers of Safe Harbor that it names, and the
-    values that it won in the sample (None: none was taken)."""
+    """A rule as it is reported: its path, its masker's name, the identifiers of Safe Harbor that it names, the values
+    that it won in the sample (None: none was taken), and whether it leaves all values as they are and only counts."""
 
     path: str
     masker: str
     hipaa: tuple[str, ...] = ()
     sampled: int | None = None
+    leaves: bool = False
 
 
 @dataclass(slots=True)
@@ -60,6 +61,7 @@ class _Rule:
     masker: str
     hipaa: tuple[str, ...] = ()
     sampled: int | None = None
+    leaves: bool = False
     masked: int = 0
     redacted_on_error: int = 0
     kept: int = 0
@@ -71,7 +73,7 @@ class _Rule:
             "hipaa": list(self.hipaa),
             "sampled": self.sampled,
             "values": self.masked + self.redacted_on_error + self.kept if counted else None,
-            "masked": self.masked if counted else None,
+            "masked": (0 if self.leaves else self.masked) if counted else None,
             "redacted_on_error": self.redacted_on_error if counted else None,
         }
 

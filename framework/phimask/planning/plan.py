@@ -13,6 +13,7 @@ from phimask.config.model import CollectionFile, Profile
 from phimask.errors import PreflightError
 from phimask.masking.columns import BoundRule
 from phimask.masking.keys import MaskingKey
+from phimask.masking.unmapped import Unmapped
 from phimask.observing.report import ReportedRule
 from phimask.planning.binding import bind, core, facts
 from phimask.planning.classifier import Classifier, Seen, learn, seen
@@ -120,7 +121,7 @@ def reported_rules(plan: CollectionPlan) -> list[ReportedRule]:
         named.insert(0, ())  # what `unmapped` stands for comes first
     sampled: Sequence[int | None] = plan.scan.matched if plan.scan.documents else [None] * len(plan.rules)
     return [
-        ReportedRule(rule.path, rule.masker.name, hipaa, count)
+        ReportedRule(rule.path, rule.masker.name, hipaa, count, isinstance(rule.masker, Unmapped))
         for rule, hipaa, count in zip(plan.rules, named, sampled, strict=True)
     ]
 
