@@ -72,6 +72,7 @@ def test_the_page_of_a_run_holds_no_value_and_no_id(people: Any, phimask: Callab
     assert [rule["hipaa"] for rule in one["rules"]] == [["A"], ["C"], ["text"]]
     assert [rule["sampled"] for rule in one["rules"]] == [300, 300, 300]
     assert one["seconds"] > 0
+    assert one["predicted"]["seconds"]["likely"] > 0
     assert answer.json["software"]["mongodb"].count(".") == 2
     wrong = phimask("report", f"{run[:-1]}{'0' if run[-1] != '0' else '1'}", "--html", "none.html")
     assert wrong.code == 2

@@ -94,6 +94,16 @@ def test_the_page_is_whole_loads_nothing_and_is_readable_by_all() -> None:
     builder = made()
     builder.verified("ehr.people", "count", "after", 0, [])
     builder.verified("ehr.people", "residual", "after", 100, [Finding("looks like PHI", "Patient.SSN", 3)])
+    nothing = {"low": None, "likely": None, "high": None, "rests_on": "nothing"}
+    seconds, workers = ({"low": low, "likely": 4, "high": 9, "rests_on": "a sample"} for low in (1, 3))
+    builder.predicted(
+        "ehr.people",
+        {
+            **dict.fromkeys(("memory_bytes", "documents_written", "bytes_written", "oplog_bytes"), nothing),
+            "seconds": seconds,
+            "workers": workers,
+        },
+    )
     builder.notify(Paused("lag", 1.5))
     builder.notify(Scaled(2, 1, "faster"))
     builder.notify(Warned("rule X matches nothing"))
@@ -128,6 +138,8 @@ def test_the_page_is_whole_loads_nothing_and_is_readable_by_all() -> None:
         "Batch time, prediction against fact",
         "lag",
         "python 3.12",
+        "1.0 s to 9.0 s, likely 4.0 s2.0 s✓ within",
+        "3 to 9, likely 42! outside",
         "2026-07-29 10:15:01 UTC",
         "alert(1)",
     ):

@@ -177,6 +177,7 @@ def test_a_run_is_added_up() -> None:
                 },
                 "complexity": {"simple": 6, "medium": 3, "complex": 1},
                 "complexity_check": COMPLEXITY_CHECK,
+                "predicted": None,
                 "memory": {"peak_rss_bytes": 120, "ceiling_bytes": 200, "predicted_p50_error_percent": None},
                 "throttled": {"memory": 0.75, "retry": 1.0},
                 "scaling": [],

@@ -45,6 +45,7 @@ from phimask.observing.software import software
 from phimask.observing.tally import Tally
 from phimask.planning.components import validators
 from phimask.planning.plan import CollectionPlan, reported_rules
+from phimask.planning.prediction import predict
 from phimask.planning.preflight import gone
 from phimask.plugins.events import (
     CollectionFinished,
@@ -249,6 +250,8 @@ class Run:
         classifier = plan.scan.classifier
         check = None if classifier is None else classifier.check.report()
         self._report.complexity(plan.namespace, plan.scan.classes, check)
+        if plan.scan.documents:
+            self._report.predicted(plan.namespace, predict(plan, self._profile).as_data())
         partitions = Partitions(self._ledger, record.id, plan.namespace)
         done = partitions.tally().read
         self._tell(CollectionStarted(plan.namespace, target, plan.documents, plan.bytes, done))

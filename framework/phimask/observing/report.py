@@ -150,6 +150,7 @@ class _Collection:
     batches: BatchSpread = field(default_factory=BatchSpread)
     sampled: Mapping[ComplexityClass, int] = field(default_factory=dict)
     complexity_check: Mapping[str, Any] | None = None
+    predicted: Mapping[str, Any] | None = None
     seconds_error: PredictionError = field(default_factory=PredictionError)
     memory_error: PredictionError = field(default_factory=PredictionError)
     complexity: Counter[str] = field(default_factory=Counter)
@@ -182,6 +183,7 @@ class _Collection:
             "batches": batches,
             "complexity": {name: classes.get(name, 0) for name in get_args(ComplexityClass)},
             "complexity_check": self.complexity_check,
+            "predicted": self.predicted,
             "memory": {
                 "peak_rss_bytes": self.peak_rss,
                 "ceiling_bytes": self.ceiling,
@@ -299,6 +301,10 @@ class ReportBuilder:
         how well classes are told (None: nobody tried)."""
         one = self._collections[namespace]
         one.sampled, one.complexity_check = dict(classes), check
+
+    def predicted(self, namespace: str, ranges: Mapping[str, Any]) -> None:
+        """What the plan expected of the collection, as `phimask plan --json` has it."""
+        self._collections[namespace].predicted = ranges
 
     def notify(self, event: Event) -> None:
         """Add what an event tells; the kinds that tell nothing new pass by.

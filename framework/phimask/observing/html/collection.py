@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from phimask.observing import plots
@@ -44,7 +44,7 @@ def collection(key: str, one: Mapping[str, Any], points: Sequence[tuple[int, Poi
         if drawn
         else element("p", "No batch was finished.", class_="soft"),
         _batches(one["batches"]),
-        _prediction(one),
+        _prediction(one, points),
         _throttling(one),
         _unmapped(one["unmapped"]),
         class_="own-page",
@@ -214,29 +214,61 @@ def _figure(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _prediction(one: Mapping[str, Any]) -> Markup | None:
-    rows: list[tuple[str, str, str]] = []
+def _prediction(one: Mapping[str, Any], points: Sequence[tuple[int, Point]]) -> Markup | None:
+    rows: list[tuple[str, str, str, str]] = []
     done, batches = one["documents"], one["batches"]
     finished = sum(done[name] for name, _ in _OUTCOMES)
     if done["total"]:
         off = 100 * (finished - done["total"]) / done["total"]
-        rows.append(("documents", f"{done['total']:,} reckoned", f"{finished:,} met ({off:+.1f} %)"))
+        rows.append(("documents", f"{done['total']:,}", f"{finished:,} ({off:+.1f} %)", ""))
+    rows += _ranges(one, points)
     for name, error in (
-        ("seconds a batch", batches["seconds"]["predicted_p50_error_percent"]),
+        ("seconds of a batch", batches["seconds"]["predicted_p50_error_percent"]),
         ("memory of a batch", one["memory"]["predicted_p50_error_percent"]),
     ):
         if error is not None:
-            rows.append((name, "by the batch sizer", f"off by {error:.1f} % (median)"))
+            rows.append((name, "each batch, by the batch sizer", f"off by {error:.1f} % (median)", ""))
     check = one["complexity_check"]
     if check is not None:
-        right = f"{check['accuracy_percent']:g} % of {check['sample']:,} sampled documents told right"
-        rows.append(("class of a document", f"{check['walked_percent']:g} % by a walk", right))
+        right = f"{check['accuracy_percent']:g} % told right"
+        told = f"{check['sample']:,} sampled documents, {check['walked_percent']:g} % by a walk"
+        rows.append(("class of a document", told, right, ""))
     if not rows:
         return None
     return joined(
-        table("Prediction against fact", ("what", "predicted", "fact"), rows),
+        table("Prediction against fact", ("what", "predicted", "fact", ""), rows),
         _matrix(check["matrix"]) if check is not None else None,
     )
+
+
+def _ranges(
+    one: Mapping[str, Any], points: Sequence[tuple[int, Point]]
+) -> Iterator[tuple[str, str, str, str]]:
+    predicted = one.get("predicted")
+    if predicted is None:
+        return
+    facts: list[tuple[str, str, float | None, Callable[[float], str]]] = [
+        ("seconds", "time", one.get("seconds"), lasting),
+        ("workers", "workers", max((point.workers for _, point in points), default=None), _whole),
+        (
+            "memory_bytes",
+            "memory of all workers",
+            max((point.rss_total for _, point in points), default=None),
+            sized,
+        ),
+        ("documents_written", "documents written", one["documents"]["masked"], _whole),
+    ]
+    for key, name, fact, words in facts:
+        low, likely, high = (predicted[key][place] for place in ("low", "likely", "high"))
+        if None in (low, likely, high) or not fact:
+            continue
+        ends = f"{words(low)} to {words(high)}, likely {words(likely)}" if low != high else words(likely)
+        within = mark("good", "within") if low <= fact <= high else mark("warn", "outside")
+        yield name, ends, words(fact), within
+
+
+def _whole(value: float) -> str:
+    return f"{value:,.0f}"
 
 
 def _matrix(matrix: Mapping[str, Mapping[str, int]]) -> Markup | None:
