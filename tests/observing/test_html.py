@@ -190,6 +190,21 @@ def test_the_verdict_says_what_the_run_came_to(status: Any, validator: str | Non
     assert ("because" in read.said) == (status != "completed")
 
 
+def test_a_sample_and_what_could_not_be_judged_are_said() -> None:
+    builder = made()
+    builder.verified(
+        "ehr.people", "residual", "after", 500, [], [Finding("it has no key", "Name", 1)], of=3_000
+    )
+    builder.verified(
+        "ehr.people", "leak", "after", 0, [], [Finding("nothing was remembered", None, 1)], judged=False
+    )
+    read = Page(page(builder.finish("completed")))
+    assert "500 of 3,000: with 95% confidence, at most " in read.said
+    assert "not judged: it has no key at Name" in read.said
+    assert "cannot judge" in read.said
+    assert "Masked, but not everything was verified" in read.said
+
+
 def test_a_run_that_was_rolled_back_is_not_called_masked() -> None:
     builder = made()
     builder.verified("ehr.people", "count", "after", 0, [])

@@ -71,7 +71,15 @@ def test_a_manifest_is_good_and_states_what_the_run_proves() -> None:
             "documents": {"total": 10, "masked": 9, "unchanged": 0, "quarantined": 1, "missing": 0},
             "values": {"values": 18, "masked": 17, "redacted_on_error": 1},
             "verification": [
-                {"validator": "residual", "phase": "after", "checked": 10, "findings": 2, "ok": False}
+                {
+                    "validator": "residual",
+                    "phase": "after",
+                    "checked": 10,
+                    "findings": 2,
+                    "unjudged": [],
+                    "sample": None,
+                    "ok": False,
+                }
             ],
         }
     ]

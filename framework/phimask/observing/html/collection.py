@@ -99,9 +99,9 @@ def _verification(results: Sequence[Mapping[str, Any]]) -> Markup:
             (
                 result["validator"],
                 _PHASES.get(result["phase"], result["phase"]),
-                f"{result['checked']:,}" if result["checked"] else "counts compared",
+                _checked(result),
                 _verdict(result),
-                _findings(result["findings"]),
+                _findings(result),
             )
             for result in results
         ),
@@ -115,18 +115,28 @@ def _verdict(result: Mapping[str, Any]) -> Markup:
     return mark("good", "ok") if result["ok"] else mark("warn", "cannot judge")
 
 
-def _findings(found: Sequence[Mapping[str, Any]]) -> Markup:
-    if not found:
+def _checked(result: Mapping[str, Any]) -> str:
+    told = f"{result['checked']:,}" if result["checked"] else "counts compared"
+    if sample := result.get("sample"):
+        told += (
+            f" of {sample['of']:,}: with {sample['confidence']:.0%} confidence, at most {sample['share_at_most']:.3%} "
+            "have a finding"
+        )
+    return told
+
+
+def _findings(result: Mapping[str, Any]) -> Markup:
+    told = [
+        *((f"{one['count']:,} x {one['what']}", one["path"], None) for one in result["findings"]),
+        *((f"not judged: {one['what']}", one["path"], "soft") for one in result.get("unjudged", ())),
+    ]
+    if not told:
         return element("span", "none", class_="soft")
     return element(
         "ul",
         *(
-            element(
-                "li",
-                f"{one['count']:,} x {one['what']}",
-                joined(" at ", path(one["path"])) if one["path"] else None,
-            )
-            for one in found
+            element("li", what, joined(" at ", path(where)) if where else None, class_=style)
+            for what, where, style in told
         ),
     )
 
