@@ -80,3 +80,13 @@ def test_what_a_span_says() -> None:
     assert (first[RATE], first[SIZE], first[TYPICAL], first[LONGEST]) == (100, 400, 3.5, 9)
     assert (first[RSS], first[CEILING], first[HELD]) == (7, 8, 0)
     assert (second[RATE], second[TYPICAL], second[RSS], second[HELD]) == (0, None, None, 1)
+
+
+def test_verification_is_no_masking_at_a_rate_of_nought() -> None:
+    curve = Curve()
+    curve.add(10, replace(POINT, documents=50, phase="verifying"))  # ended in this very time
+    curve.add(11, replace(POINT, phase="verifying"))
+    curve.add(12, replace(POINT, phase="verifying"))
+    curve.add(13, replace(POINT, done=100))
+    first, second = curve.rows()["rows"]
+    assert (first[RATE], second[RATE], second[SIZE]) == (50, None, None)

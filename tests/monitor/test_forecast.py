@@ -53,6 +53,7 @@ def test_a_standstill_and_a_check_do_not_count() -> None:
     rate = rated(*[500] * 20)
     rate.add(replace(POINT, holding=("replica lag",)))
     rate.add(replace(POINT, phase="verifying", documents=0))
+    rate.add(replace(POINT, done=100, documents=0))
     assert rate.per_second == pytest.approx((100, 1000))
 
 

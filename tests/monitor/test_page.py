@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import time
@@ -13,11 +14,13 @@ import pytest
 from bson import ObjectId
 from page_site import Answer, Site, served
 from pymongo import MongoClient
-from pymongo.errors import AutoReconnect
+from pymongo.errors import AutoReconnect, NetworkTimeout
 
 from phimask.ledger.opening import Ledger, open_ledger
 from phimask.ledger.runs import Runs
+from phimask.ledger.series import RunSeries
 from phimask.monitor import hub
+from phimask.monitor.following import Followed
 from phimask.monitor.looking import Looker
 from phimask.store.embedded import EmbeddedMongod, find_mongod
 from simulated_ledger import NAMESPACE, SimulatedRun
@@ -187,6 +190,29 @@ def test_a_server_that_hangs_for_some_seconds() -> None:
             assert known["run"]["id"] == run.run
             known = until(events, lambda now: now["ledger"]["lost"] is None)
             assert known["run"]["id"] == run.run
+
+
+def test_a_record_of_days_is_read_bit_by_bit(
+    run: SimulatedRun, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.past(40)
+    whole = Followed(ledger, run.run)
+    whole.catch_up()
+    real = RunSeries.points
+
+    def cut_off(series: RunSeries, since: Any = None) -> Any:
+        for number, one in enumerate(real(series, since)):
+            if number == 15:
+                raise NetworkTimeout
+            yield one
+
+    monkeypatch.setattr(RunSeries, "points", cut_off)
+    followed = Followed(ledger, run.run)
+    for _ in range(4):
+        with contextlib.suppress(NetworkTimeout):
+            followed.catch_up()
+    assert followed.curves() == whole.curves()
+    assert followed.speed() == whole.speed()
 
 
 def test_no_id_of_a_document_is_sent(site: Site, run: SimulatedRun, ledger: Ledger) -> None:

@@ -17,7 +17,8 @@ _FINEST: Final = 2
 class Span:
     """All points that were entered in the `step` seconds from `start` (Unix time) on.
 
-    `held`: for how much of `seconds` work stood still. `typical` and `longest`: seconds of its batches.
+    `held` and `checking`: for how much of `seconds` work stood still, or was verification and no masking. `typical` and
+    `longest`: seconds of its batches.
     """
 
     start: int
@@ -32,6 +33,7 @@ class Span:
     ceiling: int = 0
     workers: int = 0
     held: float = 0.0
+    checking: float = 0.0
 
     def add(self, other: Span) -> None:
         """Take in what came after it. The typical batch is the mean of medians, weighted by their batches."""
@@ -43,6 +45,7 @@ class Span:
         self.documents += other.documents
         self.bytes += other.bytes
         self.held += other.held
+        self.checking += other.checking
         self.longest = max(self.longest, other.longest)
         self.rss_max = max(self.rss_max, other.rss_max)
         self.rss_total = max(self.rss_total, other.rss_total)
@@ -53,11 +56,12 @@ class Span:
         """For the page: start, documents/s, bytes/s, typical and longest batch, memory of the largest worker and of
         all, what one may reach, workers, the share of the time that stood still. What was not measured is None."""
         seconds = self.seconds or 1.0
+        masking = self.seconds - self.checking
         batches = self.batches > 0
         return [
             self.start,
-            round(self.documents / seconds, 1),
-            round(self.bytes / seconds),
+            round(self.documents / masking, 1) if masking > 0 else None,
+            round(self.bytes / masking) if masking > 0 else None,
             round(self.typical, 3) if batches else None,
             round(self.longest, 3) if batches else None,
             self.rss_max or None,
@@ -66,6 +70,11 @@ class Span:
             self.workers,
             round(self.held / seconds, 2),
         ]
+
+
+def of_masking(point: Point) -> bool:
+    """Whether it tells of masking: when all documents are masked, verification takes its time."""
+    return point.documents > 0 or (point.phase == "masking" and point.done < point.total)
 
 
 def span(at: float, step: int, point: Point) -> Span:
@@ -83,6 +92,7 @@ def span(at: float, step: int, point: Point) -> Span:
         ceiling=point.ceiling or 0,
         workers=point.workers,
         held=point.seconds if point.holding else 0.0,
+        checking=0.0 if of_masking(point) else point.seconds,
     )
 
 

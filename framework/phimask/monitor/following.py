@@ -34,21 +34,26 @@ class Followed:
         self._totals: dict[str, int] = {}
         self._verifying: dict[str, tuple[int, int]] = {}
         self._notes: deque[Timed] = deque(maxlen=_MOST_NOTES)
-        self._upto: datetime | None = None
-        self._overlapping: set[Timed] = set()
+        self._upto: dict[str, datetime] = {}
+        self._overlapping: dict[str, set[Timed]] = {"points": set(), "notes": set()}
         self._epoch = 0
         self.settled: tuple[RunRecord, dict[str, Any]] | None = None
 
     def catch_up(self) -> None:
-        """Read what was entered since. Raises PyMongo's errors."""
-        since = None if self._upto is None else self._upto - _OVERLAP
-        read = [*self._series.points(since), *self._series.notes(since)]
-        for one in read:
-            if one not in self._overlapping:
-                self._take(one)
-        if read:
-            self._upto = max(one.at for one in read)
-            self._overlapping = {one for one in read if one.at > self._upto - _OVERLAP}
+        """Read what was entered since. Raises PyMongo's errors; the next call goes on where this one came to, so that a
+        record of days is read even where a look has no time for all of it."""
+        for name, read in (("points", self._series.points), ("notes", self._series.notes)):
+            upto, known = self._upto.get(name), self._overlapping[name]
+            try:
+                for one in read(None if upto is None else upto - _OVERLAP):
+                    if one not in known:
+                        known.add(one)
+                        self._take(one)
+                        self._upto[name] = one.at if upto is None else max(one.at, upto)
+            finally:
+                if name in self._upto:
+                    oldest = self._upto[name] - _OVERLAP
+                    self._overlapping[name] = {one for one in known if one.at > oldest}
 
     def _take(self, one: Timed) -> None:
         self.settled = None

@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
+from phimask.monitor.curve import of_masking
 from phimask.observing.series import Point
 
 RECENT_SECONDS: Final = 600
@@ -37,7 +38,7 @@ class RecentRate:
 
     def add(self, point: Point) -> None:
         """The next point; one at which work stood still, or that is no more of masking, does not count."""
-        if point.holding or point.phase == "verifying" or point.seconds <= 0:
+        if point.holding or not of_masking(point) or point.seconds <= 0:
             return
         self._points.append((point.seconds, point.documents, point.bytes))
         self._seconds += point.seconds

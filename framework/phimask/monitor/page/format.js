@@ -5,6 +5,7 @@ const one = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
 const two = new Intl.NumberFormat('en', { maximumFractionDigits: 2 });
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const minute = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
+const weekday = new Intl.DateTimeFormat('en-GB', { weekday: 'short', hour: '2-digit', minute: '2-digit' });
 const day = new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
 
 export const NOTHING = '–';
@@ -34,6 +35,10 @@ export function percent(share) {
   // Never "100 %" before everything is done.
   const shown = Math.floor(share * 1000) / 10;
   return `${one.format(shown)} %`;
+}
+
+export function sharePercent(share) {
+  return `${share < 0.001 && share > 0 ? (100 * share).toPrecision(1) : two.format(100 * share)} %`;
 }
 
 /** Seconds, to two units. */
@@ -68,8 +73,9 @@ export function time(milliseconds) {
   return milliseconds == null ? NOTHING : clock.format(milliseconds);
 }
 
-export function shortTime(milliseconds) {
-  return minute.format(milliseconds);
+/** For an axis that is so many seconds long. */
+export function shortTime(milliseconds, length) {
+  return (length > 72000 ? weekday : minute).format(milliseconds);
 }
 
 export function date(milliseconds) {

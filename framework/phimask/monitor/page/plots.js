@@ -38,15 +38,29 @@ function smoothed({ rows, step }) {
   if (half < 1) return rows;
   return rows.map((row, place) => {
     const near = rows.slice(Math.max(place - half, 0), place + half + 1).filter((one) => (one[HELD] > 0.5) === (row[HELD] > 0.5));
-    const mean = (at) => near.reduce((sum, one) => sum + one[at], 0) / near.length;
-    return row.map((value, at) => (at === RATE || at === SIZE ? mean(at) : value));
+    const mean = (at) => {
+      const measured = near.map((one) => one[at]).filter((value) => value != null);
+      return measured.reduce((sum, value) => sum + value, 0) / measured.length;
+    };
+    return row.map((value, at) => (value != null && (at === RATE || at === SIZE) ? mean(at) : value));
   });
+}
+
+/** Rows without a gap of more than so many seconds: while a run is stopped, nothing is drawn. */
+function parted(rows, most) {
+  const parts = [];
+  rows.forEach((row, place) => {
+    if (!place || row[0] - rows[place - 1][0] > most) parts.push([]);
+    parts.at(-1).push(row);
+  });
+  return parts;
 }
 
 class Plot {
   constructor(kind) {
     this.kind = kind;
     this.rows = [];
+    this.parts = [];
     this.at = null;
     this.now = make('span', { className: 'plot-now' });
     this.drawing = svg('svg', { height: HEIGHT, role: 'img', tabindex: '0', focusable: 'true' });
@@ -60,6 +74,7 @@ class Plot {
   show(rows, step) {
     this.rows = rows;
     this.step = step;
+    this.parts = parted(rows, 3 * step + 10);
     if (this.at != null && this.at >= rows.length) this.at = null;
     this.draw();
   }
@@ -121,8 +136,8 @@ class Plot {
       const label = svg('text', { class: 'axis', x: EDGE.left - 6, y: y(top * share) + 4, 'text-anchor': 'end' }, this.drawing);
       label.textContent = share ? kind.shown(top * share) : '0';
     }
-    svg('text', { class: 'axis', x: EDGE.left, y: HEIGHT - 4 }, this.drawing).textContent = shortTime(first * 1000);
-    svg('text', { class: 'axis', x: width - EDGE.right, y: HEIGHT - 4, 'text-anchor': 'end' }, this.drawing).textContent = shortTime(last * 1000);
+    svg('text', { class: 'axis', x: EDGE.left, y: HEIGHT - 4 }, this.drawing).textContent = shortTime(first * 1000, last - first);
+    svg('text', { class: 'axis', x: width - EDGE.right, y: HEIGHT - 4, 'text-anchor': 'end' }, this.drawing).textContent = shortTime(last * 1000, last - first);
     for (const line of [...kind.lines].reverse()) this.drawLine(line, y, bottom);
     if (this.at != null) {
       const x = this.x(row[0]);
@@ -131,7 +146,11 @@ class Plot {
   }
 
   drawLine(line, y, bottom) {
-    const dots = this.rows.map((row) => [this.x(row[0]), this.value(row, line)]).filter(([, value]) => value != null);
+    for (const part of this.parts) this.drawPart(part, line, y, bottom);
+  }
+
+  drawPart(rows, line, y, bottom) {
+    const dots = rows.map((row) => [this.x(row[0]), this.value(row, line)]).filter(([, value]) => value != null);
     if (!dots.length) return;
     const path = dots.map(([x, value], place) => `${place ? 'L' : 'M'}${x.toFixed(1)} ${y(value).toFixed(1)}`).join('');
     if (this.kind.area) svg('path', { class: 'area', d: `${path}L${dots.at(-1)[0].toFixed(1)} ${bottom}L${dots[0][0].toFixed(1)} ${bottom}Z` }, this.drawing);

@@ -1,7 +1,7 @@
 // Workers, notes and checks.
 
 import { by, data, keyed, make, rows, show, text } from './dom.js';
-import { count, duration, plural, size, time, NOTHING } from './format.js';
+import { count, duration, plural, sharePercent, size, time, NOTHING } from './format.js';
 
 let received = 0;
 let sent = 0;
@@ -58,9 +58,11 @@ export function showNotes(known) {
     by('notes'), notes, (one) => one.key,
     () => make('li', {}, make('time'), make('span', { className: 'badge' }), make('span')),
     (item, one) => {
-      data(item, 'level', one.level);
+      // That a run is finished is told as alerts are, and is none to worry about.
+      const finished = one.what === 'AlertRaised' && one.text.startsWith('finished: run completed');
+      data(item, 'level', finished ? 'information' : one.level);
       text(item.children[0], time(one.at));
-      text(item.children[1], one.level === 'information' ? KINDS[one.what] || 'note' : one.level);
+      text(item.children[1], finished ? 'finished' : one.level === 'information' ? KINDS[one.what] || 'note' : one.level);
       text(item.children[2], one.text);
     },
   );
@@ -76,9 +78,18 @@ export function showChecks(known) {
       several ? `${one.validator}, ${one.namespace}` : one.validator,
       { before: 'before', during: 'in batches', after: 'all documents' }[one.phase] || one.phase,
       [one.checked || one.phase !== 'after' ? count(one.checked) : 'counts', 'number'],
-      one.findings.length
-        ? [one.findings.map((found) => `${plural(found.count, 'time')} ${found.what}${found.path ? ` at ${found.path}` : ''}`).join('; '), 'bad']
-        : ['nothing', 'good'],
+      outcome(one),
     ],
   );
+}
+
+/** "nothing" is said only where something was judged. */
+function outcome({ findings, unjudged = [], sample, ok }) {
+  const listed = (several) => several.map(({ count: times, what, path }) => `${plural(times, 'time')} ${what}${path ? ` at ${path}` : ''}`).join('; ');
+  const parts = [];
+  if (findings.length) parts.push(listed(findings));
+  else if (ok) parts.push('nothing');
+  if (sample) parts.push(`at most ${sharePercent(sample.share_at_most)} of ${count(sample.of)}, at a confidence of ${sharePercent(sample.confidence)}`);
+  if (unjudged.length) parts.push(`not judged: ${listed(unjudged)}`);
+  return [parts.join('; ') || 'not judged', findings.length ? 'bad' : ok && !unjudged.length ? 'good' : 'warned'];
 }
