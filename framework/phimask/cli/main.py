@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 import phimask
+from phimask.cli.bench import bench_command
 from phimask.cli.explain import explain_command
 from phimask.cli.finalize import finalize_command
 from phimask.cli.look import collections_group, profiles_group, schema_command
@@ -60,6 +61,7 @@ def cli() -> None:
 for _command in (
     run_command,
     plan_command,
+    bench_command,
     resume_command,
     status_command,
     pause_command,

@@ -55,6 +55,7 @@ from phimask.plugins.events import (
     RunStarted,
     Warned,
 )
+from phimask.plugins.interfaces import Observer
 from phimask.plugins.registry import Registry
 from phimask.plugins.values import CollectionFacts, DocumentId, Finding, Partition
 from phimask.store.raw import extended_json
@@ -81,7 +82,7 @@ class Outcome:
 
 
 class Run:
-    """Masks what plans describe, and reports, whatever happens."""
+    """Masks what plans describe, and reports, whatever happens. `observers` are told beside the profile's."""
 
     def __init__(
         self,
@@ -92,6 +93,7 @@ class Run:
         stop: StopSignal,
         *,
         most_seconds: float | None = None,
+        observers: Sequence[Observer] = (),
     ) -> None:
         profile = configuration.profile
         self._configuration = configuration
@@ -104,7 +106,10 @@ class Run:
         self._stop = stop
         self._most_seconds = most_seconds
         self._report = ReportBuilder()
-        observers = [registry.create("observer", one.name, one.options) for one in profile.observers]
+        observers = [
+            *observers,
+            *(registry.create("observer", one.name, one.options) for one in profile.observers),
+        ]
         self._series = Series(time.monotonic)
         self._tell = Announcer(self._report, self._series, observers, Alerting(profile.alerts))
         self._shadows: dict[str, Shadow] = {}

@@ -1,0 +1,329 @@
+"""A short benchmark on the user's own deployment and rules, in a scratch database that is gone when it ends.
+
+A random sample of the documents is copied there, with the collection's indexes, and masked again and again by real
+runs: with one worker, with two and so on, then in batches of several sizes. Nothing of the collection itself is
+written.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final
+
+from pymongo import timeout
+from pymongo.errors import CollectionInvalid, PyMongoError
+
+from phimask.config.model import Configuration, Project, Secret
+from phimask.engine.beginning import begin
+from phimask.engine.control import StopSignal
+from phimask.engine.run import Deployments, Run
+from phimask.errors import FindingsError, Interrupted, PreflightError, SafeStop, UsageError
+from phimask.ledger.opening import open_ledger
+from phimask.ledger.runs import Runs
+from phimask.masking.keys import MaskingKey
+from phimask.masking.outcomes import Masked
+from phimask.planning.binding import core
+from phimask.planning.hazards import acceptable
+from phimask.planning.namespace import Namespace
+from phimask.planning.plan import CollectionPlan, Scope, plan_collection
+from phimask.planning.privileges import privileges_missing
+from phimask.plugins.events import BatchFinished, Event
+from phimask.plugins.interfaces import Observer
+from phimask.plugins.registry import Registry
+from phimask.plugins.values import DocumentId
+from phimask.store import writing
+from phimask.store.connect import Client
+from phimask.store.definition import create_bare, read_definition
+from phimask.store.indexes import build_indexes, decoded
+from phimask.store.raw import identity
+from phimask.store.reading import sampled_documents
+from phimask.store.retry import terminal_error
+
+SCRATCH: Final = "phimask_bench"
+"""The scratch database. It holds PHI while a benchmark goes on."""
+_OWNER: Final = "phimask.owner"
+_PRISTINE: Final = "phimask.pristine"
+_LEDGER: Final = "phimask.ledger"
+_ACTIONS: Final = frozenset(
+    {
+        "find",
+        "insert",
+        "update",
+        "remove",
+        "createCollection",
+        "createIndex",
+        "dropCollection",
+        "dropDatabase",
+    }
+)
+_AT_A_TIME: Final = 500
+_DROP_SECONDS: Final = 60
+_THREADS: Final = 2
+
+Settings = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One way: with so many workers, which masked so many documents at `rate` documents a second. `peak` is the
+    resident memory of the largest worker in bytes."""
+
+    workers: int
+    documents: int
+    rate: float
+    peak: int | None = None
+
+
+class Watch(Observer):
+    """Notes when each worker's batches were in hand, and asks for the end so many seconds after the first began."""
+
+    name: ClassVar[str] = "bench"
+
+    def __init__(self, stop: StopSignal, seconds: float) -> None:
+        super().__init__({})
+        self._stop = stop
+        self._seconds = seconds
+        self.batches: list[tuple[str, float, float, int]] = []
+        self.peak = 0
+
+    def notify(self, event: Event) -> None:
+        """Keep what is told of a batch."""
+        if isinstance(event, BatchFinished):
+            now = time.perf_counter()
+            self.batches.append((event.worker, now - event.seconds, now, event.documents))
+            self.peak = max(self.peak, event.rss_bytes, event.peak_bytes)
+            if now - self.batches[0][1] > self._seconds:
+                self._stop.stop()
+
+    def rate(self) -> float:
+        """Documents a second in the time in which all workers were at work; of all of it, where that is short."""
+        if not self.batches:
+            return 0.0
+        names = {worker for worker, *_ in self.batches}
+        begins = [min(start for who, start, _, _ in self.batches if who == name) for name in names]
+        ends = [max(end for who, _, end, _ in self.batches if who == name) for name in names]
+        first, last = max(begins), min(ends)
+        if last - first < 0.25 * (max(ends) - min(begins)):
+            first, last = min(begins), max(ends)
+        done = sum(
+            count * max(0.0, min(end, last) - max(start, first)) / max(end - start, 1e-9)
+            for _, start, end, count in self.batches
+        )
+        return done / max(last - first, 1e-9)
+
+
+class _Within(StopSignal):
+    """The end of one run, which does not end what it is part of."""
+
+    def __init__(self, whole: StopSignal) -> None:
+        super().__init__()
+        self._whole = whole
+
+    @property
+    def stopping(self) -> bool:
+        """True once the end of either was asked for."""
+        return super().stopping or self._whole.stopping
+
+
+class Bench:
+    """Measures one collection. `configured` gives the run's configuration with further settings of the profile laid
+    over it; `plan` is of the user's own collection, on the deployment at `uri`; `stop` ends it early."""
+
+    def __init__(
+        self,
+        configured: Callable[[Settings], Configuration],
+        registry: Registry,
+        keys: tuple[MaskingKey, ...],
+        uri: Secret,
+        plan: CollectionPlan,
+        stop: StopSignal,
+        *,
+        documents: int,
+        seconds: float,
+    ) -> None:
+        self._configured = configured
+        self._registry = registry
+        self._keys = keys
+        self._uri = uri
+        self._plan = plan
+        self._stop = stop
+        self._most = documents
+        self._seconds = seconds
+        self._client = plan.source.client
+        self._work = Namespace(self._client, SCRATCH, plan.source.collection)
+        self._documents = 0
+        self._sample: list[bytes] = []
+
+    def copy(self) -> int:
+        """Copy the sample; how many documents it has. Raises UsageError where there is none."""
+        seen: set[DocumentId] = set()
+        pristine = Namespace(self._client, SCRATCH, _PRISTINE).raw()
+        batch: dict[DocumentId, bytes] = {}
+
+        def put() -> None:
+            if batch:
+                writing.insert(pristine, batch)
+                batch.clear()
+            self._go_on()
+
+        for raw in sampled_documents(self._plan.source.raw(), self._most, self._plan.scope.query):
+            found = identity(raw)
+            if found in seen:
+                continue
+            seen.add(found)
+            batch[found] = raw
+            if len(self._sample) < 2 * _AT_A_TIME:
+                self._sample.append(raw)
+            if len(batch) == _AT_A_TIME:
+                put()
+        put()
+        if not seen:
+            raise UsageError(f"{self._plan.namespace}: there are no documents to measure with")
+        self._documents = len(seen)
+        return self._documents
+
+    def write_limit(self) -> Measured:
+        """What the server takes: prepared updates, by two threads, nothing else."""
+        plan = self._plan
+        whole = plan.write_path.path == "replace"
+        masked = core(plan.file, plan.rules).mask(self._sample, "whole" if whole else "update").outcomes
+        prepared = [
+            (identity(raw), outcome.bson)
+            for raw, outcome in zip(self._sample, masked, strict=True)
+            if isinstance(outcome, Masked)
+        ]
+        write = writing.replace if whole else writing.update
+        done, spent = 0, 0.0
+        while spent < self._seconds and prepared and not self._stop.stopping:
+            self._refill()
+            collection = self._work.raw()
+            threads = [
+                threading.Thread(target=write, args=(collection, prepared[part::_THREADS]))
+                for part in range(_THREADS)
+            ]
+            start = time.perf_counter()
+            for one in threads:
+                one.start()
+            for one in threads:
+                one.join()
+            spent += time.perf_counter() - start
+            done += len(prepared)
+        self._go_on()
+        return Measured(_THREADS, done, done / spent if spent else 0.0)
+
+    def masking(self, workers: int, *settings: str) -> Measured:
+        """A real run, of which the start of processes is not counted, for so many seconds at most."""
+        self._go_on()
+        self._refill()
+        parts = max(1, self._documents // (4 * workers))
+        configuration = self._configured(
+            (
+                "canary=null",
+                "undo.vault=null",
+                "observers=[]",
+                "strict=false",
+                "prescan.documents=200",
+                f"partitioner={{name: paginate, options: {{documents: {parts}}}}}",
+                f"executor={{name: local, options: {{workers: {workers}}}}}",
+                *settings,
+            )
+        )
+        stop = _Within(self._stop)
+        watch = Watch(stop, self._seconds)
+        plan = plan_collection(
+            configuration.collections[0], configuration.profile, self._registry, self._keys, self._work, None,
+            Scope(), detect=False, accepts=frozenset(acceptable()),
+        )  # fmt: skip
+        if plan.stopping:
+            raise PreflightError([str(one) for one in plan.stopping])
+        ledger = open_ledger(self._client, SCRATCH, _LEDGER)
+        deployments = Deployments(self._uri, None, self._uri, ledger)
+        record, epoch = begin(
+            Runs(ledger),
+            f"bench-{secrets.token_hex(3)}",
+            [plan],
+            configuration,
+            self._keys,
+            again=True,
+        )
+        run = Run(configuration, self._registry, self._keys, deployments, stop, observers=[watch])
+        outcome = run.mask([plan], record, epoch)
+        self._go_on()
+        if outcome.error is not None and not isinstance(
+            outcome.error, SafeStop | FindingsError | Interrupted
+        ):
+            raise outcome.error
+        return Measured(workers, sum(one[3] for one in watch.batches), watch.rate(), watch.peak or None)
+
+    def _refill(self) -> None:
+        """The sample again as it was, in a collection like the user's own, without what deletes documents."""
+        database = self._client[SCRATCH]
+        for name in database.list_collection_names():
+            if name not in (_OWNER, _PRISTINE):
+                database.drop_collection(name)
+        source = self._plan.source
+        definition = read_definition(source.client, source.database, source.collection)
+        if definition is None:
+            raise PreflightError([f"{source} is gone"])
+        plain = {
+            key: value for key, value in definition.options.items() if key not in ("capped", "size", "max")
+        }
+        create_bare(self._client, SCRATCH, self._work.collection, replace(definition, options=plain))
+        lasting = [one for one in definition.indexes.values() if "expireAfterSeconds" not in decoded(one)]
+        build_indexes(self._client, SCRATCH, self._work.collection, lasting)
+        list(database[_PRISTINE].aggregate([{"$merge": self._work.collection}]))
+
+    def _go_on(self) -> None:
+        if self._stop.stopping:
+            raise Interrupted(
+                f"interrupted; the scratch database {SCRATCH} is dropped, and nothing else was written"
+            )
+
+
+@contextmanager
+def scratch(client: Client) -> Iterator[None]:
+    """The scratch database, for this benchmark alone, dropped at the end whatever happens.
+
+    Raises PreflightError where there is one already, and where the user may not have one.
+    """
+    may_not = privileges_missing(Namespace(client, SCRATCH, ""), _ACTIONS, "dbOwner")
+    if may_not:
+        raise PreflightError([one.what for one in may_not])
+    there = (
+        f"there is a database {SCRATCH} already: another benchmark is going on, or one was killed; if none is, drop "
+        "it, since it holds PHI"
+    )
+    if client[SCRATCH].list_collection_names():
+        raise PreflightError([there])
+    try:
+        client[SCRATCH].create_collection(_OWNER)
+    except CollectionInvalid:
+        raise PreflightError([there]) from None
+    try:
+        yield
+    except PyMongoError as error:
+        raise terminal_error(error, f"measuring in {SCRATCH}") from None
+    finally:
+        with timeout(_DROP_SECONDS):
+            client.drop_database(SCRATCH)
+
+
+def in_scratch(project: Project) -> Project:
+    """The project with all that is written in the scratch database."""
+    return replace(
+        project,
+        database=SCRATCH,
+        target=None,
+        coordination=replace(project.coordination, uri=None, database=SCRATCH, prefix=_LEDGER),
+    )
+
+
+def best(measured: Sequence[Measured]) -> Measured:
+    """The fewest workers with nearly the highest rate: more would take from others and gain nothing."""
+    most = max(one.rate for one in measured)
+    return next(one for one in measured if one.rate >= 0.95 * most)

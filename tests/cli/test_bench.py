@@ -1,0 +1,161 @@
+"""`phimask bench`: what it measures and suggests, and that nothing is left of it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.errors import AutoReconnect
+
+from phimask.cli.bench import suggested
+from phimask.engine import bench
+from phimask.engine.bench import SCRATCH, Bench, Measured, Watch, best
+from phimask.engine.control import StopSignal
+from phimask.plugins.events import BatchFinished
+
+
+@pytest.fixture
+def people(database: Database[dict[str, Any]]) -> Iterator[Any]:
+    """Three hundred people, under indexes, one of which deletes documents."""
+    collection = database["people"]
+    collection.insert_many(
+        {"_id": number, "PatientId": f"P{number}", "Name": f"Ada {number}", "Visits": [{"Note": "came"}]}
+        for number in range(300)
+    )
+    collection.create_index("Name")
+    collection.create_index("Seen", expireAfterSeconds=1)
+    yield collection
+    assert SCRATCH not in database.client.list_database_names()
+
+
+@pytest.fixture
+def measure(deployed: Path, people: Any, phimask: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*flags: str) -> Any:
+        before = people.database.command("dbHash")["md5"]
+        where = ("-d", people.database.name, "-c", "people", "--documents", "250", "--seconds", "0.5")
+        answer = phimask("bench", *where, *flags)
+        assert people.database.command("dbHash")["md5"] == before
+        return answer
+
+    return call
+
+
+def test_it_measures_and_suggests_what_can_be_pasted(
+    measure: Callable[..., Any], people: Any, phimask: Callable[..., Any], client: MongoClient[dict[str, Any]]
+) -> None:
+    answer = measure("--yes", "--json", "--workers", "1")
+    assert answer.code == 0, answer.err
+    assert "it holds PHI until this command ends" in answer.err
+    said = answer.json
+    assert said["documents_copied"] == 250
+    assert said["write_limit_documents_per_second"] > 0
+    (one,) = said["workers"]
+    assert one["workers"] == 1
+    assert 0 < one["documents"] <= 250
+    assert one["documents_per_second"] > 0
+    assert one["peak_rss_bytes"] > 10_000_000
+    assert [each["documents_in_a_batch"] for each in said["batches"]] == [200]
+    flags = [part for line in said["suggested"]["flags"] for part in shlex.split(line)]
+    planned = phimask(
+        "plan", "-d", people.database.name, "-c", "people", "--accept", "unmatched-rule", *flags
+    )
+    assert planned.code == 0, planned.err
+    assert "masking_coordination" not in str(client[people.database.name].list_collection_names())
+
+
+def test_it_asks_first(measure: Callable[..., Any]) -> None:
+    answer = measure()
+    assert answer.code == 2
+    assert "copy up to 250 documents" in answer.err
+    assert "PHI and all, into the scratch database phimask_bench" in answer.err
+
+
+def test_a_database_of_this_name_is_left_alone(
+    measure: Callable[..., Any], client: MongoClient[dict[str, Any]]
+) -> None:
+    client[SCRATCH]["somebody's"].insert_one({"_id": 1})
+    try:
+        answer = measure("--yes")
+        assert answer.code == 2
+        assert "another benchmark is going on, or one was killed" in answer.err
+        assert client[SCRATCH]["somebody's"].count_documents({}) == 1
+    finally:
+        client.drop_database(SCRATCH)
+
+
+def test_a_user_who_may_not_have_one(measure: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "phimask.planning.privileges._granted", lambda *_, **__: set(bench._ACTIONS) - {"dropDatabase"}
+    )
+    answer = measure("--yes")
+    assert answer.code == 2
+
+
+@pytest.mark.parametrize("way", ["interrupted", "lost"])
+def test_whatever_happens_the_scratch_database_is_dropped(
+    way: str, measure: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(self: Any) -> Any:
+        assert SCRATCH in self._client.list_database_names()
+        if way == "lost":
+            raise AutoReconnect("Ada went away")
+        self._stop.interrupted = True
+        self._stop.stop()
+        self._go_on()
+
+    monkeypatch.setattr(Bench, "write_limit", end)
+    answer = measure("--yes")
+    assert answer.code == (130 if way == "interrupted" else 1), answer.err
+    assert "Ada" not in answer.err
+
+
+def test_what_there_is_nothing_to_measure_with(
+    measure: Callable[..., Any], people: Any, phimask: Callable[..., Any]
+) -> None:
+    people.delete_many({})
+    answer = measure("--yes")
+    assert answer.code == 2
+    assert "there are no documents to measure with" in answer.err
+    people.drop()
+    people.database.command("create", "people", viewOn="others", pipeline=[])
+    answer = measure("--yes")
+    assert answer.code == 2
+    assert "is a view" in answer.err
+
+
+def finished(worker: str, documents: int, seconds: float) -> BatchFinished:
+    return BatchFinished("a.b", 0, documents, 1, seconds, documents, 0, 0, 0, 5, worker=worker)
+
+
+def test_the_rate_is_that_of_the_time_in_which_all_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(bench.time, "perf_counter", lambda: clock[0])
+    stop = StopSignal()
+    watch = Watch(stop, 7.5)
+    assert watch.rate() == 0
+    # One begins two seconds after the other: 100 documents a second alone, 160 together.
+    for now, worker, documents in ((2, "a", 200), (4, "a", 160), (4, "b", 160), (6, "a", 160), (6, "b", 160)):
+        clock[0] = now
+        watch.notify(finished(worker, documents, 2.0))
+    assert watch.rate() == pytest.approx(160)
+    assert watch.peak == 5
+    assert not stop.stopping
+    clock[0] = 8
+    watch.notify(finished("a", 1, 2.0))
+    assert stop.stopping
+
+
+def test_what_is_suggested() -> None:
+    ways = [Measured(1, 9, 100.0, 10**8), Measured(2, 9, 180.0, 10**8), Measured(3, 9, 185.0, 10**9)]
+    assert best(ways) is ways[1]
+    assert best(ways[:1]) is ways[0]
+    assert suggested(ways[1], {}) == ["--set 'executor={name: local, options: {workers: 2, memory: 500MB}}'"]
+    (_, sizer) = suggested(ways[2], {200: Measured(3, 9, 100.0), 1000: Measured(3, 9, 400.0)})
+    assert sizer == "--set 'batch_sizer={name: fixed, options: {documents: 1000, bytes: 16MB}}'"
+    (executor,) = suggested(ways[2], {200: Measured(3, 9, 190.0)})
+    assert "memory: 3000MB" in executor
