@@ -28,9 +28,10 @@ from phimask.plugins.loading import disabled_plugins, load_registry
 from phimask.plugins.registry import Registry
 from phimask.plugins.values import FAILED, BatchBudget, Column, DocumentId, DocumentPair, Finding, Partition
 from phimask.store.connect import Client, connect, raw_collection
-from phimask.store.raw import identity
+from phimask.store.raw import from_to, identity, split
 from phimask.store.reading import BatchReader, whole_documents
 from phimask.store.retry import retrying
+from phimask.store.source import ID_ORDER
 
 BUDGET: Final = BatchBudget(1000, 16_000_000)
 STOPPED: Final = "stopped during verification; the masking itself is complete"
@@ -99,6 +100,7 @@ class Share:
             self._again = Again(self._rules, file.subject)
             looking = [one for one in looking if not one.needs_originals]
         self._checks = Checks("after", looking)
+        self._in_order = False
         self._stack = ExitStack()
         opened: dict[str, Client] = {}
 
@@ -110,7 +112,7 @@ class Share:
 
         self._retrying = partial(retrying, task.configuration.profile.retry, lambda *_: None, stopping)
         self._source = collection(task.source)
-        self._target = None if task.target is None else collection(task.target)
+        self._target: Any = None if task.target is None else collection(task.target)
         self._kept = None
         if task.vault is not None:
             self._kept = self._stack.enter_context(
@@ -155,6 +157,7 @@ class Share:
         return seen
 
     def _documents(self, piece: Piece) -> Iterator[list[bytes]]:
+        self._in_order = isinstance(piece, Partition)
         if not isinstance(piece, Partition):
             yield list(self._retrying()(whole_documents, self._source, piece).values())
             return
@@ -174,13 +177,28 @@ class Share:
     def _pairs(
         self, documents: Sequence[bytes], found: Sequence[DocumentId], without: Sequence[frozenset[int]]
     ) -> Iterator[DocumentPair]:
-        after = self._retrying()(whole_documents, self._target, found)
+        after = self._retrying()(self._counterparts, found)
         left_out = self._task.left_out
         return (
             DocumentPair(raw, after.get(one), rules)
             for raw, one, rules in zip(documents, found, without, strict=True)
             if one not in left_out
         )
+
+    def _counterparts(self, found: Sequence[DocumentId]) -> dict[DocumentId, bytes]:
+        """What the target has of these documents. Those of a range are read as a range, which costs the server a third
+        of what it takes to look each one up."""
+        if not self._in_order or not found:
+            return whole_documents(self._target, found)
+        wanted = set(found)
+        there: dict[DocumentId, bytes] = {}
+        these = from_to(found[0], found[-1])
+        for reply in self._target.find_raw_batches(these, sort=ID_ORDER, hint=ID_ORDER):
+            for raw in split(reply):
+                one = identity(raw)
+                if one in wanted:
+                    there[one] = raw
+        return there
 
     def gathered(self) -> dict[str, bytes]:
         """What its validators know that others need."""

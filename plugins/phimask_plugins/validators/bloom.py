@@ -1,7 +1,6 @@
 """A bounded memory of values that holds none of them: a Bloom filter over keyed fingerprints.
 
-Source: Bloom, Communications of the ACM 13(7):422-426, 1970; two hashes in place of many, Kirsch and Mitzenmacher,
-Random Structures and Algorithms 33(2):187-218, 2008; keyed BLAKE2b, RFC 7693.
+Source: Bloom, Communications of the ACM 13(7):422-426, 1970; keyed BLAKE2b, RFC 7693.
 """
 
 from __future__ import annotations
@@ -11,13 +10,13 @@ import struct
 from collections.abc import Iterable
 from typing import Final
 
-FINGERPRINT_BYTES: Final = 16
+FINGERPRINT_BYTES: Final = 24
 _HASHES: Final = 6
-_TWO: Final = struct.Struct("<QQ")
+_PLACES: Final = struct.Struct("<6I").unpack
 
 
 class Fingerprints:
-    """To anyone without the key a fingerprint is 16 random bytes."""
+    """To anyone without the key a fingerprint is 24 random bytes."""
 
     __slots__ = ("_begun",)
 
@@ -29,7 +28,7 @@ class Fingerprints:
         return "Fingerprints(***)"
 
     def of(self, data: bytes) -> bytes:
-        """16 bytes."""
+        """24 bytes."""
         one = self._begun.copy()
         one.update(data)
         return one.digest()
@@ -39,29 +38,23 @@ class Bloom:
     """Remembers fingerprints. It may take one for known that is not, never the other way round."""
 
     def __init__(self, size: int) -> None:
-        """`size` in bytes; the greatest power of two within it is taken."""
-        self._bits = bytearray(1 << max(10, size.bit_length() - 1))
+        """`size` in bytes; the greatest power of two within it is taken, 512 MB at most."""
+        self._bits = bytearray(1 << min(29, max(10, size.bit_length() - 1)))
         self._mask = len(self._bits) * 8 - 1
 
     def add(self, fingerprint: bytes) -> None:
         """Remember it."""
-        at, step = _TWO.unpack(fingerprint)
         bits, mask = self._bits, self._mask
-        step |= 1
-        for _ in range(_HASHES):
-            place = at & mask
+        for one in _PLACES(fingerprint):
+            place = one & mask
             bits[place >> 3] |= 1 << (place & 7)
-            at += step
 
     def __contains__(self, fingerprint: bytes) -> bool:
-        at, step = _TWO.unpack(fingerprint)
         bits, mask = self._bits, self._mask
-        step |= 1
-        for _ in range(_HASHES):
-            place = at & mask
+        for one in _PLACES(fingerprint):
+            place = one & mask
             if not bits[place >> 3] & (1 << (place & 7)):
                 return False
-            at += step
         return True
 
     def __bytes__(self) -> bytes:

@@ -25,12 +25,14 @@ from phimask_plugins.validators.words import LEAST, is_naming, known_by, phrases
 OWN: Final = "an original of the document is still in it, outside of the field that was masked"
 OTHERS: Final = "an original of another document, or of this one, is in a field that no rule masks"
 
-_RUN: Final = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xf4]{%d,}" % LEAST)
+_RUN: Final = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xf4]{3,}")
+_WORD: Final = re.compile(rb"[0-9a-z\x80-\xf4]+")
 _TEXT: Final = re.compile(rb"[0-9A-Za-z]{4}|(?:[0-9A-Za-z .-]|[\xc3-\xf4][\x80-\xbf]{1,3}){6}")
 """What a run has that is more than bytes of a number."""
 _MOST_RUNS: Final = 200_000
 _MOST_RUN_BYTES: Final = 24 << 20
 """Of stretches of text that are kept until the filter is complete; with more, documents are read again."""
+_MOST_WORDS: Final = 50_000
 _MOST_SUSPECTS: Final = 100_000
 _MOST_SEEN: Final = 100_000
 _MOST_NAMES: Final = 4
@@ -92,6 +94,7 @@ class Leak(Validator):
         self._run_bytes = 0
         self._overflowed = False
         self._clean: set[bytes] = set()
+        self._words: dict[bytes, frozenset[bytes]] = {}
         self._suspects: dict[bytes, Counter[str]] = {}
         self._too_many = False
         self._held: Counter[bytes] = Counter()
@@ -116,18 +119,25 @@ class Leak(Validator):
                     self._seen.clear()
                 self._seen.add(joined)
                 self._remember(joined)
-        untouched = b"\0".join(parts.untouched)
+        untouched = b"\0".join([*parts.untouched, *(one.new for one in parts.masked if is_text_in_part(one))])
+        runs = set(_RUN.findall(untouched))
         if not self._overflowed:
-            self._keep_runs(untouched)
-        return self._own(pair, parts, found, untouched)
+            self._keep_runs(runs)
+        own = Own(found)
+        return self._own(pair, parts, own) if own.may_be_in(map(self._words_of, runs), untouched) else ()
 
     # --- its own originals
 
-    def _own(
-        self, pair: DocumentPair, parts: Parts, originals: Sequence[Original], untouched: bytes
-    ) -> Iterator[Finding]:
-        own = Own(originals)
-        if not own.may_be_in(untouched, parts.masked) or pair.after is None:
+    def _words_of(self, run: bytes) -> frozenset[bytes]:
+        known = self._words.get(run)
+        if known is None:
+            if len(self._words) >= _MOST_WORDS:
+                self._words.clear()
+            known = self._words[run] = frozenset(_WORD.findall(run.lower()))
+        return known
+
+    def _own(self, pair: DocumentPair, parts: Parts, own: Own) -> Iterator[Finding]:
+        if pair.after is None:
             return
         texts = {one.new: one for one in parts.masked if is_text_in_part(one)}
         found: Counter[str | None] = Counter()
@@ -172,8 +182,8 @@ class Leak(Validator):
         self._added += 1
         self._bloom.add(self._fingerprint(joined.encode()))
 
-    def _keep_runs(self, untouched: bytes) -> None:
-        fresh = {run for run in set(_RUN.findall(untouched)) - self._runs if _TEXT.search(run)}
+    def _keep_runs(self, runs: set[bytes]) -> None:
+        fresh = {run for run in runs - self._runs if len(run) >= LEAST and _TEXT.search(run)}
         self._runs |= fresh
         self._run_bytes += sum(map(len, fresh))
         if len(self._runs) > _MOST_RUNS or self._run_bytes > _MOST_RUN_BYTES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from phimask_plugins.validators.parts import Masked
@@ -10,11 +10,10 @@ from phimask_plugins.validators.walk import ARRAY, INT32, INT64, OBJECT, STRING,
 from phimask_plugins.validators.words import (
     LONGEST,
     is_naming,
-    known_by,
+    look_at,
     parts_of_name,
     phrases,
     spelt,
-    text_of,
     words,
 )
 
@@ -23,17 +22,6 @@ _LONGEST: Final = 200
 _NOT_DIGITS: Final = bytes(code for code in range(256) if not 0x30 <= code <= 0x39)
 _KINDS: Final = (STRING, INT32, INT64)
 _SHORTEST: Final = 4
-
-
-def _stands(hay: bytes, needle: bytes) -> bool:
-    """Whether it is there as a word, not within one."""
-    at = hay.find(needle)
-    while at >= 0:
-        end = at + len(needle)
-        if not hay[at - 1 : at].isalnum() and not hay[end : end + 1].isalnum():
-            return True
-        at = hay.find(needle, at + 1)
-    return False
 
 
 def is_text_in_part(one: Masked) -> bool:
@@ -67,9 +55,9 @@ def originals(masked: Sequence[Masked]) -> list[Original]:
         else:
             continue
         for each in inner:
-            text = text_of(each.kind, each.old)
-            if text is not None:
-                found.append(Original(each, text, known_by(text)))
+            looked = look_at(each.kind, each.old)
+            if looked is not None:
+                found.append(Original(each, *looked))
     return found
 
 
@@ -93,7 +81,7 @@ class Own:
     def __init__(self, found: Sequence[Original]) -> None:
         self._known: set[str] = set()
         self._names: set[str] = set()
-        self._needles: set[bytes] = set()
+        self._words: set[bytes] = set()
         self._numbers: set[bytes] = set()
         for one, text, joined in found:
             if one.old == one.new and one.kind == one.new_kind:
@@ -104,22 +92,20 @@ class Own:
                     self._numbers.add(joined.encode())
                 else:
                     longest = text if text.isalnum() else max(spelt(text), key=len)
-                    self._needles.add(longest.lower().encode())
+                    self._words.add(longest.lower().encode())
             if one.kind == STRING and is_naming(one.key):
                 for part in parts_of_name(text):
                     self._names.add(part)
-                    self._needles.add(part.lower().encode())
+                    self._words.add(part.lower().encode())
 
-    def may_be_in(self, untouched: bytes, masked: Sequence[Masked]) -> bool:
-        """False where certainly none of them is, outside of what was masked whole. Quick: nearly all documents end
-        here."""
-        texts = [one.new for one in masked if is_text_in_part(one)]
-        hay = b"\0".join([untouched, *texts]).lower()
-        if any(needle in hay and _stands(hay, needle) for needle in self._needles):
+    def may_be_in(self, words_of: Iterable[frozenset[bytes]], untouched: bytes) -> bool:
+        """False where certainly none of them is in stretches of these words, nor any number in `untouched`. Quick:
+        nearly all documents end here."""
+        if not all(map(self._words.isdisjoint, words_of)):
             return True
         if not self._numbers:
             return False
-        digits = hay.translate(None, _NOT_DIGITS)
+        digits = untouched.translate(None, _NOT_DIGITS)
         return any(number in digits for number in self._numbers)
 
     def is_in(self, text: str, *, whole_too: bool) -> bool:

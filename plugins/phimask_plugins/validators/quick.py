@@ -18,6 +18,7 @@ from phimask_plugins.validators.walk import (
     ALIASES,
     FIXED_SIZES,
     PREFIXED_SIZES,
+    STRING,
     TEXT_KINDS,
     MalformedError,
     blank,
@@ -171,36 +172,53 @@ class _SideBySide:
         """Whether two arrays, which are the field `name`, are as they must be."""
         before, after = self._before, self._after
         b_last, a_last = b_stop - 1, a_stop - 1
-        b_at = b_start + 4
+        b_at = same = b_start + 4
         a_at = a_start + 4
-        treatments = place.treatments
+        treatments, fixed, prefixed = place.treatments, FIXED_SIZES.get, PREFIXED_SIZES.get
         while b_at < b_last:
-            if a_at >= a_last:
-                return False
             kind = before[b_at]
             b_value = before.index(0, b_at + 1) + 1
-            a_value = a_at + b_value - b_at
-            if before[b_at + 1 : b_value] != after[a_at + 1 : a_value]:
-                return False
-            b_end = b_value + size_at(before, kind, b_value)
+            size = fixed(kind)
+            if size is None:
+                extra = prefixed(kind)
+                size = (
+                    size_at(before, kind, b_value)
+                    if extra is None
+                    else _READ_UINT32(before, b_value)[0] + extra
+                )
+            b_end = b_value + size
             treatment = treatments[kind]
+            if treatment == IDENTICAL:
+                b_at = b_end
+                continue
+            if same < b_at:
+                a_next = a_at + b_at - same
+                stretch = before[same:b_at]
+                if stretch != after[a_at:a_next]:
+                    return False
+                self._untouched(stretch)
+                a_at = a_next
+            a_value = a_at + b_value - b_at
+            if a_at >= a_last or before[b_at + 1 : b_value] != after[a_at + 1 : a_value]:
+                return False
             if treatment == VALUE:
                 old = before[b_value:b_end]
                 a_at = self._value(old, kind, a_at, a_value, place, name, b_start, in_array=True)
             elif after[a_at] != kind or treatment == ENCODED:
                 return False
-            elif treatment == IDENTICAL:
-                a_at = a_value + b_end - b_value
-                stretch = before[b_value:b_end]
-                if stretch != after[a_value:a_at]:
-                    return False
-                self._untouched(stretch)
             else:
                 a_at = self._inside(treatment, b_value, b_end, a_value, place, name)
             if a_at < 0:
                 return False
-            b_at = b_end
-        return b_at == b_last and a_at == a_last and before[b_last] == 0 and after[a_last] == 0
+            b_at = same = b_end
+        stretch = before[same:b_stop]
+        self._untouched(stretch)
+        return (
+            b_at == b_last
+            and a_at + b_at - same == a_last
+            and stretch == after[a_at:a_stop]
+            and before[b_last] == 0
+        )
 
     def _inside(
         self, treatment: int, b_start: int, b_stop: int, a_start: int, place: _Place, name: bytes
@@ -226,7 +244,10 @@ class _SideBySide:
         """Where a masked value ends in the document after masking, or -1 if something may be wrong with it."""
         after = self._after
         new_kind = after[a_at]
-        a_end = a_value + size_at(after, new_kind, a_value)
+        if new_kind == STRING:
+            a_end: int = a_value + _READ_UINT32(after, a_value)[0] + 4
+        else:
+            a_end = a_value + size_at(after, new_kind, a_value)
         if new_kind in TEXT_KINDS and (a_end < a_value + 5 or after[a_end - 1] != 0):
             return -1
         new = after[a_value:a_end]

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Final
 from phimask import DocumentPair, Finding, RuleFacts, Validator
 from phimask_plugins.validators.bloom import Fingerprints
 from phimask_plugins.validators.compare import comparer_for
-from phimask_plugins.validators.parts import Masked
 from phimask_plugins.validators.walk import ARRAY, OBJECT, blank, elements
 
 INCONSISTENT: Final = "an original has become several pseudonyms under rules that mask alike"
@@ -21,6 +20,8 @@ _KEPT: Final = 8
 originals, two fall together once in 37 million times."""
 _ENTRY: Final = struct.Struct(f"<{_KEPT}sIH")
 _HEAD: Final = struct.Struct("<IQQ")
+_MOST_SEEN: Final = 50_000
+"""Values that are known to be as they were the last time, so that they need no fingerprint."""
 _WHOLE: Final = 1 << 16
 
 
@@ -64,39 +65,37 @@ class Referential(Validator):
         self._share = _WHOLE
         self._conflicts: Counter[int] = Counter()
         self._documents = 0
+        self._seen: dict[tuple[str, bytes, int, bytes], bytes] = {}
 
     def document(self, pair: DocumentPair) -> Iterable[Finding]:
         """Remembers; what differs is said at the end, once all processes have told what they know."""
         if pair.before is None or pair.after is None:
             return ()
         self._documents += 1
-        scopes: dict[tuple[str, ...], bytes] = {}
+        scopes: dict[tuple[str, ...], bytes] = {(): b""}
+        seen = self._seen
         for one in self._comparer.parts(pair).masked:
             rule = one.state.rule
-            if (
-                rule is None
-                or rule.same is None
-                or one.new_kind is None
-                or rule.changes == "never"
-                or one.kind in (OBJECT, ARRAY)
-                or (one.new_kind, one.new) == blank(one.kind, one.old)
-            ):
+            if rule is None or rule.same is None or one.new_kind is None:
                 continue
-            scope = b""
-            if rule.scope:
-                if rule.scope not in scopes:
-                    scopes[rule.scope] = _at(pair.before, rule.scope) or _at(pair.before, ("_id",)) or b""
-                scope = scopes[rule.scope]
-            self._note(rule.same, scope, one)
+            scope = scopes.get(rule.scope)
+            if scope is None:
+                scope = _at(pair.before, rule.scope) or _at(pair.before, ("_id",)) or b""
+                scopes[rule.scope] = scope
+            key = (rule.same, scope, one.kind, one.old)
+            if seen.get(key) == one.new:
+                continue
+            if one.kind in (OBJECT, ARRAY) or (one.new_kind, one.new) == blank(one.kind, one.old):
+                continue
+            if len(seen) >= _MOST_SEEN:
+                seen.clear()
+            seen[key] = one.new
+            original = self._fingerprint(
+                b"%b%d,%b%c%b" % (rule.same.encode(), len(scope), scope, one.kind, one.old)
+            )
+            if self._share == _WHOLE or int.from_bytes(original[:2], "little") < self._share:
+                self._enter(original[:_KEPT], zlib.crc32(one.new, one.new_kind), self._places[rule.path])
         return ()
-
-    def _note(self, same: str, scope: bytes, one: Masked) -> None:
-        head = f"{same}\0{len(scope)}\0".encode()
-        original = self._fingerprint(head + scope + bytes((one.kind,)) + one.old)[:_KEPT]
-        if self._share < _WHOLE and int.from_bytes(original[:2], "little") >= self._share:
-            return
-        pseudonym = zlib.crc32(one.new, one.new_kind or 0)
-        self._enter(original, pseudonym, 0 if one.state.rule is None else self._places[one.state.rule.path])
 
     def _enter(self, original: bytes, pseudonym: int, rule: int) -> None:
         known = self._known.get(original)

@@ -88,6 +88,13 @@ def tells(joined: str, count: int) -> bool:
     return sum(map(str.isdecimal, joined)) >= _LEAST_DIGITS or (count > 1 and length >= 2 * _LEAST_NAME)
 
 
+@lru_cache(65_536)
+def look_at(kind: int, value: bytes) -> tuple[str, str | None] | None:
+    """A value as a text, and what it is known by; None for what is no text. Values repeat, and looking takes time."""
+    text = text_of(kind, value)
+    return None if text is None else (text, known_by(text))
+
+
 @lru_cache(4096)
 def is_naming(key: bytes) -> bool:
     """Whether fields of this key hold names of people or places."""
