@@ -272,7 +272,7 @@ class Verifier:
         try:
             if self._sample is not None:
                 return list(_drawn(source.raw(), self._sample, last, plan.scope.query))
-            if self._processes(plan) == 1:
+            if plan.scope.limit is not None:
                 return [Partition(0, None, last)]
             return list(_ranges(source.raw(), plan.documents, last, self._most))
         except PyMongoError as error:
