@@ -153,6 +153,17 @@ def test_the_page_is_whole_loads_nothing_and_is_readable_by_all() -> None:
         assert section in read.said
 
 
+def test_the_time_after_the_last_document_is_no_part_of_the_throughput() -> None:
+    def plotted(*more: Point) -> str:
+        return page(made().finish("completed"), Recorded([*points(), *((2, one) for one in more)]))
+
+    over = Point("ehr.people", "masking", 3600.0, 100, 100)
+    stalled = Point("ehr.people", "masking", 3600.0, 50, 100)
+    assert plotted(over, over) == plotted()
+    assert plotted(stalled, stalled) != plotted()
+    assert "2 h" in plotted(stalled, stalled)
+
+
 def test_the_page_holds_no_id_of_a_quarantined_document() -> None:
     text = page(made().finish("completed"))
     assert "0123456789abcdef" not in text

@@ -18,6 +18,7 @@ from phimask.observing.plots import (
     short,
     spread,
     thinned,
+    time_ticks,
 )
 
 HOSTILE = "</title><script>alert(1)</script>\u202e\x00&\"'"
@@ -114,6 +115,21 @@ def test_what_is_over_its_limit_is_drawn_as_bad() -> None:
 )
 def test_ticks_are_round_and_reach_the_top(top: float, ticks: list[float]) -> None:
     assert round_ticks(top) == pytest.approx(ticks)
+
+
+@pytest.mark.parametrize(
+    ("end", "ticks"),
+    [
+        (0.4, [0, 0.1, 0.2, 0.3, 0.4]),
+        (42, [0, 10, 20, 30, 40]),
+        (150, [0, 30, 60, 90, 120, 150]),
+        (7300, [0, 1800, 3600, 5400, 7200]),
+    ],
+)
+def test_time_is_counted_as_people_do(end: float, ticks: list[float]) -> None:
+    assert time_ticks(end) == pytest.approx(ticks)
+    assert len(time_ticks(30 * 86_400)) <= 6
+    assert "1 h 30 min" in over_time("k", "x", [Line("a", "s1", [(0, 1.0), (7300, 1.0)])], "x")
 
 
 def test_many_points_are_thinned_and_peaks_and_gaps_stay() -> None:

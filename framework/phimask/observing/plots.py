@@ -23,6 +23,11 @@ _BOTTOM: Final = 30
 _MOST_POINTS: Final = 400
 """More than a plot of this width can show."""
 _TICKS: Final = 4
+_STEPS: Final = (
+    0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 10_800.0,
+    21_600.0, 43_200.0, 86_400.0,
+)  # fmt: skip
+"""Seconds between ticks of time."""
 
 _Scale: TypeAlias = Callable[[float], float]
 
@@ -57,11 +62,19 @@ class Part:
     value: float
 
 
-def over_time(key: str, title: str, lines: Sequence[Line], unit: str, limit: Limit | None = None) -> Markup:
-    """Lines over time, from nought up. `key` is an id of its own on the page."""
+def over_time(
+    key: str,
+    title: str,
+    lines: Sequence[Line],
+    unit: str,
+    limit: Limit | None = None,
+    end: float | None = None,
+) -> Markup:
+    """Lines over time, from nought up. `key` is an id of its own on the page; `end`: seconds that the plot reaches to,
+    the last point where it is not given."""
     drawn = [Line(one.name, one.style, thinned(one.points), one.stepped) for one in lines]
     seen = [value for one in drawn for _, value in one.points if value is not None]
-    end = max((second for one in drawn for second, _ in one.points), default=0.0) or 1.0
+    end = end or max((second for one in drawn for second, _ in one.points), default=0.0) or 1.0
     top = max([*seen, *([limit.value] if limit is not None else [])], default=0.0) or 1.0
     ticks = round_ticks(top)
     top = max(top, ticks[-1])
@@ -73,7 +86,7 @@ def over_time(key: str, title: str, lines: Sequence[Line], unit: str, limit: Lim
         return _HEIGHT - _BOTTOM - (_HEIGHT - _BOTTOM - _TOP) * value / top
 
     parts = [_grid(y(tick), short(tick)) for tick in ticks]
-    parts += [_under(x(second), _clock(second, end)) for second in round_ticks(end) if second <= end]
+    parts += [_under(x(second), _clock(second)) for second in time_ticks(end)]
     if limit is not None:
         parts.append(_limit(y(limit.value), limit.name))
     for one in drawn:
@@ -88,7 +101,7 @@ def over_time(key: str, title: str, lines: Sequence[Line], unit: str, limit: Lim
     if limit is not None:
         said.append(f"{limit.name}: {short(limit.value)} {unit}")
     legend = [(one.name, one.style) for one in drawn] if len(drawn) > 1 else []
-    told = f"Over {_clock(end, end)}. {'; '.join(said)}."
+    told = f"Over {_clock(round(end))}. {'; '.join(said)}."
     return _figure(key, f"{title} ({unit})", told, _HEIGHT, parts, legend)
 
 
@@ -168,6 +181,14 @@ def round_ticks(top: float, count: int = _TICKS) -> list[float]:
     return [number * step for number in range(math.ceil(top / step * (1 - 1e-9)) + 1)]
 
 
+def time_ticks(end: float) -> list[float]:
+    """Moments that people count time by, from nought on, as far as `end`."""
+    step = next(
+        (one for one in _STEPS if end / one <= _TICKS + 1), 86_400.0 * math.ceil(end / 86_400 / _TICKS)
+    )
+    return [number * step for number in range(math.floor(end / step) + 1)]
+
+
 def thinned(points: Sequence[tuple[float, float | None]]) -> list[tuple[float, float | None]]:
     """Of many points the least and the greatest of each stretch, and every gap: peaks stay."""
     if len(points) <= _MOST_POINTS:
@@ -197,12 +218,14 @@ def _percent(value: float, total: float) -> str:
     return f"{share_:.0f} %" if share_ >= 1 or not share_ else "under 1 %"
 
 
-def _clock(seconds: float, end: float) -> str:
-    if end < 180:
-        return f"{seconds:.3g} s"
-    if end < 3 * 3600:
-        return f"{seconds / 60:.3g} min"
-    return f"{seconds / 3600:.3g} h"
+def _clock(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:g} s"
+    if seconds < 3600:
+        minutes, rest = divmod(seconds, 60)
+        return f"{minutes:.0f} min" + (f" {rest:.0f} s" if rest else "")
+    hours, rest = divmod(seconds, 3600)
+    return f"{hours:.0f} h" + (f" {rest / 60:.0f} min" if rest >= 60 else "")
 
 
 def _told(points: Sequence[tuple[float, float | None]], unit: str) -> str:

@@ -67,6 +67,8 @@ def plots(key: str, points: Sequence[tuple[int, Point]]) -> list[Markup]:
     Time is that in which the run was at work: between a stop and its resume there is none.
     """
     masking = [(epoch, one) for epoch, one in points if one.phase == "masking" or one.documents]
+    while masking and not masking[-1][1].documents and masking[-1][1].done >= masking[-1][1].total:
+        masking.pop()  # all is masked: what is done from here on is something else
     if len(masking) < 2:
         return []
     moments: list[_Moment] = []
@@ -81,26 +83,30 @@ def plots(key: str, points: Sequence[tuple[int, Point]]) -> list[Markup]:
     def line(name: str, style: str, attribute: str, *, size: float = 1.0, stepped: bool = False) -> Line:
         return Line(name, style, list(_values(moments, attribute, size)), stepped)
 
+    end = moments[-1][0]
     ceilings = [one.ceiling for _, one in masking if one.ceiling]
     drawn = [
-        over_time(f"{key}-rate", "Throughput", [Line("documents", "s1", _rates(moments))], "documents/s"),
+        over_time(
+            f"{key}-rate", "Throughput", [Line("documents", "s1", _rates(moments))], "documents/s", end=end
+        ),
         over_time(
             f"{key}-memory",
             "Memory of the largest worker",
             [line("resident", "s1", "rss_max", size=_MB)],
             "MB",
             Limit("ceiling", ceilings[-1] / _MB) if ceilings else None,
+            end,
         ),
     ]
     if any(one.batch_p50 is not None for _, one in masking):
         lines = [line("median", "s1", "batch_p50"), line("longest", "s3", "batch_max")]
-        drawn.append(over_time(f"{key}-batches", "Batch time", lines, "s"))
+        drawn.append(over_time(f"{key}-batches", "Batch time", lines, "s", end=end))
     if any(one.expected_p50 is not None for _, one in masking):
         lines = [line("took", "s1", "batch_p50"), line("predicted", "s2", "expected_p50")]
-        drawn.append(over_time(f"{key}-expected", "Batch time, prediction against fact", lines, "s"))
+        drawn.append(over_time(f"{key}-expected", "Batch time, prediction against fact", lines, "s", end=end))
     if len({one.workers for _, one in masking}) > 1:
         workers = line("workers", "s1", "workers", stepped=True)
-        drawn.append(over_time(f"{key}-workers", "Workers at work", [workers], "workers"))
+        drawn.append(over_time(f"{key}-workers", "Workers at work", [workers], "workers", end=end))
     return drawn
 
 
