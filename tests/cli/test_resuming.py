@@ -107,3 +107,36 @@ def test_what_was_given_up_half_way_is_masked_again_only_where_that_is_asked_for
     assert again.code == 2
     assert f"run {stopped.json['run_id']} has masked it already" in again.err
     assert phimask(*run, "--again").code == 0
+
+
+def test_one_command_for_every_night(
+    deployed: Path, database: Database[dict[str, Any]], phimask: Callable[..., Any]
+) -> None:
+    database.people.insert_many(
+        {"_id": number, "PatientId": str(number), "Name": "Ann Lee"} for number in range(2000)
+    )
+    # A ledger of its own, since it goes on with whatever is unfinished there.
+    text = f"version: 1\ncoordination: {{database: {database.name}, prefix: nights}}\n"
+    (deployed / "phimask.yaml").write_text(text, encoding="utf-8")
+    night = (
+        "resume",
+        "--or-begin",
+        "--json",
+        "--profile",
+        "emergency",
+        "-c",
+        "people",
+        "--db",
+        database.name,
+    )
+    first = phimask(*night, "--set", "canary={batches: 1, min_documents_per_second: 1000000}")
+    assert first.code == 4, first.err
+    second = phimask(*night)
+    assert second.code == 0, second.err
+    assert second.json["run_id"] == first.json["run_id"]
+    assert second.json["resumed"] == 1
+    assert database.people.count_documents({"Name": "Ann Lee"}) < 10
+    third = phimask(*night)
+    assert third.code == 2
+    assert "has masked it already" in third.err
+    assert phimask("resume", first.json["run_id"], "--or-begin").code == 2
