@@ -14,7 +14,7 @@ import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import pytest
 from counters import Counters
@@ -49,23 +49,26 @@ _ENDS = (
 )
 
 
-@pytest.mark.parametrize("how", _ENDS)
+@pytest.mark.parametrize(("how", "scheme"), [(_ENDS[0], "http"), (_ENDS[-1], "https")])
 def test_it_ends_while_somebody_watches(
-    how: int, counters: Counters, started: Callable[..., subprocess.Popen[str]]
+    how: int, scheme: str, counters: Counters, started: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    monitor = started("monitor", "--port", "0", "--json")
+    _certificate(counters.folder)
+    encrypted = ("--tls-cert", "cert.pem", "--tls-key", "key.pem") if scheme == "https" else ()
+    monitor = started("monitor", "--port", "0", "--json", *encrypted)
     printed = _printed(monitor)
     assert printed.keys() == {"url", "ledger", "read_only"}
     url = urlsplit(printed["url"])
-    assert (url.scheme, url.hostname, url.path) == ("http", "127.0.0.1", "/signin")
-    connection = http.client.HTTPConnection("127.0.0.1", url.port or 0, timeout=20)
-    origin = f"http://127.0.0.1:{url.port}"
+    assert (url.scheme, url.hostname, url.path) == (scheme, "127.0.0.1", "/signin")
+    connection = _connection(url, counters.folder)
+    origin = f"{scheme}://localhost:{url.port}"
     connection.request("POST", "/session", url.fragment.removeprefix("token="), {"Origin": origin})
     answer = connection.getresponse()
     answer.read()
     assert answer.status == 204
-    cookie = (answer.getheader("set-cookie") or "").partition(";")[0]
-    connection.request("GET", "/events", headers={"Cookie": cookie})
+    cookie = answer.getheader("set-cookie") or ""
+    assert ("; Secure" in cookie) == bool(encrypted)
+    connection.request("GET", "/events", headers={"Cookie": cookie.partition(";")[0]})
     stream = connection.getresponse()
     assert stream.readline() == b"retry: 2000\n"
     code, err = _end(monitor, how)
@@ -73,6 +76,13 @@ def test_it_ends_while_somebody_watches(
     assert (code, "Traceback" in err) == (0, False), err
     assert err.count(printed["url"]) == 1
     assert counters.told().keys() == {"counters"}  # nothing of all this made a ledger
+
+
+def _connection(url: SplitResult, folder: Path) -> http.client.HTTPConnection:
+    if url.scheme == "http":
+        return http.client.HTTPConnection("localhost", url.port, timeout=20)
+    trust = ssl.create_default_context(cafile=str(folder / "cert.pem"))
+    return http.client.HTTPSConnection("localhost", url.port, timeout=20, context=trust)
 
 
 def test_a_port_that_is_taken(counters: Counters, phimask: Callable[..., Any]) -> None:
@@ -167,21 +177,6 @@ def test_a_browser_is_given_the_token_where_nobody_else_reads_it(
     assert answer.json["url"] in text
     assert "no browser could be opened" in answer.err
     assert not Path(urlsplit(url).path).exists()
-
-
-def test_with_a_certificate(counters: Counters, started: Callable[..., subprocess.Popen[str]]) -> None:
-    _certificate(counters.folder)
-    monitor = started("monitor", "--port", "0", "--json", "--tls-cert", "cert.pem", "--tls-key", "key.pem")
-    url = urlsplit(_printed(monitor)["url"])
-    assert url.scheme == "https"
-    trust = ssl.create_default_context(cafile=str(counters.folder / "cert.pem"))
-    connection = http.client.HTTPSConnection("localhost", url.port or 0, timeout=20, context=trust)
-    origin = f"https://localhost:{url.port}"
-    connection.request("POST", "/session", url.fragment.removeprefix("token="), {"Origin": origin})
-    answer = connection.getresponse()
-    assert answer.status == 204
-    assert "; Secure" in (answer.getheader("set-cookie") or "")
-    connection.close()
 
 
 def _certificate(folder: Path) -> None:

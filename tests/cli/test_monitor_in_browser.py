@@ -15,22 +15,16 @@ from counters import Counters, wait_for
 from chromium import Watched, chromium
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
 PATIENCE = 30_000
 """Milliseconds: how long a step of the page may take at most on a busy machine."""
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as begun:
-        yield begun
-
-
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    with browser.new_context(viewport={"width": 1280, "height": 1000}, color_scheme="light") as context:
-        page = context.new_page()
+def page() -> Iterator[Page]:
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 1000}, color_scheme="light")
         page.set_default_timeout(PATIENCE)
         yield page
 
@@ -116,15 +110,3 @@ def test_a_run_is_watched_and_steered(counters: Counters, url: str, page: Page, 
     assert not watched.complaints
     assert {urlsplit(one).hostname for one in watched.requests} == {"127.0.0.1"}
     assert not [one for one in watched.requests if "token" in one]
-
-
-def test_a_wrong_token_is_told_and_nothing_shown(counters: Counters, url: str, page: Page) -> None:
-    watched = Watched(page)
-    page.goto(f"{url.partition('#')[0]}#token=wrong")
-    _says(page, "wrong", "That is not the token of this monitor")
-    assert [one for one in watched.requests if "events" in one or "main.js" in one] == []
-    page.fill("#token", url.partition("#token=")[2])
-    page.keyboard.press("Enter")
-    _says(page, "empty", "No run yet")
-    assert page.context.cookies()[0]["httpOnly"]
-    assert page.evaluate("document.cookie") == ""

@@ -15,7 +15,7 @@ from phimask.ledger.opening import open_ledger
 from simulated_ledger import SimulatedRun
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 COLOURS = """
 () => {
@@ -33,10 +33,16 @@ NAMELESS = """
 """
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as begun:
+        yield begun
+
+
 @pytest.fixture
-def page() -> Iterator[Page]:
-    with chromium() as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
+def page(browser: Browser) -> Iterator[Page]:
+    with browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light") as context:
+        page = context.new_page()
         page.set_default_timeout(30_000)
         yield page
 
@@ -84,6 +90,19 @@ def test_thousands_of_partitions(
     assert not [
         one for one in watched.complaints if "ERR_CONNECTION_REFUSED" not in one and "INCOMPLETE" not in one
     ]
+
+
+def test_a_wrong_token_is_told_and_nothing_shown(unchanged_site: Site, page: Page) -> None:
+    watched = Watched(page)
+    page.goto(f"{unchanged_site.origin}/signin#token=wrong")
+    page.wait_for_function("() => document.getElementById('wrong').textContent.includes('not the token')")
+    assert [one for one in watched.requests if "events" in one or "main.js" in one] == []
+    page.fill("#token", TOKEN)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#shown:not([hidden])")
+    assert page.context.cookies()[0]["httpOnly"]
+    assert page.evaluate("document.cookie") == ""
+    assert [one for one in watched.requests if "token" in one] == []
 
 
 def _open(page: Page, site: Site) -> None:
