@@ -23,8 +23,15 @@ COUNTS = os.environ.get("FAULTS_COUNTS", "")
 """A folder in which each process counts the documents that it masks."""
 SKEW = float(os.environ.get("FAULTS_SKEW", "0"))
 """Seconds by which this process's clock is wrong, to one side or the other."""
+FILE_BYTES = os.environ.get("FAULTS_FILE_BYTES")
+"""No file of this process comes to have more bytes, as on a disk that is full; None: as many as there is room for."""
 DAY = 86_400_000
 
+
+if FILE_BYTES is not None:
+    import resource  # where there is none, no test asks for it
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(FILE_BYTES), resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
 if SKEW:
     _right, _wrong_by = time.time, SKEW if os.getpid() % 2 else -SKEW
