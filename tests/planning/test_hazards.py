@@ -164,7 +164,7 @@ def test_what_a_sample_shows(people: Any, looked: Looked) -> None:
             {"_id": MAIL, "PatientId": 1, "Name": "x"},
             {"_id": {"mail": MAIL}, "PatientId": 1, "Name": "x"},
             person(100, Other={"Mail": [MAIL]}),
-            person(101, Stamp=bson.Timestamp(1, 1), Large="x" * 15_100_000),
+            person(101, Stamp=bson.Timestamp(1, 1), Large=bytes(15_100_000)),
         ]
     )
     people.update_one({"_id": 100}, {"$set": {"Stamp": bson.Timestamp(0, 0)}})
