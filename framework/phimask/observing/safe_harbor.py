@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from phimask.config.hipaa import FREE_TEXT, IDENTIFIERS
@@ -137,14 +138,25 @@ def _found(one: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
 
 def _winner(rules: Sequence[Mapping[str, Any]], path: str) -> Mapping[str, Any] | None:
     """The last rule that covers the path of a finding, which may be a rule's own."""
+    keys = _segments(path)
+    there = {*keys, Wildcard.ANY_DEPTH, Wildcard.ANY_KEY}
+    for rule in rules[::-1]:
+        if rule["path"] == path:
+            return rule
+        segments = _segments(rule["path"])
+        # Most rules name a key that is not on the path, which is soon seen.
+        if segments and there.issuperset(segments) and _covers(segments, keys):
+            return rule
+    return None
+
+
+@lru_cache(maxsize=10_000)
+def _segments(path: str) -> tuple[str | Wildcard, ...]:
+    """Of a path as reports have it; none where it is none."""
     try:
-        keys = parse_path(path)
+        return parse_path(path)
     except PathSyntaxError:
-        return None
-    covering = (
-        rule for rule in reversed(rules) if rule["path"] == path or _covers(parse_path(rule["path"]), keys)
-    )
-    return next(covering, None)
+        return ()
 
 
 def _covers(rule: Sequence[str | Wildcard], keys: Sequence[str | Wildcard]) -> bool:

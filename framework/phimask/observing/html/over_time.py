@@ -116,17 +116,20 @@ def _rates(moments: Sequence[_Moment]) -> list[tuple[float, float | None]]:
     window = max(_BATCHES * longest, moments[-1][0] / _STRETCHES)
     rates: list[tuple[float, float | None]] = []
     stretch: deque[Point] = deque()
+    seconds, documents = 0.0, 0
     for at, one in moments:
         if one is None:
             stretch.clear()
+            seconds, documents = 0.0, 0
             rates.append((at, None))
             continue
         stretch.append(one)
-        while len(stretch) > 1 and sum(each.seconds for each in stretch) - stretch[0].seconds >= window:
-            stretch.popleft()
-        seconds = sum(each.seconds for each in stretch)
+        seconds, documents = seconds + one.seconds, documents + one.documents
+        while len(stretch) > 1 and seconds - stretch[0].seconds >= window:
+            first = stretch.popleft()
+            seconds, documents = seconds - first.seconds, documents - first.documents
         if seconds > 0:
-            rates.append((at, sum(each.documents for each in stretch) / seconds))
+            rates.append((at, documents / seconds))
     return rates
 
 
