@@ -128,6 +128,7 @@ def test_the_page_is_whole_loads_nothing_and_is_readable_by_all() -> None:
         one for name, value in read.attributes if name == "aria-labelledby" for one in (value or "").split()
     ]
     assert {*targets, *labels} <= set(read.ids)
+    assert '<th scope="col"></th>' not in text
     assert read.tags.count("title") == 1 + read.tags.count("desc")
     for said in (
         "Verification found something: 3 findings",

@@ -153,7 +153,7 @@ def _rules(rules: Sequence[Mapping[str, Any]]) -> Markup:
     return joined(
         table(
             "Coverage: values by rule",
-            ("rule", "masker", "HIPAA", "", "values", "masked", "redacted on error", "kept"),
+            ("rule", "masker", "HIPAA", "share", "values", "masked", "redacted on error", "kept"),
             (
                 (
                     path(rule["path"]),
@@ -216,7 +216,7 @@ def _batches(batches: Mapping[str, Any]) -> Markup | None:
     ]
     if not rows:
         return None
-    heads = ("a batch", "", "least", "median", "95th percentile", "greatest")
+    heads = ("a batch", "spread", "least", "median", "95th percentile", "greatest")
     return table(f"Batch by batch, {batches['count']:,} batches", heads, rows, (2, 3, 4, 5))
 
 
@@ -246,7 +246,7 @@ def _prediction(one: Mapping[str, Any], points: Sequence[tuple[int, Point]]) -> 
     if not rows:
         return None
     return joined(
-        table("Prediction against fact", ("what", "predicted", "fact", ""), rows),
+        table("Prediction against fact", ("what", "predicted", "fact", "range"), rows),
         _matrix(check["matrix"]) if check is not None else None,
     )
 
@@ -297,7 +297,7 @@ def _throttling(one: Mapping[str, Any]) -> Markup:
     return joined(
         table(
             "Throttling: time that work stood still, of all workers",
-            ("reason", "", "time"),
+            ("reason", "share", "time"),
             (
                 (reason, plots.share(seconds, total, "s2"), lasting(seconds))
                 for reason, seconds in sorted(waited.items(), key=lambda found: -found[1])

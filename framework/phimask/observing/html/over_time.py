@@ -15,7 +15,7 @@ from phimask.observing.wording import moment
 
 _MB: Final = 1e6
 _MOST_NOTES: Final = 200
-_TONES: Final[Mapping[Level, Tone]] = {"information": "none", "warning": "warn", "alert": "bad"}
+_TONES: Final[Mapping[Level, Tone]] = {"information": "none", "warning": "none", "alert": "warn"}
 _BATCHES: Final = 3
 _STRETCHES: Final = 100
 
@@ -47,7 +47,7 @@ def notes(recorded: Recorded) -> Markup | None:
         element("h2", "Alerts and other events", id="events"),
         table(
             f"The last {_MOST_NOTES:,} of {len(told):,}" if left_out > 0 else f"{len(told):,} in all",
-            ("at", "", "what"),
+            ("at", "level", "what"),
             (
                 (moment(at), mark(_TONES[note.level], note.level), joined(_about(note), coded(note.text)))
                 for at, note in told[-_MOST_NOTES:]

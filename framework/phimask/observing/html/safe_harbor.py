@@ -56,7 +56,7 @@ def safe_harbor(report: Mapping[str, Any]) -> Markup:
         ),
         table(
             f"{counted(read, 'document')} read in {counted(len(report['collections']), 'collection')}",
-            ("", "identifier", "treated by", "values masked", "redacted on error", "standing"),
+            ("letter", "identifier", "treated by", "values masked", "redacted on error", "standing"),
             rows,
             (3, 4),
             class_="identifiers",
