@@ -193,7 +193,7 @@ def test_quarantine_and_findings_are_told_once_a_collection_and_stay() -> None:
     run.after(1000)
     assert [(one.rule, one.namespace, one.message) for one in run.alerts] == [
         ("quarantine", "ehr.a", "4 documents in quarantine so far; see the report"),
-        ("finding", "ehr.a", "1 findings of the verification so far; see the report"),
+        ("finding", "ehr.a", "1 finding of the verification so far; see the report"),
         ("quarantine", "ehr.b", "5 documents in quarantine so far; see the report"),
     ]
 

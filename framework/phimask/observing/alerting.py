@@ -155,9 +155,11 @@ class Alerting:
         self._counts[key] += more
         if least is not None and self._counts[key] >= least and key not in self._told:
             self._told.add(key)
-            count = self._counts[key]
-            what = "documents in quarantine" if rule == "quarantine" else "findings of the verification"
-            yield self._raised(rule, f"{count:,} {what} so far; see the report", namespace)
+            what, where = (
+                ("document", "in quarantine") if rule == "quarantine" else ("finding", "of the verification")
+            )
+            said = f"{_so_many(self._counts[key], what)} {where} so far; see the report"
+            yield self._raised(rule, said, namespace)
 
     def _held(self, reasons: tuple[str, ...]) -> Iterator[AlertRaised]:
         self._meant_to_hold = bool(reasons)
@@ -188,7 +190,9 @@ class Alerting:
         told = f"{rate:,.0f} documents a second over {rule.over:g} s"
         if not self._slow and rate < rule.documents_per_second:
             self._slow = True
-            yield self._raised("slow", f"{told}, fewer than {rule.documents_per_second:,g}", self._namespace)
+            yield self._raised(
+                "slow", f"{told}, fewer than {rule.documents_per_second:,.10g}", self._namespace
+            )
         elif self._slow and rate >= rule.documents_per_second * _RELIEF:
             self._slow = False
             yield self._cleared("slow", told)
@@ -257,9 +261,13 @@ def _ending(event: RunFinished) -> str:
     findings = sum(len(check["findings"]) for one in collections for check in one["verification"])
     seconds = event.report.get("throughput", {}).get("seconds", 0.0)
     return (
-        f"run {event.status}: {masked:,} documents masked in {seconds:,.0f} s, {quarantined:,} in quarantine, "
-        f"{findings:,} findings"
+        f"run {event.status}: {_so_many(masked, 'document')} masked in {seconds:,.0f} s, "
+        f"{quarantined:,} in quarantine, {_so_many(findings, 'finding')}"
     )
+
+
+def _so_many(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def _size(size: int) -> str:

@@ -178,7 +178,13 @@ def _sender(name: str, address: str, timeout: float) -> Callable[[Message], bool
         warnings.simplefilter("ignore")  # it looks for modules that Python is about to drop
         import apprise  # noqa: PLC0415  (slow to import, and few runs ask for it)
 
-        asset = apprise.AppriseAsset(app_id="phimask", app_desc="phimask", app_url="", async_mode=False)
+        asset = apprise.AppriseAsset(
+            app_id="phimask",
+            app_desc="phimask",
+            app_url="",
+            async_mode=False,
+            storage_mode=apprise.PersistentStoreMode.MEMORY,  # no token of a service's is to lie on the disk
+        )
         asset.image_url_mask = asset.image_url_logo = ""
         service: Any = apprise.Apprise.instantiate(address, asset=asset)
     if service is None:
