@@ -6,7 +6,8 @@ The two take turns, round by round and the other way about each time, over the s
 throughput.py, in a worker in the run's own process, which shares its processor time with all that observers do. All:
 progress, log, JSON log, Prometheus (scraped every second), OpenTelemetry (pushed every second), and alerts to a webhook.
 Medians are printed: documents a second, which other work on the machine disturbs, and the run's own CPU time for a
-document, which it disturbs less.
+document, which it disturbs less. At last the same observers are told of many batches and nothing else goes on: what the
+run waits for them, and their CPU time, threads included, for one.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ from pymongo import MongoClient
 from pymongo.write_concern import WriteConcern
 from throughput import phimask, set_up
 
+from phimask import events
+from phimask.config.components import complete_options
+from phimask.log import close_log, configure_log
+from phimask.plugins.loading import load_registry
 from phimask.store.embedded import EmbeddedMongod, find_mongod
 from phimask.store.sample.loading import load_samples
 
@@ -92,6 +97,39 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
+def told(folder: Path, server: int, batches: int = 20_000) -> tuple[float, float]:
+    """Seconds that a run waits for its observers at each batch, and seconds of their CPU time."""
+    registry = load_registry()
+    (folder / "address").write_text(f"json://127.0.0.1:{server}/ops")
+    options: dict[str, dict[str, Any]] = {
+        "log": {},
+        "json_log": {"file": str(folder / "told.jsonl")},
+        "prometheus": {"port": free_port()},
+        "opentelemetry": {"endpoint": f"http://127.0.0.1:{server}/v1/metrics", "every": "1s"},
+        "notify": {"to": {"ops": {"file": str(folder / "address")}}},
+    }
+    watching = [
+        registry.create("observer", name, complete_options("observer", name, given, registry))
+        for name, given in options.items()
+    ]
+    batch = events.BatchFinished(
+        "ehr.container", 3, 1000, 7_400_000, 2.1, 1000, 0, 0, 0, 118_000_000, (1000,) * 40, (0,) * 40, (0,) * 40,
+        {"simple": 600, "medium": 300, "complex": 100}, 3_000_000_000, 120_000_000, None, "w1",
+    )  # fmt: skip
+    configure_log(folder, run="told", quiet=True)
+    for one in watching:
+        one.notify(events.RunStarted("r", "p", ("ehr.container",)))
+    began, cpu = time.perf_counter(), time.process_time()
+    for _ in range(batches):
+        for one in watching:
+            one.notify(batch)
+    waited, spent = time.perf_counter() - began, time.process_time() - cpu
+    for one in watching:
+        one.close()
+    close_log()
+    return waited / batches, spent / batches
+
+
 def main() -> None:
     """Load, take turns, print the table."""
     parser = argparse.ArgumentParser(
@@ -122,8 +160,10 @@ def main() -> None:
                             run = phimask(mongod.uri, folder, "parallel", "mixed", *ALIKE, watching)
                     runs[way].append(run)
                     time.sleep(0.5)
+            waited, spent = told(folder, server)
     show(given, runs)
     warnings = {text for one in runs["all"] for text in one["report"]["warnings"]}
+    print(f"a batch's event: {waited * 1e6:,.0f} µs until all were told, {spent * 1e6:,.0f} µs of CPU")
     print(f"{len(scraped)} scrapes, {len(taken)} pushes and messages; warnings: {sorted(warnings) or 'none'}")
 
 
