@@ -161,15 +161,15 @@ class Leak(Validator):
     def _known(self, found: Sequence[Original]) -> Iterator[str]:
         """The originals of a document as other documents would repeat them."""
         names: dict[int, list[str]] = {}
-        for one, text, joined in found:
+        for one, look in found:
             if self._left_out and one.state.rule is not None and one.state.rule.path in self._left_out:
                 continue
-            if joined is not None:
-                yield joined
-            elif is_naming(one.key) and text.isalpha():
+            if look.joined is not None:
+                yield look.joined
+            elif is_naming(one.key) and look.text.isalpha():
                 some = names.setdefault(one.group, [])
                 if len(some) < _MOST_NAMES:
-                    some.append(text.casefold())
+                    some.append(look.text.casefold())
         for some in names.values():
             for first in some:
                 for second in some:

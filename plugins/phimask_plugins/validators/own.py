@@ -9,6 +9,7 @@ from phimask_plugins.validators.parts import Masked
 from phimask_plugins.validators.walk import ARRAY, INT32, INT64, OBJECT, STRING, elements
 from phimask_plugins.validators.words import (
     LONGEST,
+    Look,
     is_naming,
     look_at,
     parts_of_name,
@@ -37,11 +38,10 @@ def is_text_in_part(one: Masked) -> bool:
 
 
 class Original(NamedTuple):
-    """A value that a rule masked, as a text, and what it is known by in other documents, if it tells anything."""
+    """A value that a rule masked, and what it reads as."""
 
     masked: Masked
-    text: str
-    joined: str | None
+    look: Look
 
 
 def originals(masked: Sequence[Masked]) -> list[Original]:
@@ -57,7 +57,7 @@ def originals(masked: Sequence[Masked]) -> list[Original]:
         for each in inner:
             looked = look_at(each.kind, each.old)
             if looked is not None:
-                found.append(Original(each, *looked))
+                found.append(Original(each, looked))
     return found
 
 
@@ -83,18 +83,17 @@ class Own:
         self._names: set[str] = set()
         self._words: set[bytes] = set()
         self._numbers: set[bytes] = set()
-        for one, text, joined in found:
+        for one, look in found:
             if one.old == one.new and one.kind == one.new_kind:
                 continue
-            if joined is not None:
-                self._known.add(joined)
-                if joined.isdecimal():
-                    self._numbers.add(joined.encode())
-                else:
-                    longest = text if text.isalnum() else max(spelt(text), key=len)
-                    self._words.add(longest.lower().encode())
+            if look.joined is not None:
+                self._known.add(look.joined)
+                if look.digits is not None:
+                    self._numbers.add(look.digits)
+                elif look.longest is not None:
+                    self._words.add(look.longest)
             if one.kind == STRING and is_naming(one.key):
-                for part in parts_of_name(text):
+                for part in parts_of_name(look.text):
                     self._names.add(part)
                     self._words.add(part.lower().encode())
 

@@ -25,6 +25,8 @@ from phimask_plugins.validators.walk import (
     size_at,
 )
 
+_NEW: Final = tuple.__new__
+"""Makes a named tuple in a third of the time."""
 _READ_UINT32: Final = struct.Struct("<I").unpack_from
 _MOST_PLANS: Final = 2048
 """A place remembers this many of the keys it met: keys may be data, and then there is no end to them."""
@@ -156,7 +158,12 @@ class _SideBySide:
             elif after[a_at] != kind or treatment == ENCODED:
                 return False
             else:
-                a_at = self._inside(treatment, b_value, b_end, a_value, below, key)
+                a_at = a_value + _READ_UINT32(after, a_value)[0]
+                if treatment == DOCUMENT:
+                    if not self.document(b_value, b_end, a_value, a_at, below):
+                        return False
+                elif not self.array(b_value, b_end, a_value, a_at, below, key):
+                    return False
             if a_at < 0:
                 return False
         stretch = before[same:b_stop]
@@ -207,7 +214,12 @@ class _SideBySide:
             elif after[a_at] != kind or treatment == ENCODED:
                 return False
             else:
-                a_at = self._inside(treatment, b_value, b_end, a_value, place, name)
+                a_at = a_value + _READ_UINT32(after, a_value)[0]
+                if treatment == DOCUMENT:
+                    if not self.document(b_value, b_end, a_value, a_at, place):
+                        return False
+                elif not self.array(b_value, b_end, a_value, a_at, place, name):
+                    return False
             if a_at < 0:
                 return False
             b_at = same = b_end
@@ -219,15 +231,6 @@ class _SideBySide:
             and stretch == after[a_at:a_stop]
             and before[b_last] == 0
         )
-
-    def _inside(
-        self, treatment: int, b_start: int, b_stop: int, a_start: int, place: _Place, name: bytes
-    ) -> int:
-        """Where a container ends in the document after masking, or -1 if something in it may be wrong."""
-        a_stop: int = a_start + _READ_UINT32(self._after, a_start)[0]
-        if treatment == DOCUMENT:
-            return a_stop if self.document(b_start, b_stop, a_start, a_stop, place) else -1
-        return a_stop if self.array(b_start, b_stop, a_start, a_stop, place, name) else -1
 
     def _value(
         self,
@@ -256,5 +259,5 @@ class _SideBySide:
             return -1
         if place.judged and new == old and still_original(place.state, kind, old, new_kind, new):
             return -1
-        self._masked(Masked(place.state, kind, old, new_kind, new, name, group))
+        self._masked(_NEW(Masked, (place.state, kind, old, new_kind, new, name, group)))
         return a_end

@@ -10,7 +10,7 @@ import re
 import struct
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from phimask_plugins.validators.walk import INT32, INT64, STRING
 
@@ -88,11 +88,29 @@ def tells(joined: str, count: int) -> bool:
     return sum(map(str.isdecimal, joined)) >= _LEAST_DIGITS or (count > 1 and length >= 2 * _LEAST_NAME)
 
 
+class Look(NamedTuple):
+    """A value as a text; what it is known by, if it tells anything; then either its digits, or its longest word in
+    small letters."""
+
+    text: str
+    joined: str | None
+    digits: bytes | None
+    longest: bytes | None
+
+
 @lru_cache(65_536)
-def look_at(kind: int, value: bytes) -> tuple[str, str | None] | None:
-    """A value as a text, and what it is known by; None for what is no text. Values repeat, and looking takes time."""
+def look_at(kind: int, value: bytes) -> Look | None:
+    """None for what is no text. Values repeat, and looking takes time."""
     text = text_of(kind, value)
-    return None if text is None else (text, known_by(text))
+    if text is None:
+        return None
+    joined = known_by(text)
+    if joined is None:
+        return Look(text, None, None, None)
+    if joined.isdecimal():
+        return Look(text, joined, joined.encode(), None)
+    longest = text if text.isalnum() else max(spelt(text), key=len)
+    return Look(text, joined, None, longest.lower().encode())
 
 
 @lru_cache(4096)
