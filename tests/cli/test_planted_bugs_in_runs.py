@@ -259,3 +259,15 @@ def test_bugs_in_place_are_found_beside_the_vault(
     assert verified.code == 3, verified.err
     assert {"no_original", "leak"} <= failing(verified)
     assert not re.search("Achterberg", answer.out + answer.err + verified.out + verified.err)
+
+
+def test_of_a_run_with_a_limit_only_its_own_documents_are_judged(
+    stays: Database[dict[str, Any]], phimask: Phimask
+) -> None:
+    where = (*ALL, "-d", stays.name, "--set", "undo.vault=vault")
+    answer = phimask("run", *where, "--yes", "--limit", "20")
+    assert answer.code == 0, answer.err
+    verified = phimask("verify", *where)
+    assert verified.code == 0, verified.err
+    (entries,) = verified.json.values()
+    assert {one["checked"] for one in entries if one["validator"] == "untouched"} == {20}

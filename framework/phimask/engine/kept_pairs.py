@@ -28,14 +28,18 @@ GONE = "documents that were deleted since they were masked"
 class KeptPairs:
     """The pairs of one collection of a run. A context manager that closes the vault."""
 
-    def __init__(self, setting: VaultSetting | None, run: str, key: MaskingKey, namespace: str) -> None:
-        """Raises VaultError where there is no vault to be opened."""
+    def __init__(
+        self, setting: VaultSetting | None, run: str, key: MaskingKey, namespace: str, *, partial: bool
+    ) -> None:
+        """`partial`: the run was for some documents alone, and of one of which nothing was kept nobody knows whether
+        it should have been masked. Raises VaultError where there is no vault to be opened."""
         if setting is None:
             raise VaultError(
                 f"the profile names no vault, and run {run} has its originals in one; --set undo.vault=..."
             )
         self._stack = ExitStack()
         self._vault = self._stack.enter_context(open_vault(setting, run, key, create=False))
+        self._partial = partial
         self._fingerprint = Fingerprint(key.derive(FINGERPRINT_DOMAIN))
         self._parts: dict[int, list[Part]] = {}
         for part in self._vault.storage.parts():
@@ -73,7 +77,7 @@ class KeptPairs:
         for raw, one, rules in zip(documents, found, without, strict=True):
             kept = self._kept.get(one)
             if kept is None:
-                yield DocumentPair(raw, raw, rules)
+                yield None if self._partial else DocumentPair(raw, raw, rules)
                 continue
             self._seen.add(one)
             before = unwound(raw, kept, self._fingerprint)

@@ -55,4 +55,5 @@ class MaskedBefore:
             record.id,
             Partitions(self.ledger, record.id, self.namespace).ranges(),
             frozenset(found for found, _ in quarantine.listed()),
+            record.query is not None or record.limit is not None,
         )

@@ -425,7 +425,12 @@ class Run:
             totals = replace(tally.totals(), stored=stored)
             if record.vault is not None:
                 ranges = Partitions(self._ledger, record.id, plan.namespace).ranges()
-                originals = Originals(record.id, ranges, frozenset(left_out))
+                originals = Originals(
+                    record.id,
+                    ranges,
+                    frozenset(left_out),
+                    record.query is not None or record.limit is not None,
+                )
                 return self._verifier.kept(plan, source, choices, originals, before, totals)
             checks = Checks("after", validators(self._registry, choices, "after", plan.facts))
             checks.totals(totals)

@@ -48,7 +48,8 @@ class Verification:
 
     `source` holds the originals, `target` what was made of them; without a target `source` was masked in place, and
     `vault` is the run whose vault has the originals, or None: then only what idempotent maskers would still change is
-    found. `left_out` are documents that are not to be in the target. `salt` stands in for a masking key.
+    found; `partial`: that run had a query or a limit. `left_out` are documents that are not to be in the target. `salt`
+    stands in for a masking key.
     """
 
     configuration: Configuration
@@ -62,6 +63,7 @@ class Verification:
     left_out: frozenset[DocumentId]
     salt: bytes
     vault: str | None = None
+    partial: bool = False
     registry: Registry | None = field(default=None, compare=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -116,7 +118,13 @@ class Share:
         self._kept = None
         if task.vault is not None:
             self._kept = self._stack.enter_context(
-                KeptPairs(task.configuration.profile.undo.vault, task.vault, task.keys[0], task.namespace)
+                KeptPairs(
+                    task.configuration.profile.undo.vault,
+                    task.vault,
+                    task.keys[0],
+                    task.namespace,
+                    partial=task.partial,
+                )
             )
 
     def __enter__(self) -> Share:

@@ -44,11 +44,13 @@ _MOST_PROCESSES: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Originals:
-    """A run whose vault has the originals of what was masked in place: its id, its partitions, the quarantined."""
+    """A run whose vault has the originals of what was masked in place: its id, its partitions, the quarantined, and
+    whether it had a query or a limit."""
 
     run: str
     partitions: Sequence[Partition]
     left_out: frozenset[DocumentId]
+    partial: bool
 
 
 class Verifier:
@@ -132,7 +134,10 @@ class Verifier:
         """The same of a collection that was masked in place, beside what its vault has: always of all documents, since
         a vault is read as a whole. Raises VaultError, too."""
         task = replace(
-            self._task(plan, source[1], None, choices, originals.left_out), vault=originals.run, limit=None
+            self._task(plan, source[1], None, choices, originals.left_out),
+            vault=originals.run,
+            partial=originals.partial,
+            limit=None,
         )
         lead, results = self._look(plan, task, originals.partitions)
         try:
