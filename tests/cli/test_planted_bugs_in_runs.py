@@ -271,3 +271,21 @@ def test_of_a_run_with_a_limit_only_its_own_documents_are_judged(
     assert verified.code == 0, verified.err
     (entries,) = verified.json.values()
     assert {one["checked"] for one in entries if one["validator"] == "untouched"} == {20}
+
+
+def test_a_vault_that_was_damaged_meanwhile_is_a_finding(
+    stays: Database[dict[str, Any]], deployed: Path, phimask: Phimask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def update(collection: Any, documents: Any, session: Any = None) -> Any:
+        written = real(collection, documents, session)
+        for part in (
+            one for one in (deployed / "vault").rglob("*") if one.is_file() and one.stat().st_size > 500
+        ):
+            part.write_bytes(part.read_bytes()[:-9] + b"not sealed")
+        return written
+
+    real = committing.update
+    monkeypatch.setattr(committing, "update", update)
+    answer = phimask("run", *ALL, "-d", stays.name, "--set", "undo.vault=vault", "--yes")
+    assert answer.code == 3, answer.err
+    assert failing(answer, "after") == {"vault"}

@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from loguru import logger
 from pymongo.errors import PyMongoError
@@ -30,7 +30,7 @@ from phimask.engine.recording import Recorder
 from phimask.engine.shadow import Shadow, not_swapped
 from phimask.engine.throttle import Throttle
 from phimask.engine.verification import Originals, Verifier, processes_for, stored_in_place
-from phimask.errors import FindingsError, Interrupted, PhimaskError, SafeStop, StoreError
+from phimask.errors import FindingsError, Interrupted, PhimaskError, SafeStop, StoreError, VaultError
 from phimask.ledger.indexes import KeptIndexes
 from phimask.ledger.opening import Ledger
 from phimask.ledger.partitions import Partitions
@@ -61,6 +61,8 @@ from phimask.plugins.values import CollectionFacts, DocumentId, Finding, Partiti
 from phimask.store.raw import extended_json
 from phimask.store.retry import error_name, terminal_error
 from phimask.store.source import CollectionSource
+
+NOT_READ: Final = "the vault cannot be read, so that nothing could be compared with what it holds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -423,19 +425,20 @@ class Run:
                     )
                 )
             totals = replace(tally.totals(), stored=stored)
+            damaged: list[Checked] = []
             if record.vault is not None:
                 ranges = Partitions(self._ledger, record.id, plan.namespace).ranges()
-                originals = Originals(
-                    record.id,
-                    ranges,
-                    frozenset(left_out),
-                    record.query is not None or record.limit is not None,
-                )
-                return self._verifier.kept(plan, source, choices, originals, before, totals)
+                partial = record.query is not None or record.limit is not None
+                originals = Originals(record.id, ranges, frozenset(left_out), partial)
+                try:
+                    return self._verifier.kept(plan, source, choices, originals, before, totals)
+                except VaultError as error:
+                    self._tell(Warned(str(error)))
+                    damaged.append(Checked("vault", "after", 0, (Finding(NOT_READ),)))
             checks = Checks("after", validators(self._registry, choices, "after", plan.facts))
             checks.totals(totals)
             checks.collection(before, collection_facts(plan.source))
-            return checks.results()
+            return [*checks.results(), *damaged]
         target = plan.target, Where(self._deployments.target, plan.target.database, plan.target.collection)
         known = None if plan.shadow is None else before
         return self._verifier.copy(plan, source, target, choices, left_out, known)
