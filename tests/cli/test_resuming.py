@@ -118,6 +118,7 @@ def test_one_command_for_every_night(
     # A ledger of its own, since it goes on with whatever is unfinished there.
     text = f"version: 1\ncoordination: {{database: {database.name}, prefix: nights}}\n"
     (deployed / "phimask.yaml").write_text(text, encoding="utf-8")
+    database.people.create_index([("Visits.Note", "text")])
     night = (
         "resume",
         "--or-begin",
@@ -129,14 +130,42 @@ def test_one_command_for_every_night(
         "--db",
         database.name,
     )
-    first = phimask(*night, "--set", "canary={batches: 1, min_documents_per_second: 1000000}")
+    canary = ("--set", "canary={batches: 1, min_documents_per_second: 1000000}")
+    asked = phimask(*night, *canary)
+    assert asked.code == 2
+    assert "--accept text-index" in asked.err
+    first = phimask(*night, *canary, "--accept", "text-index")
     assert first.code == 4, first.err
+    (accepted,) = first.json["accepted"]
+    assert (accepted["id"], accepted["path"]) == ("text-index", "Visits.Note")
     second = phimask(*night)
     assert second.code == 0, second.err
     assert second.json["run_id"] == first.json["run_id"]
     assert second.json["resumed"] == 1
+    assert second.json["accepted"] == first.json["accepted"], "what was accepted is the run's"
     assert database.people.count_documents({"Name": "Ann Lee"}) < 10
-    third = phimask(*night)
+    third = phimask(*night, "--accept", "text-index")
     assert third.code == 2
     assert "has masked it already" in third.err
     assert phimask("resume", first.json["run_id"], "--or-begin").code == 2
+
+
+def test_what_is_accepted_in_the_collection_file(
+    deployed: Path, database: Database[dict[str, Any]], phimask: Callable[..., Any]
+) -> None:
+    database.people.create_index([("Visits.Note", "text")])
+    file = deployed / "collections" / "people.yaml"
+    text = file.read_text(encoding="utf-8")
+    planned = ("plan", "--json", "-c", "people", "--db", database.name)
+
+    def accepted() -> bool:
+        (one,) = phimask(*planned).json["collections"]
+        return bool(next(found["accepted"] for found in one["hazards"] if found["id"] == "text-index"))
+
+    assert not accepted()
+    file.write_text(f"{text}accept: [text-index]\n", encoding="utf-8")
+    assert accepted()
+    file.write_text(f"{text}accept: [text-indx]\n", encoding="utf-8")
+    wrong = phimask(*planned)
+    assert wrong.code == 2
+    assert "text-index" in wrong.err

@@ -13,13 +13,13 @@ from phimask.cli.session import Session, open_session
 from phimask.cli.show import PersonConsole, answer, say
 from phimask.engine.beginning import guarded, obstacles, pins
 from phimask.errors import PreflightError
-from phimask.ledger.opening import asking
+from phimask.ledger.opening import APPLIED, asking
 from phimask.ledger.runs import Runs
 from phimask.observing.wording import told_classes
 from phimask.planning.hazards import Hazard
 from phimask.planning.namespace import Namespace
 from phimask.planning.plan import CollectionPlan
-from phimask.planning.privileges import LEDGER, privileges_missing
+from phimask.planning.privileges import LEDGER, TRANSACTIONS, privileges_missing
 from phimask.planning.summary import summarize
 
 _HAZARD = 2
@@ -68,10 +68,13 @@ def _ask_ledger(session: Session, plans: Sequence[CollectionPlan], *, again: boo
                 ]
             runs = Namespace(ledger.client, ledger.database, ledger.runs.name)
             plans[0].hazards += privileges_missing(runs, LEDGER)
+            applied = Namespace(session.source, ledger.database, ledger.named(APPLIED).name)
     except PreflightError as error:  # it is of the deployment, not of a collection
         plans[0].hazards += [Hazard("ledger", told) for told in error.hazards]
+        return
     try:
-        guarded(plans, session.configuration)
+        if guarded(plans, session.configuration):
+            plans[0].hazards += privileges_missing(applied, TRANSACTIONS)
     except PreflightError as error:
         plans[0].hazards += [Hazard("no-transactions", told) for told in error.hazards]
 

@@ -11,6 +11,8 @@ from phimask.planning.namespace import Namespace
 READING = frozenset({"find", "listIndexes", "collStats"})
 LEDGER = frozenset({"find", "insert", "update", "remove", "createIndex"})
 """What the ledger's collections are used with."""
+TRANSACTIONS = frozenset({"find", "insert", "remove", "createCollection"})
+"""What transactions are noted with, beside the documents."""
 
 
 def privileges_missing(
