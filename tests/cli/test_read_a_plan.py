@@ -36,7 +36,7 @@ SIMPLE = {"locale": "simple"}
 
 def documents() -> Iterator[dict[str, Any]]:
     """People who never were."""
-    for number in range(200):
+    for number in range(199):
         yield {
             "_id": number if number % 4 else f"zebulon.{number}@example.com",
             "PatientId": number,

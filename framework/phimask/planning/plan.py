@@ -331,6 +331,7 @@ def _judge(plan: CollectionPlan, profile: Profile, registry: Registry) -> None:
         plan.source,
         plan.scan,
         plan.preflight.shard_key,
+        plan.write_path.measured,
         whole=plan.target is not None or plan.write_path.path == "replace",
     )
     known = CollectionFacts(

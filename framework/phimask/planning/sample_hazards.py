@@ -10,6 +10,7 @@ from phimask.masking.columns import BoundRule
 from phimask.planning.hazards import Hazard, hazard
 from phimask.planning.namespace import Namespace
 from phimask.planning.prescan import Prescan
+from phimask.planning.write_path import Measured
 from phimask.plugins.values import Wildcard
 
 _LARGE: Final = 15_000_000
@@ -39,7 +40,9 @@ def unmatched_rules(
             )
 
 
-def of_sample(source: Namespace, scan: Prescan, shard_key: Sequence[str], *, whole: bool) -> Iterator[Hazard]:
+def of_sample(
+    source: Namespace, scan: Prescan, shard_key: Sequence[str], measured: Measured, *, whole: bool
+) -> Iterator[Hazard]:
     """Hazards of the documents themselves. `whole`: they are written whole, not field by field."""
     for path, labels in sorted(scan.detected.items()):
         like = ", ".join(sorted(labels))
@@ -90,4 +93,11 @@ def of_sample(source: Namespace, scan: Prescan, shard_key: Sequence[str], *, who
             source,
             f": {scan.unreadable} of {scan.documents} sampled documents hold what only the exact "
             "(slower) walk can treat",
+        )
+    if measured.odd and not whole:
+        yield hazard(
+            "exact-walk",
+            source,
+            f": {measured.odd} of {measured.documents} documents masked on trial have masked paths that no update can "
+            "name (odd or duplicate keys): these are replaced whole, guarded",
         )

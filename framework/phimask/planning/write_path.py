@@ -13,7 +13,7 @@ from phimask.config.model import ChosenPath, CollectionFile, Profile
 from phimask.errors import MaskingError
 from phimask.masking.columns import BoundRule
 from phimask.masking.core import MaskingCore
-from phimask.masking.outcomes import Masked, MaskedBatch, Mode
+from phimask.masking.outcomes import Masked, MaskedBatch, Mode, NeedsWhole
 from phimask.planning.served import unserved
 
 _DOCUMENTS: Final = 200
@@ -32,12 +32,14 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What masking some sampled documents showed. `changed`: the share of them in which anything changes."""
+    """What masking some sampled documents showed. `changed`: the share of them in which anything changes;
+    `odd`: how many have masked paths that no update can name."""
 
     set: Cost = Cost()
     replace: Cost = Cost()
     changed: float = 0.0
     documents: int = 0
+    odd: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,9 @@ class Trial:
             _, by_replace = self._mask("whole")
         except MaskingError:
             return Measured()
-        changed = sum(isinstance(one, Masked) for one in updates.outcomes)
-        return Measured(by_set, by_replace, changed / len(self.kept), len(self.kept))
+        changed = sum(isinstance(one, Masked | NeedsWhole) for one in updates.outcomes)
+        odd = sum(isinstance(one, NeedsWhole) for one in updates.outcomes)
+        return Measured(by_set, by_replace, changed / len(self.kept), len(self.kept), odd)
 
     def _mask(self, mode: Mode) -> tuple[MaskedBatch, Cost]:
         assert self._masking is not None  # noqa: S101  (for the type checker)
