@@ -202,7 +202,7 @@ def _note(event: Event) -> Note | None:
     what = type(event).__name__
     if isinstance(event, AlertRaised):
         over = " is over" if event.cleared else ""
-        level: Level = "information" if event.cleared or event.rule == "finished" else "alert"
+        level: Level = "information" if event.cleared else "alert"
         return Note(level, what, f"{event.rule}{over}: {event.message}", event.namespace)
     if isinstance(event, Warned):
         return Note("warning", what, event.message)
