@@ -19,13 +19,12 @@ from phimask_plugins.validators.bloom import FINGERPRINT_BYTES, Bloom, Fingerpri
 from phimask_plugins.validators.compare import comparer_for
 from phimask_plugins.validators.matcher import ENCODED, VALUE
 from phimask_plugins.validators.own import Original, Own, is_text_in_part, originals
-from phimask_plugins.validators.parts import Parts, scalars
+from phimask_plugins.validators.parts import RUN, Parts, scalars
 from phimask_plugins.validators.words import LEAST, is_naming, known_by, phrases, tells, text_of, words
 
 OWN: Final = "an original of the document is still in it, outside of the field that was masked"
 OTHERS: Final = "an original of another document, or of this one, is in a field that no rule masks"
 
-_RUN: Final = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xf4]{3,}")
 _WORD: Final = re.compile(rb"[0-9a-z\x80-\xf4]+")
 _TEXT: Final = re.compile(rb"[0-9A-Za-z]{4}|(?:[0-9A-Za-z .-]|[\xc3-\xf4][\x80-\xbf]{1,3}){6}")
 """What a run has that is more than bytes of a number."""
@@ -119,12 +118,14 @@ class Leak(Validator):
                     self._seen.clear()
                 self._seen.add(joined)
                 self._remember(joined)
-        untouched = b"\0".join([*parts.untouched, *(one.new for one in parts.masked if is_text_in_part(one))])
-        runs = set(_RUN.findall(untouched))
+        runs = parts.runs
         if not self._overflowed:
             self._keep_runs(runs)
+        texts = [one.new for one in parts.masked if is_text_in_part(one)]
+        if texts:
+            runs = runs.union(*map(RUN.findall, texts))
         own = Own(found)
-        return self._own(pair, parts, own) if own.may_be_in(map(self._words_of, runs), untouched) else ()
+        return self._own(pair, parts, own) if own.may_be_in(runs, self._words_of) else ()
 
     # --- its own originals
 

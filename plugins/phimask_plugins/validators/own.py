@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from phimask_plugins.validators.parts import Masked
@@ -97,14 +97,13 @@ class Own:
                     self._names.add(part)
                     self._words.add(part.lower().encode())
 
-    def may_be_in(self, words_of: Iterable[frozenset[bytes]], untouched: bytes) -> bool:
-        """False where certainly none of them is in stretches of these words, nor any number in `untouched`. Quick:
-        nearly all documents end here."""
-        if not all(map(self._words.isdisjoint, words_of)):
+    def may_be_in(self, runs: set[bytes], words_of: Callable[[bytes], frozenset[bytes]]) -> bool:
+        """False where certainly none of them is in these stretches of text. Quick: nearly all documents end here."""
+        if not all(map(self._words.isdisjoint, map(words_of, runs))):
             return True
         if not self._numbers:
             return False
-        digits = untouched.translate(None, _NOT_DIGITS)
+        digits = b"\0".join(runs).translate(None, _NOT_DIGITS)
         return any(number in digits for number in self._numbers)
 
     def is_in(self, text: str, *, whole_too: bool) -> bool:

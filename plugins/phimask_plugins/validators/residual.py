@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final
@@ -11,14 +10,14 @@ from phimask import Detector, DocumentPair, Finding, RuleFacts, Validator
 from phimask_plugins.detectors.together import detect_each
 from phimask_plugins.validators.compare import comparer_for
 from phimask_plugins.validators.matcher import ENCODED, VALUE
-from phimask_plugins.validators.parts import Parts, scalars
+from phimask_plugins.validators.parts import RUN, Parts, scalars
 from phimask_plugins.validators.walk import STRING
 from phimask_plugins.validators.words import words
 
 STILL: Final = "a masked text still holds what a detector takes for {}"
 UNMAPPED: Final = "a text that no rule names holds what a detector takes for {}"
 
-_RUN: Final = re.compile(rb"[^\x00-\x08\x0e-\x1f]{15,}")
+_LEAST_LENGTH: Final = 15
 _LEAST_SPACES: Final = 2
 _IN_PART: Final = 4
 _WHOLE: Final = 11
@@ -110,10 +109,10 @@ class Residual(Validator):
 
     def _is_fresh(self, parts: Parts) -> bool:
         """Whether what no rule masks holds a text that was not looked at already."""
-        for run in _RUN.findall(b"\0".join(parts.untouched)):
-            if run.count(b" ") >= _LEAST_SPACES and run not in self._clean:
-                return True
-        return False
+        return any(
+            len(run) >= _LEAST_LENGTH and run not in self._clean and run.count(b" ") >= _LEAST_SPACES
+            for run in parts.runs
+        )
 
     def _unmapped(self, pair: DocumentPair, after: bytes, found: Counter[tuple[str, str | None]]) -> None:
         for one in scalars(after, self._comparer.top(pair)):
@@ -130,7 +129,7 @@ class Residual(Validator):
             if not labels:
                 if len(self._clean) >= _MOST_CLEAN:
                     self._clean.clear()
-                self._clean.update((text, *_RUN.findall(text)))
+                self._clean.update((text, *RUN.findall(text)))
 
     def _detected(self, text: str) -> Iterator[tuple[str, str]]:
         for detections in detect_each(self._detectors, [text]):
