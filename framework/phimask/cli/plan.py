@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.table import Table
@@ -170,6 +170,12 @@ def _told_apart(plan: Mapping[str, Any]) -> str:
     return "".join(lines)
 
 
+_CATCHING_UP: Final = (
+    "  writers     are let write: what they change is masked into the shadow after them; for the moment before the "
+    "swap,\n              the original refuses writes (code 121)\n"
+)
+
+
 def _show_shadow(shadow: Mapping[str, Any]) -> None:
     free = "?" if shadow["free_bytes"] is None else f"{shadow['free_bytes'] / 1e6:,.1f}"
     kept = shadow["original"]
@@ -177,6 +183,7 @@ def _show_shadow(shadow: Mapping[str, Any]) -> None:
         "  write path  shadow, as phimask.yaml says (target.shadow): inserts into a collection without secondary "
         "indexes,\n"
         f"              then {shadow['indexes']:,} index(es) built, all documents verified, and a swap by rename\n"
+        f"{_CATCHING_UP if shadow['catch_up'] else ''}"
         "  time        about that of masking in place, less where there are many indexes; verifying comes on top\n"
         f"  disk        about {shadow['disk_bytes'] / 1e6:,.1f} MB beside the original; {free} MB are free\n"
         f"  original    "

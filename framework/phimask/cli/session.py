@@ -115,7 +115,8 @@ class Session:
         if project.target is None or project.target.shadow is None:
             return None
         source = self._namespace(self.source, project.database, file)
-        return shadow_plan(source, self.run, keep=project.target.shadow.keep_original)
+        told = project.target.shadow
+        return shadow_plan(source, self.run, keep=told.keep_original, catch_up=told.catch_up)
 
     @staticmethod
     def _namespace(client: Client, database: str | None, file: CollectionFile) -> Namespace:

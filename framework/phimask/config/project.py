@@ -85,9 +85,11 @@ def _key_source(node: Node, folder: Path) -> KeySource:
 def _target(parts: Mapping[str, Node]) -> Target:
     shadow = None
     if "shadow" in parts:
-        told = parts["shadow"].value
-        keeps = mapping(parts["shadow"])["keep_original"].value if isinstance(told, dict) else True
-        shadow = ShadowSetting(keep_original=bool(keeps))
+        told = mapping(parts["shadow"]) if isinstance(parts["shadow"].value, dict) else {}
+        shadow = ShadowSetting(
+            keep_original=bool(told["keep_original"].value) if told else True,
+            catch_up=bool(told["catch_up"].value) if told else False,
+        )
     return Target(_secret(parts.get("uri")), text_of(parts.get("database")), shadow)
 
 
@@ -187,6 +189,14 @@ def _refuse_itself_as_target(tree: Node, faults: list[Fault]) -> None:
         if other is not None:
             wrong = "a shadow is a collection of the database that is masked, and another place is named too"
             faults.append(fault_at(other.origin, wrong, "leave out one of the two"))
+        told = mapping(target["shadow"]) if isinstance(target["shadow"].value, dict) else {}
+        if told and told["catch_up"].value and told["keep_original"].value:
+            wrong = "while others write, nothing may be without the name, and an original that is kept has to give it up first"
+            faults.append(
+                fault_at(
+                    told["catch_up"].origin, wrong, "write keep_original: false beside it, or leave it out"
+                )
+            )
         return
     same_deployment = "uri" not in target or text_of(target["uri"]) == text_of(keys.get("uri"))
     database = text_of(target.get("database"))

@@ -7,63 +7,70 @@ rename, and nothing is dropped but what this made, or an original that nobody wa
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from contextlib import closing
+from typing import Any, Final
 
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import PyMongoError
 
+from phimask.config.model import Retry
+from phimask.engine.catching_up import CHECK, CatchingUp, Verify
 from phimask.engine.checking import Checked
+from phimask.engine.closing import judged_before
 from phimask.engine.control import StopSignal
+from phimask.engine.handing_over import lost_writes, settle_caught_up
+from phimask.engine.rebuilding import Rebuilding
 from phimask.engine.swap import Names, NotQuiet
 from phimask.engine.writers import Watch, watch_writes
-from phimask.errors import Interrupted, StoreError
+from phimask.errors import SafeStop, StoreError
 from phimask.ledger.identities import packed
-from phimask.ledger.runs import Runs
+from phimask.ledger.runs import Runs, Superseded
 from phimask.ledger.swaps import Swap, Swaps
+from phimask.observing.tally import Tally
 from phimask.planning.namespace import Namespace
 from phimask.planning.plan import CollectionPlan
 from phimask.planning.preflight import gone
 from phimask.planning.shadow import ShadowPlan
 from phimask.plugins.values import Finding
 from phimask.store.connect import Client
-from phimask.store.definition import (
-    Definition,
-    create_bare,
-    differences,
-    judge_documents,
-    read_definition,
-)
-from phimask.store.indexes import build_indexes
-from phimask.store.retry import error_name, terminal_error
+from phimask.store.definition import create_bare
+from phimask.store.retry import terminal_error
 from phimask.store.source import CollectionSource
 
-CHECK: Final = "shadow"
-"""What the check of a shadow's own is called in the report."""
-
-_DUPLICATE_KEY: Final = 11000
-_LOOK_SECONDS: Final = 0.2
 _MARK_SECONDS: Final = 10.0
 
 
 class Shadow:
-    """One collection's, as long as a run works on it."""
+    """One collection's, as long as a run works on it, by the coordinator of this `epoch`."""
 
     def __init__(
-        self, plan: CollectionPlan, shadow: ShadowPlan, runs: Runs, run: str, stop: StopSignal
+        self,
+        plan: CollectionPlan,
+        shadow: ShadowPlan,
+        runs: Runs,
+        run: str,
+        epoch: int,
+        stop: StopSignal,
+        retry: Retry,
     ) -> None:
         self._plan = plan
         self._shadow = shadow
         self._source = plan.source
         self._runs = runs
         self._run = run
-        self._stop = stop
         self._swaps = Swaps(runs.ledger, run)
-        self._swap = self._swaps.of(plan.namespace)
+        self._known = self._swaps.of(plan.namespace)
+        self._rebuilding = Rebuilding(plan.source, run, stop)
         self._watch: Watch | None = None
+        self._catching: CatchingUp | None = None
+        if shadow.catch_up:
+            self._catching = CatchingUp(plan, runs, run, epoch, stop, retry)
         self._marked = time.monotonic()
+
+    @property
+    def _swap(self) -> Swap | None:
+        return (None if self._catching is None else self._catching.swap) or self._known
 
     @property
     def swapped(self) -> bool:
@@ -71,32 +78,65 @@ class Shadow:
         return self._swap is not None and self._swap.step == "swapped"
 
     @property
+    def lost(self) -> Checked | None:
+        """Writes to the original that are not in the shadow, which has the name; None: there are none."""
+        findings = () if self._swap is None else lost_writes(self._swap)
+        return Checked(CHECK, "after", 0, findings) if findings else None
+
+    @property
     def results(self) -> list[Checked]:
         """What verification came to before it was swapped in."""
         verified = () if self._swap is None else self._swap.verified
         return [Checked(name, "after", checked, ()) for name, checked in verified]
 
-    def entry(self) -> dict[str, str | None]:
+    @property
+    def caught_up(self) -> Tally:
+        """What was counted of values in documents that others changed, and that were masked after them."""
+        return Tally() if self._swap is None else Tally.of(self._swap.caught)
+
+    def entry(self) -> dict[str, Any]:
         """Its part of the report."""
         swap = self._swap
         if swap is None or swap.step != "swapped":
-            return {"state": "left", "original": self._plan.namespace}
-        return {"state": "swapped", "original": f"{swap.database}.{swap.kept}" if swap.keep else None}
+            entry: dict[str, Any] = {"state": "left", "original": self._plan.namespace}
+        else:
+            entry = {"state": "swapped", "original": f"{swap.database}.{swap.kept}" if swap.keep else None}
+        return {
+            **entry,
+            "caught_up": None if swap is None else swap.changed,
+            "closed_seconds": None if swap is None else swap.closed_seconds,
+        }
 
     def begin(self) -> None:
-        """Be ready to be filled. From here on nobody else may write to the original."""
+        """Be ready to be filled. From here on it is known who else writes to the original."""
         try:
             swap = self._swap
+            if swap is not None:
+                self._refuse_another_way(swap)
+            mark = self._begin_watch(swap)
             if swap is None:
-                self._watch = watch_writes(self._source)
                 self._begin_where_it_is_watched()
-                swap = self._enter(self._watch)
-            else:
-                self._watch = watch_writes(self._source, swap.watch)
+                swap = self._enter(mark)
+            elif self._catching is None:
                 self._refuse_trouble()
-            self._swap = self._made(swap)
+            self._known = swap = self._made(swap)
+            if self._catching is not None:
+                self._catching.begin(swap)
         except PyMongoError as error:
             raise terminal_error(error, f"preparing the shadow of {self._source}") from None
+
+    def _refuse_another_way(self, swap: Swap) -> None:
+        if swap.catch_up != self._shadow.catch_up:
+            was = "with" if swap.catch_up else "without"
+            raise StoreError(
+                f"{self._source}: run {self._run} began {was} target.shadow.catch_up; write it as it was to go on"
+            )
+
+    def _begin_watch(self, swap: Swap | None) -> dict[str, Any]:
+        if self._catching is not None:
+            return dict(self._catching.follow(swap))
+        self._watch = watch_writes(self._source, None if swap is None else swap.watch)
+        return self._watch.mark()
 
     def _begin_where_it_is_watched(self) -> None:
         """What was inserted between the plan and the watch is the run's, too: nothing of it would be seen later."""
@@ -105,50 +145,34 @@ class Shadow:
             self._plan.indexed.end_at(last)
             self._runs.end_at(self._run, self._plan.namespace, packed(last))
 
-    def _enter(self, watch: Watch) -> Swap:
+    def _enter(self, mark: dict[str, Any]) -> Swap:
         swap = Swap(
             namespace=self._plan.namespace,
             shadow=self._shadow.shadow.collection,
             kept=self._shadow.original.collection,
             keep=self._shadow.keep,
             original_uuid=str(self._plan.preflight.uuid),
-            watch=watch.mark(),
+            watch=mark,
+            catch_up=self._shadow.catch_up,
         )
         self._swaps.enter(swap)
         return swap
 
     def _made(self, swap: Swap) -> Swap:
         """The shadow is there, and the run has it like the original."""
+        client = self._source.client
         if swap.shadow_uuid is None:
-            client = self._source.client
             Names(client, swap).drop_shadow()  # of a coordinator that was killed before it could note it
-            definition = self._definition()
-            self._rehearse(definition, swap)
+            definition = self._rebuilding.definition()
+            judged_before(definition)
+            self._rebuilding.rehearse(definition, self._shadow.shadow)
             uuid = create_bare(client, swap.database, swap.shadow, definition)
             swap = self._swaps.note(swap.namespace, shadow_uuid=uuid)
-        lost = gone(self._shadow.shadow, swap.shadow_uuid)
+        lost = Names(client, swap).lost()
         if lost is not None:
             raise StoreError(f"{lost}; give the run up with `phimask finalize {self._run}`, and mask anew")
         self._runs.take_also(self._run, str(swap.shadow_uuid))
         return swap
-
-    def _rehearse(self, definition: Definition, swap: Swap) -> None:
-        """Find out before hours of filling whether all that the original has can be made again: empty, it takes
-        a moment."""
-        where = self._source.client, swap.database, swap.shadow
-        try:
-            create_bare(*where, definition)
-            build_indexes(*where, definition.indexes.values())
-            judge_documents(*where, definition)
-            unlike = self._unlike(definition, self._shadow.shadow)
-        except OperationFailure as error:
-            unlike = [error_name(error)]
-        self._source.client[swap.database].drop_collection(swap.shadow)
-        if unlike:
-            raise StoreError(
-                f"{self._source}: a shadow cannot be given all that it has ({', '.join(unlike)}); mask it in place "
-                "(no `target:`)"
-            )
 
     def trouble(self) -> str | None:
         """What has become of the original, or of the name, that ends the run; None: nothing. Raises PyMongo's errors
@@ -158,9 +182,14 @@ class Shadow:
             return gone(self._source, self._plan.preflight.uuid)
         if swap.step == "swapped":
             return gone(self._source, swap.shadow_uuid)
-        if swap.step != "filling":
+        if swap.step not in ("filling", "closing"):
             return None
         lost = gone(self._source, swap.original_uuid)
+        if self._swap is not swap:
+            return None  # it was swapped in meanwhile
+        if self._catching is not None:
+            said = self._catching.said
+            return lost if lost is not None or said is None else self._not_swapped(said)
         if lost is not None or self._watch is None:
             return lost
         said = self._watch.look()
@@ -179,104 +208,71 @@ class Shadow:
     def _not_swapped(self, said: str) -> str:
         return not_swapped(self._plan.namespace, self._run, said)
 
-    def rebuild(self) -> list[Checked]:
-        """Once it is filled: its indexes, all but those that delete documents, and its validator.
+    def bring_in(
+        self, verify: Verify, still_mine: Callable[[], None], during: Sequence[Checked]
+    ) -> list[Checked]:
+        """Once it is filled: give it all that its original has, verify it, and give it the name, unless something is
+        found, or was found `during` the fill. What verification came to.
 
-        What comes back says whether it then is like the original. Raises Interrupted at a stop.
+        Raises Interrupted at a stop, and StoreError where anything changed that may not have.
         """
-        definition = self._definition()
-        where = self._source.client, self._source.database, self._shadow.shadow.collection
-        wanted = [name for name in definition.indexes if name not in definition.expiring]
-        self._build(definition, wanted)
-        findings: list[Finding] = []
+        sound = not any(one.findings for one in during)
         try:
-            judge_documents(*where, definition)
-            refused = self._refused(definition)
+            if self._catching is not None:
+                return self._catching.bring_in(verify, still_mine, sound=sound)
+            results = self._rebuild() + verify(self._shadow.shadow, None, None, lambda: 0)
+            if sound and not any(one.findings for one in results):
+                self._give_name(results, still_mine)
+            return results
+        except Superseded:
+            raise SafeStop(
+                f"run {self._run} was taken up by another coordinator; this one has let go"
+            ) from None
+        except NotQuiet as error:
+            raise StoreError(self._not_swapped(str(error))) from None
         except PyMongoError as error:
-            raise terminal_error(error, f"giving {self._shadow.shadow} its validator") from None
+            raise terminal_error(error, f"swapping in the shadow of {self._source}") from None
+
+    def _rebuild(self) -> list[Checked]:
+        """Its indexes, all but those that delete documents, and its validator; whether it then is like the original."""
+        definition = self._rebuilding.definition()
+        wanted = [name for name in definition.indexes if name not in definition.expiring]
+        self._rebuilding.build(definition, self._shadow.shadow, wanted)
+        refused = self._rebuilding.judge(definition, self._shadow.shadow)
+        findings: list[Finding] = []
         if refused > 0:
             findings.append(
                 Finding("documents that the validator refuses once they are masked", None, refused)
             )
         return [Checked(CHECK, "after", len(definition.indexes) + len(definition.options), tuple(findings))]
 
-    def _build(self, definition: Definition, wanted: Sequence[str]) -> None:
-        """The server goes on with it after a stop, and after whoever asked for it is gone."""
-        shadow = self._shadow.shadow
-        failed: list[PyMongoError] = []
-
-        def build() -> None:
-            try:
-                specifications = [definition.indexes[name] for name in wanted]
-                build_indexes(shadow.client, shadow.database, shadow.collection, specifications)
-            except PyMongoError as error:
-                failed.append(error)
-
-        building = threading.Thread(target=build, name="phimask-indexes", daemon=True)
-        building.start()
-        while building.is_alive():
-            if self._stop.stopping:
-                raise Interrupted("stopped while the shadow's indexes were built")
-            building.join(_LOOK_SECONDS)
-        if failed and getattr(failed[0], "code", None) == _DUPLICATE_KEY:
-            raise StoreError(
-                f"{self._source}: a unique index cannot be built over the masked values, of which some are the same; "
-                f"its shadow is not swapped in. End the run with `phimask finalize {self._run}`, and use an injective "
-                "masker, or drop the index first"
-            )
-        if failed:
-            raise terminal_error(failed[0], f"building the indexes of {shadow}")
-
-    def _refused(self, definition: Definition) -> int:
-        """How many more documents of the shadow than of the original its validator would refuse."""
-        validation = definition.validation
-        if "validator" not in validation or "off" in validation.values() or "warn" in validation.values():
-            return 0
-        refused = {"$nor": [validation["validator"]]}
-        original, shadow = self._source.raw(), self._shadow.shadow.raw()
-        return int(shadow.count_documents(refused)) - int(original.count_documents(refused))
-
-    def swap(self, verified: Sequence[Checked], still_mine: Callable[[], None]) -> None:
-        """Give it the name, all being verified. Raises StoreError where anything changed since the run began."""
-        swap, watch = self._swap, self._watch
+    def _give_name(self, verified: Sequence[Checked], still_mine: Callable[[], None]) -> None:
+        """All is verified. Raises StoreError where anything changed since the run began."""
+        swap, watch = self._known, self._watch
         assert swap is not None  # noqa: S101  (for the type checker)
         assert watch is not None  # noqa: S101
-        definition = self._definition()
-        self._build(definition, list(definition.indexes))
-        try:
-            unlike = self._unlike(definition, self._shadow.shadow)
-            if unlike:
-                raise StoreError(self._not_swapped(f"its shadow is not like it now ({', '.join(unlike)})"))
-            watch.expect_rename()
-            self._refuse_trouble()
-            still_mine()
-            self._swap = swap = self._swaps.note(
-                swap.namespace,
-                step="swapping",
-                watch=watch.mark(),
-                verified=[{"validator": one.validator, "checked": one.checked} for one in verified],
-            )
-            self._swap = swapped_in(self._source.client, self._runs, self._swaps, swap, watch)
-        except NotQuiet as error:
-            raise StoreError(self._not_swapped(str(error))) from None
-        except PyMongoError as error:
-            raise terminal_error(error, f"swapping in the shadow of {self._source}") from None
+        definition = self._rebuilding.definition()
+        self._rebuilding.build(definition, self._shadow.shadow, list(definition.indexes))
+        unlike = self._rebuilding.unlike(definition, self._shadow.shadow)
+        if unlike:
+            raise StoreError(self._not_swapped(f"its shadow is not like it now ({', '.join(unlike)})"))
+        watch.expect_rename()
+        self._refuse_trouble()
+        still_mine()
+        self._known = swap = self._swaps.note(
+            swap.namespace,
+            step="swapping",
+            watch=watch.mark(),
+            verified=[{"validator": one.validator, "checked": one.checked} for one in verified],
+        )
+        self._known = swapped_in(self._source.client, self._runs, self._swaps, swap, watch)
 
     def close(self) -> None:
         """Nothing more is looked for."""
         if self._watch is not None:
             self._watch.close()
-
-    def _definition(self) -> Definition:
-        found = read_definition(self._source.client, self._source.database, self._source.collection)
-        if found is None:
-            raise StoreError(f"{self._source} was dropped or renamed while it was masked")
-        return found
-
-    @staticmethod
-    def _unlike(definition: Definition, shadow: Namespace) -> list[str]:
-        found = read_definition(shadow.client, shadow.database, shadow.collection)
-        return ["all"] if found is None else differences(definition, found)
+        if self._catching is not None:
+            self._catching.close()
 
 
 def not_swapped(namespace: str, run: str, said: str) -> str:
@@ -310,6 +306,9 @@ def settle(client: Client, runs: Runs, run: str) -> None:
     """
     swaps = Swaps(runs.ledger, run)
     for swap in swaps.all():
+        if swap.catch_up:
+            settle_caught_up(client, runs, swaps, swap)
+            continue
         names = Names(client, swap)
         if swap.step == "swapped" and not swap.keep:
             names.drop_kept()
@@ -319,7 +318,7 @@ def settle(client: Client, runs: Runs, run: str) -> None:
             swaps.note(swap.namespace, step="filling")  # what came after the last look is looked for anew
             continue
         database, _, name = swap.namespace.partition(".")
-        with contextlib.closing(watch_writes(Namespace(client, database, name), swap.watch)) as watch:
+        with closing(watch_writes(Namespace(client, database, name), swap.watch)) as watch:
             try:
                 swapped_in(client, runs, swaps, swap, watch)
             except NotQuiet as error:

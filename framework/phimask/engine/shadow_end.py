@@ -3,8 +3,10 @@ done again."""
 
 from __future__ import annotations
 
+from phimask.engine.handing_over import settle_caught_up
 from phimask.engine.swap import Names
 from phimask.errors import UsageError
+from phimask.ledger.changes import Changes
 from phimask.ledger.runs import RunRecord, Runs
 from phimask.ledger.swaps import Swap, Swaps
 from phimask.store.connect import Client
@@ -31,9 +33,7 @@ class ShadowEnd:
 
     def refuse_lost(self) -> None:
         """Raises UsageError where an original is not there any more."""
-        lost = [
-            one.namespace for one in self._swaps.all() if one.step == "swapped" and not self._is_kept(one)
-        ]
+        lost = [one.namespace for one in self._swaps.all() if self._is_lost(one)]
         if lost:
             raise UsageError(
                 f"run {self._run}: the original of {', '.join(lost)} was dropped, and nothing brings it back"
@@ -46,7 +46,9 @@ class ShadowEnd:
         """
         for swap in self._swaps.all():
             names = Names(self._client, swap)
-            if swap.step not in ("filling", "given_up"):
+            if swap.catch_up:
+                swap = settle_caught_up(self._client, self._runs, self._swaps, swap)  # noqa: PLW2901
+            elif swap.step not in ("filling", "given_up"):
                 self._swaps.note(swap.namespace, step="taking_back")
                 names.back()
             self._give_up(names, swap)
@@ -57,12 +59,16 @@ class ShadowEnd:
         dropped: list[str] = []
         for swap in self._swaps.all():
             names = Names(self._client, swap)
-            if swap.step in ("swapping", "taking_back"):
+            if swap.catch_up:
+                swap = settle_caught_up(self._client, self._runs, self._swaps, swap)  # noqa: PLW2901
+            elif swap.step in ("swapping", "taking_back"):
                 swap = self._settled(names, swap)  # noqa: PLW2901
             if swap.step != "swapped":
                 self._give_up(names, swap)
-            elif names.drop_kept():
-                dropped.append(f"{swap.database}.{swap.kept}")
+            else:
+                names.drop_shadow()  # what somebody late may have made
+                if names.drop_kept():
+                    dropped.append(f"{swap.database}.{swap.kept}")
         return dropped
 
     def states(self) -> dict[str, dict[str, str | None]]:
@@ -87,6 +93,14 @@ class ShadowEnd:
         self._swaps.note(swap.namespace, step="given_up")
         self._runs.disown(self._run, swap.namespace)
         names.drop_shadow()
+        Changes(self._runs.ledger, self._run, swap.namespace).forget()
+
+    def _is_lost(self, swap: Swap) -> bool:
+        """Whether the original gave up its name, and is not there under another."""
+        away = swap.step == "swapped"
+        if swap.catch_up and swap.step == "swapping":
+            away = Names(self._client, swap).standing() == "after"
+        return away and not self._is_kept(swap)
 
     def _is_kept(self, swap: Swap) -> bool:
         return uuids(self._client, swap.database, [swap.kept]).get(swap.kept) == swap.original_uuid
@@ -97,7 +111,7 @@ class ShadowEnd:
         if report is not None:
             states = self.states()
             collections = [
-                {**one, "shadow": states.get(one["namespace"], one.get("shadow"))}
+                {**one, "shadow": {**(one.get("shadow") or {}), **states.get(one["namespace"], {})} or None}
                 for one in report["collections"]
             ]
             self._runs.keep_report(self._run, {**report, "collections": collections})

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from typing import Final, Literal
 
 from pymongo.errors import OperationFailure, PyMongoError
-from pymongo.write_concern import WriteConcern
 
-from phimask.engine.writers import Watch
+from phimask.engine.writers import Watch, settle
 from phimask.errors import StoreError
 from phimask.ledger.swaps import Swap
+from phimask.planning.namespace import Namespace
+from phimask.planning.preflight import gone
 from phimask.store.connect import Client
 from phimask.store.definition import uuids
 from phimask.store.retry import classify, terminal_error
@@ -28,7 +29,6 @@ _ATTEMPTS: Final = 20
 _PATIENCE_SECONDS: Final = 0.1
 _MAJORITY_SECONDS: Final = 5
 """How long a majority may take to have a rename; the name is missing meanwhile."""
-_SETTLE_SECONDS: Final = 60
 _GONE: Final = (26, 48)
 """NamespaceNotFound, NamespaceExists: somebody else has renamed meanwhile, or an attempt before did so after all."""
 _SLOW: Final = "a majority of the servers was slow to follow the rename"
@@ -106,13 +106,56 @@ class Names:
                 "way back"
             )
 
-    def _settle(self) -> None:
-        """Wait until a majority has the renames: a write that changes nothing waits for all before it."""
+    def over(self) -> None:
+        """The shadow takes the name, and the original, which has it, is dropped, both at once."""
         swap = self._swap
-        collection = self._client[swap.database].get_collection(
-            swap.name, write_concern=WriteConcern("majority", wtimeout=_SETTLE_SECONDS * 1000)
-        )
-        collection.update_one({"_id": {"$in": []}}, {"$unset": {"_": ""}})
+        for _ in range(_ATTEMPTS):
+            with self._passing():
+                if self.standing() == "after":
+                    self._settle()
+                    return
+                if self._shadow_name() != swap.shadow:
+                    break
+                self._rename(swap.shadow, swap.name, drop=True)
+        raise StoreError(f"{swap.namespace}: its shadow could not be swapped in, {_ATTEMPTS} times in a row")
+
+    def name_shadow(self) -> None:
+        """The shadow gets the name that it is to have, whichever of its names it has, so that nothing which somebody
+        has still under way for another name reaches it."""
+        swap = self._swap
+        for _ in range(_ATTEMPTS):
+            with self._passing():
+                name = self._shadow_name()
+                if name == swap.shadow:
+                    self._settle()
+                    return
+                if name is None:
+                    break
+                self._rename(name, swap.shadow)
+        raise StoreError(f"{swap.namespace}: its shadow is not there any more")
+
+    def lost(self) -> str | None:
+        """What has become of a shadow that is not there any more; None: it is."""
+        swap = self._swap
+        if self._shadow_name() is not None:
+            return None
+        where = Namespace(self._client, swap.database, swap.shadow)
+        return gone(where, swap.shadow_uuid) or f"{where} was dropped or renamed while it was masked"
+
+    def _shadow_name(self) -> str | None:
+        known = self._swap.shadow_uuid
+        return next((name for name, uuid in self._shadows().items() if uuid == known), None)
+
+    def _shadows(self) -> dict[str, str]:
+        """All that have a name of the shadow's, with their UUIDs."""
+        begin = self._swap.filled_as
+        names = self._client[self._swap.database].list_collection_names()
+        known = [one for one in names if one == begin or one.startswith(f"{begin}.")]
+        return uuids(self._client, self._swap.database, known)
+
+    def _settle(self) -> None:
+        """Wait until a majority has the renames."""
+        settle(self._client[self._swap.database][self._swap.name])
 
     def drop_kept(self) -> bool:
         """Drop the original that lies under its other name; whether there was one."""
@@ -120,9 +163,9 @@ class Names:
         return self._drop(swap.kept, lambda uuid: uuid == swap.original_uuid)
 
     def drop_shadow(self) -> bool:
-        """Drop what has the shadow's name, whoever made it: a late worker may have; whether there was any."""
-        swap = self._swap
-        return self._drop(swap.shadow, lambda uuid: uuid != swap.original_uuid)
+        """Drop what has a name of the shadow's, whoever made it: a late worker may have; whether there was any."""
+        original = self._swap.original_uuid
+        return any([self._drop(name, lambda uuid: uuid != original) for name in self._shadows()])
 
     def _drop(self, name: str, wanted: Callable[[str], bool]) -> bool:
         found = uuids(self._client, self._swap.database, [name]).get(name)
@@ -131,13 +174,14 @@ class Names:
         self._client[self._swap.database].drop_collection(name)
         return True
 
-    def _rename(self, name: str, to: str) -> bool:
-        """Whether a majority has it in time; if not, it is done all the same."""
+    def _rename(self, name: str, to: str, *, drop: bool = False) -> bool:
+        """Whether a majority has it in time; if not, it is done all the same. `drop`: what has the other name."""
         database = self._swap.database
         reply = self._client.admin.command(
             {
                 "renameCollection": f"{database}.{name}",
                 "to": f"{database}.{to}",
+                "dropTarget": drop,
                 "writeConcern": {"w": "majority", "wtimeout": _MAJORITY_SECONDS * 1000},
             }
         )

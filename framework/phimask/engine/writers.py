@@ -62,6 +62,13 @@ def watch_writes(source: Namespace, mark: Mapping[str, Any] | None = None) -> Wa
     return _Count(source, mark)
 
 
+def settle(collection: Any) -> None:
+    """Wait until a majority has all that was written to the deployment so far, since that is what is read: a write
+    that changes nothing waits for all before it. Raises PyMongo's errors."""
+    majority = WriteConcern("majority", wtimeout=_SETTLE_SECONDS * 1000)
+    collection.with_options(write_concern=majority).update_one({"_id": {"$in": []}}, {"$unset": {"_": ""}})
+
+
 class _Stream(Watch):
     """A change stream. What it tells of documents stays on the server."""
 
@@ -78,21 +85,13 @@ class _Stream(Watch):
         self._stream: Any = None
         if self._token is None:
             self._stream = self._opened()
-            self._settle()
+            settle(self._collection)
 
     def _opened(self) -> Any:
         return self._collection.watch(
             [{"$project": {"operationType": 1, "clusterTime": 1}}],
             start_after=self._token,
             max_await_time_ms=_LOOK_MILLISECONDS,
-        )
-
-    def _settle(self) -> None:
-        """Wait until a majority has all that was written before the stream began, since that is what is read: a write
-        that changes nothing waits for all before it."""
-        majority = WriteConcern("majority", wtimeout=_SETTLE_SECONDS * 1000)
-        self._collection.with_options(write_concern=majority).update_one(
-            {"_id": {"$in": []}}, {"$unset": {"_": ""}}
         )
 
     def mark(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from bson.binary import Binary
 from pymongo import UpdateOne
@@ -39,6 +39,11 @@ class Quarantine:
                 ordered=False,
             )
 
+    def take_back(self, partition: int, found: Sequence[DocumentId]) -> None:
+        """These documents, if they were entered for this partition."""
+        these = {"_id": {"$in": [self._id(one) for one in found]}, "partition": partition}
+        self._kept.delete_many(these)
+
     def listed(self) -> Iterator[tuple[DocumentId, str]]:
         """All of them, with the reasons."""
         for one in self._kept.find(self._all):
@@ -46,9 +51,9 @@ class Quarantine:
             if found is not None:
                 yield found, one["reason"]
 
-    def count(self) -> int:
-        """How many there are."""
-        return self._kept.count_documents(self._all)
+    def count(self, partition: int | None = None) -> int:
+        """How many there are, of one partition or of all."""
+        return self._kept.count_documents(self._all | ({} if partition is None else {"partition": partition}))
 
     def _id(self, found: DocumentId) -> dict[str, str | Binary | None]:
         return {"run": self._run, "namespace": self._namespace, "document": packed(found)}

@@ -201,6 +201,11 @@ _KINDS: Final = (
         "That is a write like any other, and the shadow is not swapped in then.", "drop the index first",
     ),
     HazardKind(
+        "shadow-closing", "told", "the original refuses writes for a moment, where others may write meanwhile",
+        "What is left is masked and verified then, while nobody can write.",
+        "see to it that applications try again what is refused with code 121",
+    ),
+    HazardKind(
         "shadow-writers", "told", "nobody may write while the shadow is filled",
         "The shadow is not swapped in where anybody did.", "stop the applications that write",
     ),

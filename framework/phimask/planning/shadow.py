@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from phimask.planning.hazards import Hazard, hazard
 from phimask.planning.namespace import Namespace
 from phimask.planning.preflight import Preflight
+from phimask.planning.privileges import privileges_missing
 from phimask.store.connect import has_transactions
 
 SHADOW: Final = "phimask_shadow"
@@ -16,6 +17,8 @@ ORIGINAL: Final = "phimask_original"
 
 _LONGEST: Final = 255
 """Bytes of database and collection together, as MongoDB counts a namespace. Source: MongoDB manual, Limits."""
+_NUMBER: Final = 4
+"""Bytes for the number that a shadow which is caught up has in its name."""
 _MARGIN: Final = 1.1
 """Masked values do not compress better than real ones, and index builds sort on disk."""
 
@@ -25,7 +28,7 @@ class ShadowPlan:
     """A collection's shadow, under `run`, and the name that its original gets.
 
     `bytes`: what the shadow and its indexes will need on disk; `free`: what there is, None where the server does not
-    say. `indexes`: how many are built after the fill.
+    say. `indexes`: how many are built after the fill. `catch_up`: whether others may write meanwhile.
     """
 
     run: str
@@ -35,11 +38,12 @@ class ShadowPlan:
     bytes: int = 0
     free: int | None = None
     indexes: int = 0
+    catch_up: bool = False
 
 
-def shadow_plan(source: Namespace, run: str, *, keep: bool) -> ShadowPlan:
+def shadow_plan(source: Namespace, run: str, *, keep: bool, catch_up: bool = False) -> ShadowPlan:
     """The names that a run's shadow takes."""
-    return ShadowPlan(run, named(source, SHADOW, run), named(source, ORIGINAL, run), keep)
+    return ShadowPlan(run, named(source, SHADOW, run), named(source, ORIGINAL, run), keep, catch_up=catch_up)
 
 
 def named(source: Namespace, what: str, run: str) -> Namespace:
@@ -53,14 +57,20 @@ def beside(source: Namespace) -> dict[str, str]:
     names = source.client[source.database].list_collection_names()
     for what in (SHADOW, ORIGINAL):
         begin = f"{source.collection}.{what}_"
-        found |= {name: name.removeprefix(begin) for name in sorted(names) if name.startswith(begin)}
+        # A shadow that is caught up has a number behind the run.
+        found |= {
+            name: name.removeprefix(begin).partition(".")[0]
+            for name in sorted(names)
+            if name.startswith(begin)
+        }
     return found
 
 
 def refuse_own(source: Namespace, found: Preflight) -> None:
     """A shadow or an original that is kept is no collection to mask."""
     for what in (SHADOW, ORIGINAL):
-        name, mark, run = source.collection.partition(f".{what}_")
+        name, mark, rest = source.collection.partition(f".{what}_")
+        run = rest.partition(".")[0]
         if mark:
             found.hazards.append(
                 hazard(
@@ -94,8 +104,18 @@ def examine_shadow(
                     f"finalize {run}` or `phimask rollback {run}`",
                 )
             )
-    found.hazards += _of_writers(source, found)
+    found.hazards += _of_catching_up(source) if plan.catch_up else _of_writers(source, found)
     return _measured(source, plan, there, found)
+
+
+def _of_catching_up(source: Namespace) -> Iterator[Hazard]:
+    yield from privileges_missing(source, {"collMod"}, "dbAdmin")
+    yield hazard(
+        "shadow-closing",
+        source,
+        ": others may write to it meanwhile. Before the swap it refuses writes for a moment "
+        "(DocumentValidationFailure, code 121), which whoever writes has to try again; change streams on it end",
+    )
 
 
 def _of_writers(source: Namespace, found: Preflight) -> Iterator[Hazard]:
@@ -137,10 +157,15 @@ def _obstacles(
         yield f" is sharded, and a sharded collection cannot be swapped; {otherwise}"
     if partial:
         yield f": a shadow takes the place of the whole collection: leave out --query and --limit, or {otherwise}"
+    if plan.catch_up and not has_transactions(source.client):
+        yield (
+            ": who writes to a standalone server cannot be followed (target.shadow.catch_up); make it a replica set of "
+            "one member, or leave catch_up out and see to it that nobody writes"
+        )
     if not journal:
         yield ": a shadow needs the journal (write.journal: true), which tells after a crash who has the name"
     for one in (plan.shadow, plan.original):
-        length = len(str(one).encode())
+        length = len(str(one).encode()) + (_NUMBER if plan.catch_up else 0)
         if length > _LONGEST:
             yield f": {one} would be a name of {length} bytes, and MongoDB takes {_LONGEST}; {otherwise}"
             break
@@ -162,8 +187,8 @@ def _measured(source: Namespace, plan: ShadowPlan, there: Mapping[str, str], fou
     free = free_bytes(database.command("dbStats"))
     if plan.original.collection in there:
         needed = 0  # it has all it needs already
-    elif plan.shadow.collection in there:
-        needed = max(0, size - int(database.command("collStats", plan.shadow.collection)["storageSize"]))
+    elif own := [name for name, run in there.items() if run == plan.run]:
+        needed = max(0, size - sum(int(database.command("collStats", one)["storageSize"]) for one in own))
     else:
         needed = size
     if free is None:
@@ -184,7 +209,7 @@ def _measured(source: Namespace, plan: ShadowPlan, there: Mapping[str, str], fou
             )
         )
     indexes = sum(one["name"] != "_id_" for one in found.indexes)
-    return ShadowPlan(plan.run, plan.shadow, plan.original, plan.keep, size, free, indexes)
+    return replace(plan, bytes=size, free=free, indexes=indexes)
 
 
 def free_bytes(statistics: Mapping[str, Any]) -> int | None:

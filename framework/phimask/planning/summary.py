@@ -88,6 +88,7 @@ def _shadow(plan: CollectionPlan) -> dict[str, Any] | None:
         "disk_bytes": shadow.bytes,
         "free_bytes": shadow.free,
         "indexes": shadow.indexes,
+        "catch_up": shadow.catch_up,
     }
 
 

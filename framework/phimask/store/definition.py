@@ -17,7 +17,8 @@ from bson.raw_bson import RawBSONDocument
 from phimask.store.connect import Client
 from phimask.store.indexes import RAW, decoded, read_indexes
 
-_VALIDATION: Final = ("validator", "validationLevel", "validationAction")
+VALIDATION: Final = ("validator", "validationLevel", "validationAction")
+"""The options by which a collection judges documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Definition:
     @property
     def validation(self) -> dict[str, Any]:
         """The options that judge documents as they are written."""
-        return {name: self.options[name] for name in _VALIDATION if name in self.options}
+        return {name: self.options[name] for name in VALIDATION if name in self.options}
 
 
 def uuids(client: Client, database: str, names: Iterable[str]) -> dict[str, str]:
@@ -62,7 +63,7 @@ def create_bare(client: Client, database: str, name: str, definition: Definition
 
     Raises PyMongo's errors, also where there is one of this name.
     """
-    options = {key: value for key, value in definition.options.items() if key not in _VALIDATION}
+    options = {key: value for key, value in definition.options.items() if key not in VALIDATION}
     if definition.id_index is not None:
         options["idIndex"] = _without(definition.id_index, "ns")
     client[database].command({"create": name, **options})

@@ -72,3 +72,9 @@ def build_indexes(client: Client, database: str, collection: str, specifications
         client[database].command(
             {"createIndexes": collection, "indexes": wanted, "writeConcern": {"w": "majority"}}
         )
+
+
+def with_expiry(specification: bytes, seconds: int) -> bytes:
+    """The same index, whose documents expire after so many seconds."""
+    found = RawBSONDocument(specification, RAW)
+    return bson.encode({**found, "expireAfterSeconds": seconds}, codec_options=RAW)
