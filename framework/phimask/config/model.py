@@ -316,7 +316,8 @@ class KeySource:
 @dataclass(frozen=True, slots=True)
 class ShadowSetting:
     """That masked documents go into a fresh collection, which is then swapped in. keep_original: whether the one it
-    takes the place of is kept until the run is made final or rolled back. catch_up: whether others may write meanwhile."""
+    takes the place of is kept until the run is made final or rolled back. catch_up: whether others may write
+    meanwhile."""
 
     keep_original: bool
     catch_up: bool = False

@@ -191,7 +191,10 @@ def _refuse_itself_as_target(tree: Node, faults: list[Fault]) -> None:
             faults.append(fault_at(other.origin, wrong, "leave out one of the two"))
         told = mapping(target["shadow"]) if isinstance(target["shadow"].value, dict) else {}
         if told and told["catch_up"].value and told["keep_original"].value:
-            wrong = "while others write, nothing may be without the name, and an original that is kept has to give it up first"
+            wrong = (
+                "an original that is kept has to give up its name first, and while others write, there may be no "
+                "moment in which nothing has it"
+            )
             faults.append(
                 fault_at(
                     told["catch_up"].origin, wrong, "write keep_original: false beside it, or leave it out"

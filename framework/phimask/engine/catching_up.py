@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from phimask.config.model import Retry
@@ -22,8 +23,9 @@ from phimask.engine.following import Following, now
 from phimask.engine.handing_over import finish
 from phimask.engine.rebuilding import Rebuilding
 from phimask.engine.swap import Names
+from phimask.engine.verification import Look
 from phimask.errors import Interrupted, StoreError
-from phimask.ledger.changes import Changes
+from phimask.ledger.changes import Changes, Pieces
 from phimask.ledger.quarantine import Quarantine
 from phimask.ledger.runs import Runs
 from phimask.ledger.swaps import Swap, Swaps
@@ -31,28 +33,21 @@ from phimask.masking.core import MaskingCore
 from phimask.masking.unmapped import Unmapped
 from phimask.observing.tally import Tally
 from phimask.planning.conditions import Conditions
-from phimask.planning.plan import CollectionPlan
 from phimask.planning.namespace import Namespace
+from phimask.planning.plan import CollectionPlan
 from phimask.planning.preflight import gone
 from phimask.plugins.values import DocumentId, Finding
 from phimask.store.definition import Definition
 from phimask.store.raw import by_ids, identity, split
 from phimask.store.retry import retrying
-from phimask.store.source import ID_ORDER
+from phimask.store.source import ID_ORDER, CollectionSource
 from phimask.store.writing import insert
 
 CHECK: Final = "shadow"
 """What the check of a shadow's own is called in the report."""
 
-Settled: TypeAlias = Callable[[Sequence[DocumentId]], set[DocumentId]]
-"""Which of documents that were read just now others may have changed since they were masked."""
-
-Verify: TypeAlias = Callable[
-    [Namespace, Settled | None, Iterable[tuple[DocumentId, ...]] | None, Callable[[], int] | None],
-    list[Checked],
-]
-"""Verify a shadow against its original: all documents, or these; without those that others may have changed. With the
-last, which counts the documents that others have deleted and the shadow has still, also how many there are."""
+Verify: TypeAlias = Callable[[Namespace, Look | None], list[Checked]]
+"""Verify a shadow against its original: in one of several looks, or all at once."""
 
 QUARANTINED: Final = -1
 """In place of a partition's number, of documents that could not be masked when they were caught up."""
@@ -160,11 +155,14 @@ class CatchingUp:
         self._rebuilding.build_all(definition, shadow)
         results = [Checked(CHECK, "after", len(definition.indexes) + len(definition.options), self._judged())]
         since = self._catch_up()
-        results += verify(shadow, self._since(since), None, None)
-        while not _findings(results) and self._changes.count(since) > _LITTLE:
+        if self._plan.indexed is not None:  # others may have inserted behind the last document of the fill
+            self._plan.indexed.end_at(CollectionSource(self._source.raw()).last_id())
+        results += self._verified_meanwhile(verify, Look(since))
+        while not _findings(results) and (count := self._changes.count(since)) > _LITTLE:
             before, since = since, self._catch_up()
-            pieces = self._changes.pieces(before, since, _AT_ONCE)
-            results += verify(shadow, self._since(since), pieces, None)
+            results += self._verified_meanwhile(
+                verify, Look(since, Pieces(self._changes, before, since), count)
+            )
         results = added_up([results, self._left_out()])
         if not sound or _findings(results):
             return results
@@ -255,13 +253,13 @@ class CatchingUp:
         left_out = Finding("documents that others wrote, left out (quarantined)", None, count)
         return [Checked(CHECK, "after", count, (left_out,))] if count else []
 
-    def _since(self, number: int) -> Settled:
-        def settled(found: Sequence[DocumentId]) -> set[DocumentId]:
-            self._stand_still(closed=False)
-            self._wait_for_now()
-            return self._retrying(self._changes.among, found, number)
-
-        return settled
+    def _verified_meanwhile(self, verify: Verify, look: Look) -> list[Checked]:
+        self._stand_still(closed=False)
+        self._follower().brisk = True
+        try:
+            return verify(self._shadow(), look)
+        finally:
+            self._follower().brisk = False
 
     def _swapped_in(
         self,
@@ -282,9 +280,7 @@ class CatchingUp:
         try:
             moment = close(client, self._swaps, self._known())
             self._follower().wait_for(moment, lambda: self._stop.stopping, _CLOSED_SECONDS)
-            results = added_up(
-                [before, self._verified(since, shadow, verify), self._alike(definition, shadow)]
-            )
+            results = added_up([before, self._verified(since, verify), self._alike(definition, shadow)])
             if _findings(results):
                 return results
             still_mine()
@@ -308,14 +304,18 @@ class CatchingUp:
         swap = self._known()
         return swap.step == "swapping" and Names(self._source.client, swap).standing() == "before"
 
-    def _verified(self, since: int, shadow: Namespace, verify: Verify) -> list[Checked]:
+    def _verified(self, since: int, verify: Verify) -> list[Checked]:
         """All that is not verified yet, until nothing but deletes has come meanwhile."""
         for _ in range(_ATTEMPTS):
             self._pass(closed=True)
             upto = self._position
-            pieces = self._changes.pieces(since, upto, _AT_ONCE)
-            results = verify(shadow, None, pieces, lambda upto=upto: self._deleted(upto))  # type: ignore[misc]
-            results += self._left_out()
+            look = Look(
+                None,
+                Pieces(self._changes, since, upto),
+                self._changes.count(since),
+                partial(self._deleted, upto),
+            )
+            results = verify(self._shadow(), look) + self._left_out()
             self._pass(closed=True)
             if self._changes.count(upto) == self._changes.count(upto, "delete"):
                 return results

@@ -35,8 +35,8 @@ def judged_before(definition: Definition) -> bytes:
     """What `reopen` will need of a collection that is defined so. Raises StoreError where it is closed already."""
     if definition.validation.get("validator") == RawBSONDocument(bson.encode(_NOTHING), RAW):
         raise StoreError(
-            "the collection is closed to writes (its validator is {$expr: false}), and not by this run; give it back the "
-            "validator that it had (collMod), and go on"
+            "the collection is closed to writes (its validator is {$expr: false}), and not by this run; give it back "
+            "the validator that it had (collMod), and go on"
         )
     return bson.encode(definition.validation, codec_options=RAW)
 
@@ -70,7 +70,7 @@ def reopen(client: Client, swaps: Swaps, swap: Swap) -> Swap:
 
 
 def _open(client: Client, swap: Swap) -> None:
-    before: Mapping[str, Any] = bson.decode(swap.closed, RAW) if swap.closed else {}
+    before: Mapping[str, Any] = RawBSONDocument(bytes(swap.closed), RAW) if swap.closed else {}
 
     def open_it() -> None:
         if uuids(client, swap.database, [swap.name]).get(swap.name) == swap.original_uuid:

@@ -33,7 +33,10 @@ _FIELDS: Final = {"operationType": 1, "clusterTime": 1, "documentKey": 1, "ns": 
 _WAIT_MILLISECONDS: Final = 20
 """How long the server waits for something to come before it says that there is nothing."""
 _MOST_AT_ONCE: Final = 1000
+_READ_SECONDS: Final = 0.02
+"""So long changes are gathered before they are entered: whoever waits for one waits so long."""
 _NOTE_SECONDS: Final = 1.0
+_BRISK_SECONDS: Final = 0.05
 _PATIENCE_SECONDS: Final = 0.2
 _TOKEN_TIME: Final = (2, 18)
 """A resume token begins with the type of a timestamp, then has the timestamp itself, in hexadecimal digits."""
@@ -43,7 +46,8 @@ Note = Callable[[Mapping[str, Any]], object]
 
 
 class Following:
-    """One original's. `number` is that of the last change that is entered; the first one gets `number` + 1.
+    """One original's. `number` is that of the last change that is entered; the first one gets `number` + 1. While it is
+    `brisk`, others learn from the ledger at once how far it has come.
 
     `mark` is what `note` was told by another that followed before; None: from now on. After a rename that was expected,
     writes to the collection that has the name since are remembered, and not entered. Safe to ask from several threads.
@@ -64,6 +68,7 @@ class Following:
         self._seen = self._passed = Timestamp(0, 0)
         self._expected: Timestamp | None = None if not mark else mark.get("rename_after")
         self._renamed = False
+        self.brisk = False
         self._said: str | None = None
         self._token: Any = None if not mark else mark["token"]
         self._noted_at = time.monotonic()
@@ -80,7 +85,7 @@ class Following:
     @property
     def mark(self) -> dict[str, Any]:
         """From where another goes on: all before is entered."""
-        return {"token": self._entered, "rename_after": self._expected}
+        return {"token": self._entered, "rename_after": self._expected, "passed": self._passed}
 
     @property
     def said(self) -> str | None:
@@ -164,7 +169,8 @@ class Following:
     def _read(self) -> None:
         if self._stream is None:
             self._stream = self._opened()
-        while len(self._waiting) < _MOST_AT_ONCE and self._said is None:
+        until = time.monotonic() + _READ_SECONDS
+        while len(self._waiting) < _MOST_AT_ONCE and self._said is None and time.monotonic() < until:
             event = self._stream.try_next()
             if event is None:
                 # An answer with nothing in it says how far the server has looked.
@@ -204,7 +210,8 @@ class Following:
 
     def _note_now_and_then(self) -> None:
         """Nothing is noted once it was renamed: what was entered before then is looked for again after a crash."""
-        if self._renamed or time.monotonic() - self._noted_at < _NOTE_SECONDS:
+        wait = _BRISK_SECONDS if self.brisk else _NOTE_SECONDS
+        if self._renamed or time.monotonic() - self._noted_at < wait:
             return
         self._note(self.mark)
         self._noted_at = time.monotonic()

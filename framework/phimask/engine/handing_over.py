@@ -111,8 +111,8 @@ def _deleted_too(client: Client, swap: Swap, following: Following, found: Docume
                 session.commit_transaction()
                 return True
         except PyMongoError as error:
-            if not isinstance(error, OperationFailure) or error.code not in _CONFLICTS:
-                if classify(error) != "transient":
-                    raise
+            conflict = isinstance(error, OperationFailure) and error.code in _CONFLICTS
+            if not conflict and classify(error) != "transient":
+                raise
             time.sleep(_PATIENCE_SECONDS)
     raise StoreError(f"{swap.namespace}: a document that was deleted cannot be deleted")

@@ -19,6 +19,7 @@ import phimask
 from phimask.config.model import Configuration, Secret
 from phimask.engine.announce import Announcer
 from phimask.engine.beginning import accepted
+from phimask.engine.catching_up import Verify
 from phimask.engine.checking import Checked, Checks
 from phimask.engine.collection_facts import as_it_was, collection_facts
 from phimask.engine.control import StopSignal
@@ -29,7 +30,8 @@ from phimask.engine.job import MaskingJob, Where
 from phimask.engine.recording import Recorder
 from phimask.engine.shadow import Shadow, not_swapped
 from phimask.engine.throttle import Throttle
-from phimask.engine.verification import Originals, Verifier, processes_for, stored_in_place
+from phimask.engine.unsettled import Unsettled
+from phimask.engine.verification import Look, Originals, Verifier, processes_for, stored_in_place
 from phimask.errors import FindingsError, Interrupted, PhimaskError, SafeStop, StoreError, VaultError
 from phimask.ledger.indexes import KeptIndexes
 from phimask.ledger.opening import Ledger
@@ -44,6 +46,7 @@ from phimask.observing.series import Series
 from phimask.observing.software import software
 from phimask.observing.tally import Tally
 from phimask.planning.components import validators
+from phimask.planning.namespace import Namespace
 from phimask.planning.plan import CollectionPlan, reported_rules
 from phimask.planning.prediction import predict
 from phimask.planning.preflight import gone
@@ -159,7 +162,9 @@ class Run:
         )
         try:
             self._shadows = {
-                plan.namespace: Shadow(plan, plan.shadow, self._runs, record.id, self._stop)
+                plan.namespace: Shadow(
+                    plan, plan.shadow, self._runs, record.id, epoch, self._stop, self._profile.retry
+                )
                 for plan in plans
                 if plan.shadow is not None
             }
@@ -283,18 +288,28 @@ class Run:
                     raise StoreError(lost)
                 if not self._stop.stopping:
                     self._bring_indexes_back(plan, record)
-                    own = [] if shadow is None else shadow.rebuild()
-                    results = own + self._after(plan, record, before, partitions.tally(), quarantine)
-                    everything = _everything(plan, self._validators, results, partitions.tally())
-                    if shadow is not None and not any(one.findings for one in everything):
-                        shadow.swap(results, coordinator.still_mine)
+                    if shadow is None:
+                        results = self._after(plan, record, before, partitions.tally(), quarantine)
+                    else:
+                        during = _everything(plan, self._validators, (), partitions.tally())
+                        verify = self._verify_shadow(plan, record, before, quarantine)
+                        results = shadow.bring_in(verify, coordinator.still_mine, during)
             failing = False
         finally:
             self._mind_indexes(plan, record)
             if shadow is not None:
                 self._report.shadow(plan.namespace, shadow.entry())
             with _unless_answered(failing):
-                found = self._conclude(plan, results, partitions.tally(), quarantine)
+                tally = partitions.tally()
+                if shadow is not None:
+                    tally.add_values(shadow.caught_up)
+                    results = [*results, *shadow.lost]
+                found = self._conclude(plan, results, tally, quarantine)
+        if shadow is not None and shadow.lost:
+            raise StoreError(
+                f"{plan.namespace}: its shadow has its name, but not all that was written in the moment of the swap is "
+                f"in it; see the report, and end the run with `phimask finalize {record.id}`"
+            )
         if shadow is not None and not shadow.swapped and not self._stop.stopping:
             said = f"verification found something ({found} finding(s), see the report)"
             raise StoreError(not_swapped(plan.namespace, record.id, said))
@@ -440,8 +455,29 @@ class Run:
             checks.collection(before, collection_facts(plan.source))
             return [*checks.results(), *damaged]
         target = plan.target, Where(self._deployments.target, plan.target.database, plan.target.collection)
-        known = None if plan.shadow is None else before
-        return self._verifier.copy(plan, source, target, choices, left_out, known)
+        return self._verifier.copy(plan, source, target, choices, left_out, None)
+
+    def _verify_shadow(
+        self, plan: CollectionPlan, record: RunRecord, before: CollectionFacts, quarantine: Quarantine
+    ) -> Verify:
+        uri, ledger = self._deployments.source, self._ledger
+        kept = Where(self._deployments.ledger_uri, ledger.database, ledger.prefix)
+
+        def verify(shadow: Namespace, look: Look | None) -> list[Checked]:
+            since = None if look is None else look.since
+            unsettled = None if since is None else Unsettled(kept, record.id, since)
+            return self._verifier.copy(
+                plan,
+                (plan.source, Where(uri, plan.source.database, plan.source.collection)),
+                (shadow, Where(uri, shadow.database, shadow.collection)),
+                self._profile.validators,
+                {found for found, _ in quarantine.listed()},
+                before,
+                look,
+                unsettled,
+            )
+
+        return verify
 
     def _conclude(
         self,

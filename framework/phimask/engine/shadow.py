@@ -78,10 +78,10 @@ class Shadow:
         return self._swap is not None and self._swap.step == "swapped"
 
     @property
-    def lost(self) -> Checked | None:
-        """Writes to the original that are not in the shadow, which has the name; None: there are none."""
+    def lost(self) -> list[Checked]:
+        """Writes to the original that are not in the shadow, which has the name."""
         findings = () if self._swap is None else lost_writes(self._swap)
-        return Checked(CHECK, "after", 0, findings) if findings else None
+        return [Checked(CHECK, "after", 0, findings)] if findings else []
 
     @property
     def results(self) -> list[Checked]:
@@ -220,7 +220,7 @@ class Shadow:
         try:
             if self._catching is not None:
                 return self._catching.bring_in(verify, still_mine, sound=sound)
-            results = self._rebuild() + verify(self._shadow.shadow, None, None, lambda: 0)
+            results = self._rebuild() + verify(self._shadow.shadow, None)
             if sound and not any(one.findings for one in results):
                 self._give_name(results, still_mine)
             return results

@@ -6,7 +6,7 @@ Nothing here goes through what wrote them: documents are read whole, source and 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
@@ -16,7 +16,9 @@ from phimask.config.model import ComponentChoice, Configuration
 from phimask.engine.checking import Checked, Checks
 from phimask.engine.job import Where
 from phimask.engine.kept_pairs import KeptPairs
+from phimask.engine.unsettled import Unsettled
 from phimask.errors import Interrupted
+from phimask.ledger.opening import Ledger
 from phimask.masking.columns import BoundRule
 from phimask.masking.core import MaskingCore
 from phimask.masking.keys import MaskingKey
@@ -48,8 +50,9 @@ class Verification:
 
     `source` holds the originals, `target` what was made of them; without a target `source` was masked in place, and
     `vault` is the run whose vault has the originals, or None: then only what idempotent maskers would still change is
-    found; `partial`: that run had a query or a limit. `left_out` are documents that are not to be in the target. `salt`
-    stands in for a masking key.
+    found; `partial`: that run had a query or a limit. `left_out` are documents that are not to be in the target. With
+    `unsettled` others write to the source meanwhile, and what they change is left to a later look. `salt` stands in for
+    a masking key.
     """
 
     configuration: Configuration
@@ -64,6 +67,7 @@ class Verification:
     salt: bytes
     vault: str | None = None
     partial: bool = False
+    unsettled: Unsettled | None = None
     registry: Registry | None = field(default=None, compare=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -106,15 +110,25 @@ class Share:
         self._stack = ExitStack()
         opened: dict[str, Client] = {}
 
-        def collection(where: Where) -> Any:
+        def client(where: Where) -> Client:
             text = where.uri.reveal()
             if text not in opened:
                 opened[text] = self._stack.enter_context(connect(where.uri))
-            return raw_collection(opened[text], where.database, where.collection)
+            return opened[text]
+
+        def collection(where: Where) -> Any:
+            return raw_collection(client(where), where.database, where.collection)
 
         self._retrying = partial(retrying, task.configuration.profile.retry, lambda *_: None, stopping)
         self._source = collection(task.source)
         self._target: Any = None if task.target is None else collection(task.target)
+        self._changed: Callable[[Sequence[DocumentId]], Collection[DocumentId]] = lambda _: ()
+        if task.unsettled is not None:
+            where = task.unsettled.ledger
+            ledger = Ledger(client(where), where.database, where.collection)
+            self._changed = partial(
+                task.unsettled.among, client(task.source), ledger, task.namespace, stopping=stopping
+            )
         self._kept = None
         if task.vault is not None:
             self._kept = self._stack.enter_context(
@@ -186,7 +200,7 @@ class Share:
         self, documents: Sequence[bytes], found: Sequence[DocumentId], without: Sequence[frozenset[int]]
     ) -> Iterator[DocumentPair]:
         after = self._retrying()(self._counterparts, found)
-        left_out = self._task.left_out
+        left_out = self._task.left_out.union(self._retrying()(self._changed, found))
         return (
             DocumentPair(raw, after.get(one), rules)
             for raw, one, rules in zip(documents, found, without, strict=True)

@@ -165,7 +165,7 @@ class Names:
     def drop_shadow(self) -> bool:
         """Drop what has a name of the shadow's, whoever made it: a late worker may have; whether there was any."""
         original = self._swap.original_uuid
-        return any([self._drop(name, lambda uuid: uuid != original) for name in self._shadows()])
+        return sum(self._drop(name, lambda uuid: uuid != original) for name in self._shadows()) > 0
 
     def _drop(self, name: str, wanted: Callable[[str], bool]) -> bool:
         found = uuids(self._client, self._swap.database, [name]).get(name)

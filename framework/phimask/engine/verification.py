@@ -7,7 +7,7 @@ validators, here, at what those have gathered, round after round.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from phimask.engine.control import StopSignal
 from phimask.engine.job import Where
 from phimask.engine.processes import Shares
 from phimask.engine.share import BUDGET, Piece, Verification
+from phimask.engine.unsettled import Unsettled
 from phimask.masking.keys import MaskingKey
 from phimask.planning.components import validators
 from phimask.planning.namespace import Namespace
@@ -51,6 +52,21 @@ class Originals:
     partitions: Sequence[Partition]
     left_out: frozenset[DocumentId]
     partial: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One of several looks at a shadow whose original others write to.
+
+    `pieces` are the documents, about `documents` of them; None: all. `since`: others write meanwhile, and what they
+    changed after this number is left to a later look; None: nobody does. `deleted` counts the documents that they have
+    deleted and the shadow still has: with it, documents are also counted, and the collection is looked at as such.
+    """
+
+    since: int | None
+    pieces: Iterable[tuple[DocumentId, ...]] | None = None
+    documents: int = 0
+    deleted: Callable[[], int] | None = None
 
 
 class Verifier:
@@ -93,20 +109,32 @@ class Verifier:
         choices: Sequence[ComponentChoice],
         left_out: Collection[DocumentId],
         before: CollectionFacts | None,
+        look: Look | None = None,
+        unsettled: Unsettled | None = None,
     ) -> list[Checked]:
         """Every document of the plan's scope, before and after, is shown to the validators; then the counts, and the
         target as a collection beside `before`.
 
-        `left_out` are the quarantined, which are not to be in the target. Raises Interrupted, StoreError.
+        `left_out` are the quarantined, which are not to be in the target. `look`: only so much of this, in which
+        `unsettled` tells what others change. Raises Interrupted, StoreError.
         """
-        task = self._task(plan, source[1], target[1], choices, frozenset(left_out))
-        lead, results = self._look(plan, task, self._pieces(plan, source[0]))
+        task = replace(
+            self._task(plan, source[1], target[1], choices, frozenset(left_out)), unsettled=unsettled
+        )
+        some = None if look is None else look.pieces
+        lead, results = self._look(plan, task, self._pieces(plan, source[0]) if some is None else some, look)
+        if look is not None and look.deleted is None:
+            concluded = self._concluded(lead, results)
+            return [one for one in concluded if one.checked or one.findings or one.unjudged]
         try:
             after = target[0].raw()
             read = self._read
             if self._sample is not None:
                 bound = within(None, _last(plan), plan.scope.query)
                 read = int(source[0].raw().count_documents(bound, hint=ID_ORDER))
+            stored = after.count_documents({}, hint=ID_ORDER)
+            if look is not None and look.deleted is not None:
+                read = _there_were(source[0].raw(), look.deleted, stored + len(left_out))
             lead.totals(
                 Totals(
                     read=read,
@@ -114,7 +142,7 @@ class Verifier:
                     unchanged=0,
                     quarantined=len(left_out),
                     missing=0,
-                    stored=after.count_documents({}, hint=ID_ORDER),
+                    stored=stored,
                 )
             )
             lead.collection(before, collection_facts(target[0]))
@@ -212,18 +240,20 @@ class Verifier:
     ) -> list[Validator]:
         return validators(self._registry, choices, "after", plan.facts, task.key)
 
-    def _processes(self, plan: CollectionPlan) -> int:
+    def _processes(self, plan: CollectionPlan, look: Look | None = None) -> int:
         if plan.scope.limit is not None:
             return 1  # several could not know which of them comes to it
         documents = plan.documents if self._sample is None else self._sample
+        if look is not None and look.pieces is not None:
+            documents = look.documents
         return max(1, min(self._most, documents // _PIECE[0]))
 
     def _look(
-        self, plan: CollectionPlan, task: Verification, pieces: Sequence[Piece]
+        self, plan: CollectionPlan, task: Verification, pieces: Iterable[Piece], look: Look | None = None
     ) -> tuple[Checks, list[Checked]]:
         """All rounds; the leading validators, and what the others found."""
         lead = Checks("after", self._validators(plan, task.validators, task))
-        with Shares(task, self._processes(plan), self._stop) as shares:
+        with Shares(task, self._processes(plan, look), self._stop) as shares:
             shown = True
             while True:
                 self._show(plan, shares, pieces, shown=shown)
@@ -236,7 +266,7 @@ class Verifier:
                 shown = False
             return lead, self._sampled(plan, task, added_up(shares.ask("results")))
 
-    def _show(self, plan: CollectionPlan, shares: Shares, pieces: Sequence[Piece], *, shown: bool) -> None:
+    def _show(self, plan: CollectionPlan, shares: Shares, pieces: Iterable[Piece], *, shown: bool) -> None:
         """`shown`: the documents of this round count, and people hear of them."""
         seen = 0
 
@@ -282,6 +312,13 @@ class Verifier:
             return list(_ranges(source.raw(), plan.documents, last, self._most))
         except PyMongoError as error:
             raise terminal_error(error, f"cutting {source} into ranges") from None
+
+
+def _there_were(source: Any, deleted: Callable[[], int], wanted: int) -> int:
+    """How many documents there are, with those that others deleted before or while they were counted."""
+    least = deleted()
+    found = int(source.count_documents({}, hint=ID_ORDER))
+    return found + min(max(wanted - found, least), deleted())
 
 
 def _last(plan: CollectionPlan) -> DocumentId | None:

@@ -17,6 +17,9 @@ from phimask.plugins.values import DocumentId
 _BY_NUMBER: Final = [("_id.run", 1), ("_id.namespace", 1), ("number", 1)]
 
 
+_PIECE: Final = 100
+
+
 class Changes:
     """One collection's in one run, in the ledger's collection `changes`."""
 
@@ -50,12 +53,6 @@ class Changes:
         found = [(unpacked(one["_id"]["document"]), one["number"], one["kind"]) for one in cursor]
         return [(one, number, kind) for one, number, kind in found if one is not None]
 
-    def pieces(self, after: int, upto: int, size: int) -> Iterator[tuple[DocumentId, ...]]:
-        """All between, so many at a time."""
-        while found := self.listed(after, upto, size):
-            yield tuple(one for one, _, _ in found)
-            after = found[-1][1]
-
     def among(self, wanted: Sequence[DocumentId], after: int) -> set[DocumentId]:
         """Those of the wanted that were changed since."""
         found = self._kept.find({"_id": {"$in": [self._id(one) for one in wanted]}, "number": {"$gt": after}})
@@ -76,3 +73,16 @@ class Changes:
 
     def _id(self, found: DocumentId) -> dict[str, str | Binary | None]:
         return {"run": self._run, "namespace": self._namespace, "document": packed(found)}
+
+
+class Pieces:
+    """All that were changed in between, some at a time, each time they are asked for."""
+
+    def __init__(self, changes: Changes, after: int, upto: int) -> None:
+        self._changes, self._after, self._upto = changes, after, upto
+
+    def __iter__(self) -> Iterator[tuple[DocumentId, ...]]:
+        after = self._after
+        while found := self._changes.listed(after, self._upto, _PIECE):
+            yield tuple(one for one, _, _ in found)
+            after = found[-1][1]

@@ -28,8 +28,9 @@ class Swap:
     where on writes to the original are looked for. `verified`: what verification checked, and found nothing.
 
     With `catch_up` others may write: `position` is the number up to which their changes are in the shadow, `caught`
-    what was counted of them, `changed` in the end how many documents. `closed`: the options by which the original judged documents before it was closed
-    (BSON); `closed_seconds`: how long it was; `lost`: writes that came to it even so and are not in the shadow, by kind.
+    what was counted of values in them, `changed` in the end how many documents. `closed`: the options by which the
+    original judged documents before it was closed (BSON); `closed_seconds`: how long it was; `lost`: writes that came
+    to it even so and are not in the shadow, by kind.
     """
 
     namespace: str

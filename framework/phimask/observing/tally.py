@@ -42,6 +42,10 @@ class Tally:
         self.checked.update(other.checked)
         self.findings.update(other.findings)
 
+    def add_values(self, other: Tally) -> None:
+        """Take in only what another counted of values: its documents are counted already."""
+        self.add(Tally(rules=other.rules, unmapped=other.unmapped))
+
     def plus(self, other: Tally) -> Tally:
         """Both, in a new one."""
         result = Tally()
