@@ -1,6 +1,7 @@
 """What makes a plugin file do something to its process at a command that it sends to MongoDB: end it, or write first.
 
-`AT` names the moment: command, what its collection's name holds, its how many-th, `started` or `succeeded`.
+`AT` names the moment: command, what its collection's name holds (or, behind =, is), its how many-th, `started` or
+`succeeded`. `DO` is what is written: insert, delete, or bypass, an insert past the validator.
 """
 
 LISTENING = """
@@ -21,7 +22,8 @@ class At(monitoring.CommandListener):
 
     def started(self, event):
         named = str(event.command.get(event.command_name))
-        if self.left and event.command_name == self.command and self.name in named:
+        meant = named == self.name[1:] if self.name.startswith("=") else self.name in named
+        if self.left and event.command_name == self.command and meant:
             self.left -= 1
             if not self.left:
                 self.meant = event.request_id
@@ -41,7 +43,11 @@ def act():
         os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
     database, collection = os.environ["WRITE"].split(".", 1)
     with MongoClient(os.environ["PHIMASK_URI"]) as client:
-        client[database][collection].insert_one({"_id": "late", "Count": 0})
+        if os.environ.get("DO") == "delete":
+            assert client[database][collection].delete_one({"_id": 7}).deleted_count
+        else:
+            past = os.environ.get("DO") == "bypass"
+            client[database][collection].insert_one({"_id": "late", "Count": 0}, bypass_document_validation=past)
 
 
 if AT:

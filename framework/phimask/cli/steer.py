@@ -201,6 +201,7 @@ def _shadow(swap: Swap | None) -> dict[str, Any] | None:
         "step": swap.step,
         "collection": f"{swap.database}.{swap.shadow}",
         "original": f"{swap.database}.{swap.kept}" if swap.keep else None,
+        "catch_up": swap.catch_up,
     }
 
 
@@ -208,12 +209,16 @@ def _shadow_step(shadow: dict[str, Any], *, filled: bool) -> str:
     name, original = shadow["collection"], shadow["original"]
     if shadow["step"] == "filling":
         return (
-            f"{name} is filled; its indexes and its verification come before the swap"
+            f"{name} is filled; {'what others changed, ' if shadow['catch_up'] else ''}its indexes and its verification "
+            "come before the swap"
             if filled
             else f"{name} is being filled"
         )
     return {
-        "swapping": f"{name} is being swapped in",
+        "closing": f"{name} is about to be swapped in: its original refuses writes until then, or until `phimask resume`, "
+        "`phimask finalize` or `phimask rollback` lets it take them again",
+        "swapping": f"{name} is being swapped in"
+        + (": until it is, its original refuses writes" if shadow["catch_up"] else ""),
         "swapped": "swapped in; " + (f"{original} is the original" if original else "no original is kept"),
         "taking_back": "the original gets its name back",
         "given_up": "given up, the shadow is dropped",
