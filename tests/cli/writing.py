@@ -1,4 +1,4 @@
-"""A process that writes to a collection all the while, and notes what was acknowledged; and what is then to be there."""
+"""A process that writes to a collection all the while, and notes what was acknowledged; what is then to be there."""
 
 from __future__ import annotations
 

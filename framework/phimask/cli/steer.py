@@ -207,18 +207,15 @@ def _shadow(swap: Swap | None) -> dict[str, Any] | None:
 
 def _shadow_step(shadow: dict[str, Any], *, filled: bool) -> str:
     name, original = shadow["collection"], shadow["original"]
-    if shadow["step"] == "filling":
-        return (
-            f"{name} is filled; {'what others changed, ' if shadow['catch_up'] else ''}its indexes and its verification "
-            "come before the swap"
-            if filled
-            else f"{name} is being filled"
-        )
+    if shadow["step"] == "filling" and not filled:
+        return f"{name} is being filled"
+    changes = "what others changed, " if shadow["catch_up"] else ""
+    refusing = ": until it is, its original refuses writes" if shadow["catch_up"] else ""
     return {
-        "closing": f"{name} is about to be swapped in: its original refuses writes until then, or until `phimask resume`, "
-        "`phimask finalize` or `phimask rollback` lets it take them again",
-        "swapping": f"{name} is being swapped in"
-        + (": until it is, its original refuses writes" if shadow["catch_up"] else ""),
+        "filling": f"{name} is filled; {changes}its indexes and its verification come before the swap",
+        "closing": f"{name} is about to be swapped in: its original refuses writes until it is, or until `phimask "
+        "resume`, `phimask finalize` or `phimask rollback` lets it take them again",
+        "swapping": f"{name} is being swapped in{refusing}",
         "swapped": "swapped in; " + (f"{original} is the original" if original else "no original is kept"),
         "taking_back": "the original gets its name back",
         "given_up": "given up, the shadow is dropped",
