@@ -39,6 +39,7 @@ from phimask.planning.preflight import gone
 from phimask.plugins.values import DocumentId, Finding
 from phimask.store.definition import Definition
 from phimask.store.raw import by_ids, identity, split
+from phimask.store.reading import projected_documents
 from phimask.store.retry import retrying
 from phimask.store.source import ID_ORDER, CollectionSource
 from phimask.store.writing import insert
@@ -324,8 +325,12 @@ class CatchingUp:
         )
 
     def _deleted(self, since: int) -> int:
+        """How many documents the shadow has still that others have deleted. A document that was taken into it after
+        this number may have been gone by then."""
         self._wait_for_now(closed=True)
-        return self._changes.count(since, "delete")
+        gone_since = Pieces(self._changes, since, None, "delete")
+        target = self._shadow().raw()
+        return sum(len(projected_documents(target, some, {"_id": 1})) for some in gone_since)
 
     def _alike(self, definition: Definition, shadow: Namespace) -> list[Checked]:
         self._rebuilding.let_expire(definition, shadow)

@@ -47,9 +47,12 @@ class Changes:
                 ordered=False,
             )
 
-    def listed(self, after: int, upto: int | None, limit: int) -> list[tuple[DocumentId, int, str]]:
-        """The first of those whose number lies behind `after`, and not behind `upto`, in their order."""
-        cursor = self._kept.find(self._between(after, upto), sort=[("number", 1)], limit=limit)
+    def listed(
+        self, after: int, upto: int | None, limit: int, kind: str | None = None
+    ) -> list[tuple[DocumentId, int, str]]:
+        """The first of those whose number lies behind `after`, and not behind `upto`, in their order; with `kind`, of
+        those whose last change was of it."""
+        cursor = self._kept.find(self._between(after, upto, kind), sort=[("number", 1)], limit=limit)
         found = [(unpacked(one["_id"]["document"]), one["number"], one["kind"]) for one in cursor]
         return [(one, number, kind) for one, number, kind in found if one is not None]
 
@@ -60,29 +63,29 @@ class Changes:
 
     def count(self, after: int = 0, kind: str | None = None) -> int:
         """How many documents were changed since; with `kind`, those whose last change was of it."""
-        query = self._between(after, None) | ({} if kind is None else {"kind": kind})
-        return self._kept.count_documents(query)
+        return self._kept.count_documents(self._between(after, None, kind))
 
     def forget(self) -> None:
         """They are not needed any more."""
         self._kept.delete_many(self._all)
 
-    def _between(self, after: int, upto: int | None) -> dict[str, Any]:
+    def _between(self, after: int, upto: int | None, kind: str | None) -> dict[str, Any]:
         until = {} if upto is None else {"$lte": upto}
-        return {**self._all, "number": {"$gt": after, **until}}
+        of_kind = {} if kind is None else {"kind": kind}
+        return {**self._all, "number": {"$gt": after, **until}, **of_kind}
 
     def _id(self, found: DocumentId) -> dict[str, str | Binary | None]:
         return {"run": self._run, "namespace": self._namespace, "document": packed(found)}
 
 
 class Pieces:
-    """All that were changed in between, some at a time, each time they are asked for."""
+    """All that `Changes.listed` has, some at a time, each time they are asked for."""
 
-    def __init__(self, changes: Changes, after: int, upto: int) -> None:
-        self._changes, self._after, self._upto = changes, after, upto
+    def __init__(self, changes: Changes, after: int, upto: int | None, kind: str | None = None) -> None:
+        self._changes, self._after, self._upto, self._kind = changes, after, upto, kind
 
     def __iter__(self) -> Iterator[tuple[DocumentId, ...]]:
         after = self._after
-        while found := self._changes.listed(after, self._upto, _PIECE):
+        while found := self._changes.listed(after, self._upto, _PIECE, self._kind):
             yield tuple(one for one, _, _ in found)
             after = found[-1][1]
