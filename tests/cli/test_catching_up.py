@@ -104,9 +104,9 @@ SWAPPED = (
     "delete/changes/1/succeeded",
 )
 ALL = (*IN_HAND, *CAUGHT_UP, *CLOSED, *SWAPPED)
-SOME = (IN_HAND[1], "insert/.1/1/succeeded", CLOSED[1], CLOSED[-1], SWAPPED[0], SWAPPED[2])
-"""Of each kind; with --trials, all are tried."""
-GIVEN_UP = ("insert/.1/1/succeeded", CLOSED[1], SWAPPED[0])
+SOME = (CLOSED[1], SWAPPED[0])
+"""The two in which most could go wrong; with --trials, all are tried."""
+GIVEN_UP = (CLOSED[1],)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -166,6 +166,7 @@ def test_killed_and_given_up(
     assert differences(before, definition(live)) == []
 
 
+@pytest.mark.soak
 def test_killed_again_and_again(live: Counters, phimask: Phimask, started: Start) -> None:
     with Writer(live, _COUNT) as writer:
         run = ended_at(live, started, "insert/.1/1/started")
@@ -190,6 +191,7 @@ def test_a_delete_at_the_last_moment_is_done_after_it(live: Counters, started: S
     assert live.collection.find_one({"_id": 7}) is None
 
 
+@pytest.mark.soak
 def test_a_write_past_the_validator_at_the_last_moment_is_told(
     live: Counters, phimask: Phimask, started: Start
 ) -> None:
@@ -207,6 +209,7 @@ def test_a_write_past_the_validator_at_the_last_moment_is_told(
     assert phimask("finalize", run, "--yes").code == 0
 
 
+@pytest.mark.soak
 def test_a_write_past_the_validator_before_that_is_masked(live: Counters, started: Start) -> None:
     process = started(
         "run", "--yes", AT="collMod/=counters/1/succeeded", WRITE=live.collection.full_name, DO="bypass"
@@ -216,6 +219,7 @@ def test_a_write_past_the_validator_before_that_is_masked(live: Counters, starte
     assert live.counts() == {1: _COUNT + 1}
 
 
+@pytest.mark.soak
 def test_what_cannot_be_masked_keeps_the_original_in_its_place(
     live: Counters, phimask: Phimask, started: Start
 ) -> None:
@@ -237,6 +241,7 @@ def test_what_cannot_be_masked_keeps_the_original_in_its_place(
     assert live.counts() == {1: _COUNT}
 
 
+@pytest.mark.soak
 def test_two_documents_that_exchange_a_unique_value(live: Counters, phimask: Phimask, started: Start) -> None:
     live.collection.update_many({}, [{"$set": {"Bed": "$_id"}}])
     live.collection.create_index("Bed", unique=True)
@@ -249,6 +254,7 @@ def test_two_documents_that_exchange_a_unique_value(live: Counters, phimask: Phi
     assert [one["Bed"] for one in live.collection.find({"_id": {"$in": [3, 4]}}).sort("_id")] == [4, 3]
 
 
+@pytest.mark.soak
 def test_what_a_worker_has_still_under_way_does_not_reach_it(
     live: Counters, phimask: Phimask, started: Start
 ) -> None:

@@ -112,6 +112,7 @@ class _Trial:
             for found, stages in changes.items()
             if found in there and self._passing([{"$match": by_id(found)}, *stages], judged=True)
         }
+        there &= self._passing([{"$match": by_ids(changes)}], judged=False)  # others may delete meanwhile
         self.documents = len(there)
         return there - passing, there - masked
 
