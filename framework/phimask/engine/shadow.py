@@ -101,11 +101,9 @@ class Shadow:
             entry: dict[str, Any] = {"state": "left", "original": self._plan.namespace}
         else:
             entry = {"state": "swapped", "original": f"{swap.database}.{swap.kept}" if swap.keep else None}
-        return {
-            **entry,
-            "caught_up": None if swap is None else swap.changed,
-            "closed_seconds": None if swap is None else swap.closed_seconds,
-        }
+        if swap is not None and swap.catch_up:
+            entry |= {"caught_up": swap.changed, "closed_seconds": swap.closed_seconds}
+        return entry
 
     def begin(self) -> None:
         """Be ready to be filled. From here on it is known who else writes to the original."""
