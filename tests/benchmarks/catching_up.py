@@ -37,7 +37,7 @@ with MongoClient(sys.argv[1]) as client:
     refused, acknowledged, due = None, 0, time.monotonic()
     while True:
         try:
-            written.update_one({"_id": random.choice(known)}, {"$set": {"Patient.FirstName": "Synthetic"}})
+            written.update_one({"_id": random.choice(known)}, {"$set": {"Patient.FirstName": f"Synthetic {acknowledged}"}})
             acknowledged += 1
             if refused is not None:
                 print(time.monotonic() - refused, acknowledged, flush=True)
