@@ -22,6 +22,7 @@ REBUILD = (
     *("--set", "write.indexes=rebuild"),
     *("--set", "batch_sizer={name: fixed, options: {documents: 20}}"),
     *("--accept", "text-index"),
+    *("--set", "canary=null"),  # however busy the machine is
 )
 
 
