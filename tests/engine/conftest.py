@@ -17,7 +17,8 @@ from phimask.config.model import Secret
 from phimask.config.project import load_project
 from phimask.engine.beginning import begin
 from phimask.engine.control import StopSignal
-from phimask.engine.run import Deployments, Outcome, Run
+from phimask.engine.deployments import Deployments
+from phimask.engine.run import Outcome, Run
 from phimask.ledger.opening import open_ledger
 from phimask.ledger.runs import Runs
 from phimask.planning.hazards import acceptable

@@ -17,7 +17,8 @@ from phimask.cli.plan import show_plans
 from phimask.cli.session import Session, open_session
 from phimask.engine.beginning import begin, obstacles, pins
 from phimask.engine.control import StopSignal, stop_on_signals
-from phimask.engine.run import Deployments, Outcome, Run
+from phimask.engine.deployments import Deployments
+from phimask.engine.run import Outcome, Run
 from phimask.errors import Interrupted, PreflightError, UsageError
 from phimask.ledger.opening import asking
 from phimask.ledger.runs import RunRecord, Runs

@@ -18,7 +18,7 @@ from phimask.cli.show import say
 from phimask.config.load import load_configuration
 from phimask.config.model import CollectionFile, Configuration, Secret, Undo
 from phimask.config.project import PROJECT_FILE, URI_VARIABLE, load_project
-from phimask.engine.run import Deployments
+from phimask.engine.deployments import Deployments
 from phimask.errors import KeyMaterialError, UsageError
 from phimask.ledger.opening import ledger_client, open_ledger
 from phimask.masking.keys import MaskingKey

@@ -21,7 +21,8 @@ from pymongo.errors import CollectionInvalid, PyMongoError
 from phimask.config.model import Configuration, Project, Secret
 from phimask.engine.beginning import begin
 from phimask.engine.control import StopSignal
-from phimask.engine.run import Deployments, Run
+from phimask.engine.deployments import Deployments
+from phimask.engine.run import Run
 from phimask.errors import FindingsError, Interrupted, PreflightError, SafeStop, UsageError
 from phimask.ledger.opening import open_ledger
 from phimask.ledger.runs import Runs

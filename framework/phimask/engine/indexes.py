@@ -6,15 +6,20 @@ it there.
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Callable, Sequence
 
+from loguru import logger
 from pymongo.errors import PyMongoError
 
 from phimask.errors import StoreError
 from phimask.ledger.indexes import KeptIndex, KeptIndexes
 from phimask.masking.columns import BoundRule
+from phimask.observing.report import ReportBuilder
 from phimask.planning.indexes import removable, shard_key
 from phimask.planning.namespace import Namespace
+from phimask.planning.plan import CollectionPlan
 from phimask.planning.preflight import uuid_of
 from phimask.store.connect import Client
 from phimask.store.indexes import build_indexes, decoded, drop_index, read_indexes
@@ -83,3 +88,42 @@ def _compare(
             warn(
                 f"{source}: the index {one.name} is there again, but the server describes it otherwise than before"
             )
+
+
+class Away:
+    """The indexes of one collection while a run works on it. `warn` is told what a person should know."""
+
+    def __init__(
+        self, plan: CollectionPlan, kept: KeptIndexes, report: ReportBuilder, warn: Callable[[str], None]
+    ) -> None:
+        self._plan = plan
+        self._kept = kept
+        self._report = report
+        self._warn = warn
+
+    def take(self) -> None:
+        """Drop those that masking would have to keep up."""
+        plan = self._plan
+        names = take_away(plan.source, plan.rules, plan.preflight.uuid, self._kept)
+        if names:
+            logger.info("indexes of {} that are dropped meanwhile: {}", plan.namespace, ", ".join(names))
+
+    def bring_back(self) -> None:
+        """Build them again. Raises StoreError."""
+        plan, start = self._plan, time.perf_counter()
+        for names in bring_back(plan.source.client, self._kept, plan.namespace, warn=self._warn).values():
+            self._report.indexes_rebuilt(plan.namespace, names, time.perf_counter() - start)
+
+    def mind(self, run: str, *, resumable: bool) -> None:
+        """Of a run that ends early: what was dropped waits for whoever goes on with it, if anybody can."""
+        with contextlib.suppress(PyMongoError):
+            if not resumable:
+                with contextlib.suppress(StoreError):
+                    self.bring_back()
+            missing = [one.name for one in self._kept.waiting(self._plan.namespace)]
+            if missing:
+                self._report.indexes_missing(self._plan.namespace, missing)
+                self._warn(
+                    f"{self._plan.namespace}: indexes that were dropped are not there again yet: {', '.join(missing)}; "
+                    f"`phimask resume {run}`, `phimask rollback` and `phimask finalize` build them"
+                )

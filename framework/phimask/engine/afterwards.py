@@ -1,0 +1,109 @@
+"""What is verified once a collection is masked: in place, in a target, in a shadow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from phimask.config.model import Profile
+from phimask.engine.catching_up import Verify
+from phimask.engine.checking import Checked, Checks
+from phimask.engine.collection_facts import collection_facts
+from phimask.engine.deployments import Deployments
+from phimask.engine.unsettled import Unsettled
+from phimask.engine.verification import Look, Originals, Verifier, stored_in_place
+from phimask.errors import VaultError
+from phimask.ledger.partitions import Partitions
+from phimask.ledger.quarantine import Quarantine
+from phimask.ledger.runs import RunRecord
+from phimask.observing.tally import Tally
+from phimask.planning.components import validators
+from phimask.planning.namespace import Namespace
+from phimask.planning.plan import CollectionPlan
+from phimask.plugins.registry import Registry
+from phimask.plugins.values import CollectionFacts, DocumentId, Finding
+
+NOT_READ: Final = "the vault cannot be read, so that nothing could be compared with what it holds"
+
+
+class Afterwards:
+    """One collection's verification by the validators of the profile. `before`: the collection as it was; `warn` is
+    told what a person should know."""
+
+    def __init__(
+        self,
+        plan: CollectionPlan,
+        record: RunRecord,
+        profile: Profile,
+        registry: Registry,
+        deployments: Deployments,
+        verifier: Verifier,
+        before: CollectionFacts,
+        warn: Callable[[str], None],
+    ) -> None:
+        self._plan = plan
+        self._record = record
+        self._choices = profile.validators
+        self._registry = registry
+        self._deployments = deployments
+        self._verifier = verifier
+        self._before = before
+        self._warn = warn
+        self._quarantine = Quarantine(deployments.ledger, record.id, plan.namespace)
+
+    def verify(self, tally: Tally) -> list[Checked]:
+        """In place, or in the target."""
+        plan, target = self._plan, self._deployments.of_target(self._plan.target)
+        if plan.target is None or target is None:
+            return self._in_place(tally)
+        source = plan.source, self._deployments.of_source(plan.source)
+        return self._verifier.copy(plan, source, (plan.target, target), self._choices, self._left_out(), None)
+
+    def shadow(self) -> Verify:
+        """For a shadow, to be called in one look or in several."""
+        plan, deployments = self._plan, self._deployments
+
+        def verify(shadow: Namespace, look: Look | None) -> list[Checked]:
+            since = None if look is None else look.since
+            unsettled = None if since is None else Unsettled(deployments.of_ledger(), self._record.id, since)
+            return self._verifier.copy(
+                plan,
+                (plan.source, deployments.of_source(plan.source)),
+                (shadow, deployments.of_source(shadow)),
+                self._choices,
+                self._left_out(),
+                self._before,
+                look,
+                unsettled,
+            )
+
+        return verify
+
+    def _in_place(self, tally: Tally) -> list[Checked]:
+        plan, record = self._plan, self._record
+        stored, came_after = stored_in_place(plan, plan.source.raw(), tally.quarantined)
+        if came_after:
+            self._warn(
+                f"{plan.namespace}: {came_after} documents were inserted beyond the last _id after the run began; "
+                "they are not masked"
+            )
+        totals = replace(tally.totals(), stored=stored)
+        damaged: list[Checked] = []
+        if record.vault is not None:
+            ranges = Partitions(self._deployments.ledger, record.id, plan.namespace).ranges()
+            partial = record.query is not None or record.limit is not None
+            originals = Originals(record.id, ranges, frozenset(self._left_out()), partial)
+            source = plan.source, self._deployments.of_source(plan.source)
+            try:
+                return self._verifier.kept(plan, source, self._choices, originals, self._before, totals)
+            except VaultError as error:
+                self._warn(str(error))
+                damaged.append(Checked("vault", "after", 0, (Finding(NOT_READ),)))
+        checks = Checks("after", validators(self._registry, self._choices, "after", plan.facts))
+        checks.totals(totals)
+        checks.collection(self._before, collection_facts(plan.source))
+        return [*checks.results(), *damaged]
+
+    def _left_out(self) -> set[DocumentId]:
+        return {found for found, _ in self._quarantine.listed()}
