@@ -66,4 +66,7 @@ def clinical(document: Mapping[str, Any]) -> list[Leaf]:
         r"valueCodeableConcept\.text|medicationCodeableConcept\.text|status|gender|amount\.\w+|net\.\w+|total\.\w+|"
         r"resourceType|class\.code|bodySite\.\w+|modality\.\w+)$"
     )
-    return [leaf for leaf in leaves(document, "$") if kept.search(leaf.path)]
+    insurer = re.compile(r"\.contained\.(\d+\.)?type\.text$")  # of a Coverage within a claim
+    return [
+        leaf for leaf in leaves(document, "$") if kept.search(leaf.path) and not insurer.search(leaf.path)
+    ]

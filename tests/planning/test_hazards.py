@@ -52,6 +52,7 @@ def looked(
         collection: str = "people",
         target: str | None = None,
         shadow: str | None = None,
+        catch_up: bool = False,
         settings: tuple[str, ...] = (),
         subject: str = "PatientId",
     ) -> CollectionPlan:
@@ -63,7 +64,7 @@ def looked(
         plan = plan_collection(
             written(*(rules or (NAME,)), subject=subject), profile, registry, (key,), source,
             Namespace(client, database.name, target) if target else None, Scope(),
-            shadow=shadow_plan(source, shadow, keep=True) if shadow else None,
+            shadow=shadow_plan(source, shadow, keep=not catch_up, catch_up=catch_up) if shadow else None,
         )  # fmt: skip
         after = database.command("dbHash"), client.list_database_names()
         assert (before[0]["md5"], before[1]) == (after[0]["md5"], after[1])
@@ -265,6 +266,7 @@ def test_shadows(people: Any, looked: Looked, monkeypatch: pytest.MonkeyPatch) -
     assert ids(looked(shadow="r")) == {"shadow-writers"}
     people.create_index("Other", expireAfterSeconds=10**6)
     assert ids(looked(shadow="r")) == {"shadow-writers", "shadow-ttl"}
+    assert ids(looked(shadow="r", catch_up=True)) == {"shadow-closing"}
     assert "shadow-impossible" in ids(looked(shadow="r", settings=("write.journal=false",)))
     people.database.create_collection("people.phimask_original_q")
     assert "shadow-left" in ids(looked(shadow="r"))
