@@ -132,8 +132,7 @@ def test_the_query_is_the_runs_own(guard: str, counters: Counters, phimask: Call
     assert _documents(answer)[1] == 400
 
 
-@pytest.mark.parametrize("guard", GUARDS)
-@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize(("executor", "guard"), list(zip(EXECUTORS, GUARDS, strict=True)))
 def test_a_limit_is_met_exactly(
     guard: str, executor: str, counters: Counters, phimask: Callable[..., Any]
 ) -> None:

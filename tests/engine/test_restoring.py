@@ -144,11 +144,11 @@ def corpus() -> list[bytes]:
     "rules",
     [
         [((DEEP, "Name"), TILDE)],
-        [((DEEP,), TILDE)],
-        [((DEEP,), NULLIFY)],
+        pytest.param([((DEEP,), TILDE)], marks=pytest.mark.soak),
+        pytest.param([((DEEP,), NULLIFY)], marks=pytest.mark.soak),
         [((DEEP,), NEXT_DAY)],
         [((DEEP,), NULLIFY), ((DEEP, "Name"), REMOVES)],
-        [((DEEP, "case"), REMOVES)],
+        pytest.param([((DEEP, "case"), REMOVES)], marks=pytest.mark.soak),
     ],
 )
 def test_every_type_there_is(bench: Bench, rules: Rules) -> None:

@@ -47,6 +47,7 @@ def page(browser: Browser) -> Iterator[Page]:
         yield page
 
 
+@pytest.mark.soak
 def test_thousands_of_partitions(
     client: MongoClient[dict[str, Any]], database: Database[dict[str, Any]], page: Page
 ) -> None:
