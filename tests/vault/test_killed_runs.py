@@ -182,7 +182,7 @@ def test_killed_and_rolled_back(trial: Trial, guard: str) -> None:
     assert code == 0, report
 
 
-@pytest.mark.parametrize("guard", ["changed", pytest.param("none", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("guard", [pytest.param("changed", marks=pytest.mark.soak), "none"])
 def test_killed_twice_resumed_and_rolled_back_with_edits(trial: Trial, guard: str) -> None:
     with_guard(trial, guard)
     before = trial.stored()
