@@ -19,8 +19,9 @@ from oracle import expected
 from phimask import BatchBudget, Partition
 from phimask.engine.batches import Batch, Preparer
 from phimask.engine.checking import Checks
-from phimask.engine.commit import Committed, Committer, CopyCommitter, PlainCommitter, TransactionCommitter
+from phimask.engine.commit import Committed, Committer, CopyCommitter, PlainCommitter
 from phimask.engine.journal import Applied, Journal
+from phimask.engine.transactions import TransactionCommitter
 from phimask.ledger.opening import Ledger, make_applied
 from phimask.ledger.partitions import Partitions
 from phimask.ledger.quarantine import Quarantine

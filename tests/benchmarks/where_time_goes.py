@@ -37,7 +37,7 @@ STEPS: Final = (
     ("encoding the changes", r"^_encoded .*masking/in_hand\.py"),
     ("results put together, counted", r"masking/(in_hand|outcomes|pieces|splice)\.py"),
     ("fingerprints, journal, vault", r"masking/(fingerprints|covered)\.py|engine/(journal|takeover)\.py|ledger/|/vault/"),
-    ("writing: sending, acknowledgement", r"store/writing\.py|engine/(commit|writers)\.py|store/retry\.py"),
+    ("writing: sending, acknowledgement", r"store/writing\.py|engine/(commit|transactions|writers)\.py|store/retry\.py"),
     ("checking samples", r"validators/|engine/checking\.py"),
     ("all else", r""),
 )  # fmt: skip

@@ -30,9 +30,10 @@ from oracle import Node, build, expected, parse
 from partition_runs import EVERYTHING, WAYS, Room, Way, store, stored, wanted
 from phimask import BatchBudget, Column, DocumentId, DocumentPair, Finding, Totals, Validator
 from phimask.engine import commit as committing
+from phimask.engine import transactions
 from phimask.engine.batches import Batch
 from phimask.engine.checking import Checks
-from phimask.engine.commit import Committed, Committer, TransactionCommitter
+from phimask.engine.commit import Committed, Committer
 from phimask.errors import SafeStop
 from phimask.ledger.partitions import LeaseLost
 from phimask.plugins.values import Phase
@@ -210,7 +211,7 @@ def test_a_bulk_that_fails_half_way(room: Room, way: Way, monkeypatch: pytest.Mo
 
     with monkeypatch.context() as patch:
         patch.setattr(committing, "replace_unchanged", cut_off)
-        patch.setattr(committing, "replace", cut_off)
+        patch.setattr(transactions, "replace", cut_off)
         with pytest.raises(AutoReconnect):
             made.commit(batch, journal)
     half = stored(room.source)
@@ -311,7 +312,7 @@ def test_a_part_that_is_done_is_counted_once_though_the_rest_is_not_answered(
     documents = [plain(number, Name=f"N{number}" if number != 1 else 7) for number in range(6)]
     store(room.source, documents)
     made = committer(room, way="transaction", on_error="quarantine")
-    assert isinstance(made, TransactionCommitter)
+    assert isinstance(made, transactions.TransactionCommitter)
     journal = room.journal("transaction")
     batch = prepared(room, made, documents)
     part = room.read(
@@ -319,7 +320,7 @@ def test_a_part_that_is_done_is_counted_once_though_the_rest_is_not_answered(
     )
     assert part is not None
     made.drop(batch)  # its transaction would keep the database from being dropped
-    made._work = batch, committing._Work(part, batch.upto)
+    made._work = batch, transactions._Work(part, batch.upto)
 
     def cut_off() -> Any:
         raise AutoReconnect("connection closed")

@@ -16,7 +16,7 @@ from oracle import Node, build
 from partition_runs import EVERYTHING, Room, store, stored
 from phimask import BatchBudget, DocumentId
 from phimask.engine.batches import Batch
-from phimask.engine.commit import PlainCommitter, TransactionCommitter
+from phimask.engine.commit import PlainCommitter
 from phimask.engine.journal import Applied, Journal
 from phimask.engine.takeover import (
     CHANGED_MEANWHILE,
@@ -25,6 +25,7 @@ from phimask.engine.takeover import (
     take_up_transactions,
     take_up_unjournaled,
 )
+from phimask.engine.transactions import TransactionCommitter
 from phimask.errors import SafeStop
 from phimask.ledger.partitions import LeaseLost, Partitions
 from phimask.ledger.quarantine import Quarantine

@@ -18,9 +18,10 @@ from masking_trials import SUCCESSOR, Rules, bound, core
 from phimask import BatchBudget
 from phimask.engine.batches import Batch, Preparer
 from phimask.engine.checking import Checks
-from phimask.engine.commit import Committer, PlainCommitter, TransactionCommitter
+from phimask.engine.commit import Committer, PlainCommitter
 from phimask.engine.journal import Applied, Journal
 from phimask.engine.takeover import take_up_plain, take_up_transactions
+from phimask.engine.transactions import TransactionCommitter
 from phimask.ledger.opening import Ledger
 from phimask.ledger.partitions import Lease, LeaseLost, Partitions
 from phimask.ledger.quarantine import Quarantine

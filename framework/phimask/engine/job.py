@@ -16,7 +16,7 @@ from phimask.engine.batches import Batch, Preparer, originals
 from phimask.engine.breaker import CircuitBreaker
 from phimask.engine.canary import CanaryWatch
 from phimask.engine.checking import Checks
-from phimask.engine.commit import Committer, CopyCommitter, Keep, PlainCommitter, TransactionCommitter
+from phimask.engine.commit import Committer, CopyCommitter, Keep, PlainCommitter
 from phimask.engine.journal import Applied, Journal
 from phimask.engine.partition import Means
 from phimask.engine.resident import return_large_blocks
@@ -28,6 +28,7 @@ from phimask.engine.takeover import (
     take_up_transactions,
     take_up_unjournaled,
 )
+from phimask.engine.transactions import TransactionCommitter
 from phimask.engine.worker import Worker
 from phimask.errors import PreflightError
 from phimask.ledger.opening import APPLIED, Ledger
