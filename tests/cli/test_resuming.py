@@ -63,7 +63,7 @@ def test_status_names_who_holds_what(
     database.people.insert_one({"_id": 1, "PatientId": "1", "Name": "Ann Lee"})
     assert phimask("run", "--yes", "--profile", "emergency", "-c", "people", "--db", database.name).code == 0
     said = phimask("status").err
-    assert f"{database.name}.people: 1 documents read, 1 masked, 0 unchanged, 0 quarantined\n" in said
+    assert f"{database.name}.people: 1 of 1 documents read, 1 masked, 0 unchanged, 0 quarantined\n" in said
     assert "    partitions: 1 of 1 done, 0 leased\n" in said
 
 

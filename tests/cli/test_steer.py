@@ -6,6 +6,8 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -13,9 +15,16 @@ import psutil
 import pytest
 from counters import Counters, wait_for
 from pymongo import MongoClient
+from pymongo.database import Database
 
 from phimask.config.data import shipped_schema
+from phimask.ledger.opening import open_ledger
+from phimask.ledger.partitions import Partitions
+from phimask.ledger.runs import Runs
+from phimask.observing.tally import Tally
+from phimask.plugins.values import Partition
 from phimask.store.embedded import EmbeddedMongod, find_mongod
+from simulated_ledger import record
 
 
 def _settled(counters: Counters) -> int:
@@ -119,6 +128,39 @@ def test_watching_ends_with_the_run(counters: Counters) -> None:
     read = [one["collections"][0]["documents"]["read"] for one in seen]
     assert read == sorted(read)
     assert read[-1] == 600
+
+
+def test_collections_not_begun_yet_count_in_the_total(
+    database: Database[dict[str, Any]], deployed: Path, phimask: Callable[..., Any]
+) -> None:
+    ledger = open_ledger(database.client, database.name, "ledger")
+    (deployed / "phimask.yaml").write_text(
+        f"version: 1\nuri: ${{PHIMASK_URI}}\ncoordination: {{database: {database.name}, prefix: ledger}}\n",
+        "utf-8",
+    )
+    plain = record("20261126-1", "ehr.a", "ehr.b")
+    pins = tuple(replace(pin, documents=most) for pin, most in zip(plain.pins, (1000, 3000), strict=True))
+    runs = Runs(ledger)
+    epoch = runs.begin(replace(plain, pins=pins))
+    shown = phimask("status", "--json").json
+    assert shown["documents"] == {"read": 0, "expected": 4000}
+    partitions = Partitions(ledger, "20261126-1", "ehr.a")
+    assert list(partitions.add([Partition(0, None, None, 1000)]))
+    runs.all_cut("20261126-1", "ehr.a")
+    ledger.partitions.update_one(
+        {"_id.namespace": "ehr.a"},
+        {"$set": {"state": "done", "tally": Tally(read=999, masked=999).document()}},
+    )
+    shown = phimask("status", "--json").json
+    assert shown["documents"] == {"read": 999, "expected": 3999}
+    assert [one["done"] for one in shown["collections"]] == [True, False]
+    said = phimask("status").err
+    assert "  in all: 999 of about 3,999 documents read (24.9 %), 2 collections\n" in said
+    assert "  ehr.a: 999 of 999 documents read, 999 masked" in said
+    assert "  ehr.b: 0 of about 3,000 documents read (0.0 %), 0 masked" in said
+    runs.end("20261126-1", epoch, "stopped")
+    runs.mark("20261126-1", "finalized")
+    assert phimask("status", "--json").json["documents"] == {"read": 999, "expected": 4000}
 
 
 def test_a_killed_run_is_dead(counters: Counters, phimask: Callable[..., Any]) -> None:

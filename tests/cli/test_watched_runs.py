@@ -146,6 +146,11 @@ def test_all_who_watch_are_told_the_same_and_no_name(
         assert figures["phimask_values_total", namespace, outcome] == values
     assert figures["phimask_alerts_total", "batch"] == figures["phimask_alerts_total", "memory"] == 1
     assert figures["phimask_alert", "finished"] == 1
+    assert figures["phimask_alert", "batch"] == figures["phimask_alert", "memory"] == 0
+    assert [(one["rule"], one["how"].partition(";")[0]) for one in answer.json["alerts"]] == [
+        ("batch", "the run ended"),
+        ("memory", "the run ended"),
+    ]
 
     files = sorted((deployed / "seen").iterdir())
     lines = [json.loads(line) for file in files for line in file.read_text("utf-8").splitlines()]
@@ -157,7 +162,9 @@ def test_all_who_watch_are_told_the_same_and_no_name(
         "memory",
         "finished",
     }
+    assert [line["rule"] for line in lines if line.get("cleared")] == ["batch", "memory"]
     (last,) = [line for line in lines if line["event"] == "RunFinished"]
+    assert last["report"]["alerts"] == answer.json["alerts"]
     assert last["report"]["collections"] == [one]
 
     sent = [json.loads(text) for text in board.texts]
@@ -165,6 +172,7 @@ def test_all_who_watch_are_told_the_same_and_no_name(
         f"phimask: batch ({namespace})", f"phimask: memory ({namespace})", "phimask: finished",
     ]  # fmt: skip
     assert f"run completed: {DOCUMENTS} documents masked" in sent[-1]["message"]
+    assert "Held back before this: batch 1, memory 1." in sent[-1]["message"]
     assert len(mail.texts) == 1
 
     log = "".join(path.read_text("utf-8") for path in (deployed / "logs").iterdir())
@@ -195,6 +203,10 @@ def test_watchers_that_all_fail_cost_the_run_nothing_and_are_named_once_each(
     assert answer.code == 0, answer.err
     assert answer.json["collections"][0]["documents"]["masked"] == DOCUMENTS
     assert all(person["Name"] != CANARY for person in people.find())
+    kept = phimask("report", answer.json["run_id"], "--json", "-d", people.database.name)
+    assert kept.json == answer.json  # with what was said last, when the ledger knew of the end already
+    series = people.database.client["phimask"]["masking_coordination.series"]
+    notes = [one["text"] for one in series.find({"run": answer.json["run_id"], "kind": "note"})]
     warnings = sorted(answer.json["warnings"])
     expected = (
         "alerts do not reach board (observer notify): no answer before the run's end",
@@ -207,6 +219,7 @@ def test_watchers_that_all_fail_cost_the_run_nothing_and_are_named_once_each(
     log = "".join(path.read_text("utf-8") for path in (deployed / "logs").iterdir())
     for warning in warnings:
         assert log.count(warning) == 1
+        assert notes.count(warning) == 1
         assert warning in answer.err
     assert SECRET not in log + answer.err + answer.out
     assert CANARY not in log + answer.err + answer.out

@@ -69,6 +69,19 @@ def test_alerts_follow_the_event_that_they_come_from() -> None:
     ]  # fmt: skip
 
 
+def test_open_alerts_are_over_before_the_report_is_made() -> None:
+    keeping, report = Keeping(), ReportBuilder()
+    tell = announcer(report, keeping)
+    tell(STARTED)
+    tell(events.BreakerTripped("failures", "3 in a row"))
+    tell.end_alerts()
+    tell(events.RunFinished("stopped", {}))
+    told = [(one.rule, one.cleared) for one in keeping.told if isinstance(one, events.AlertRaised)]
+    assert told == [("breaker", False), ("breaker", True), ("finished", False)]
+    assert not [one for one in threading.enumerate() if one.name == "phimask-alerts"]
+    tell.close()
+
+
 def test_time_alone_raises_alerts_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(announce, "_LOOK_SECONDS", 0.01)
     keeping = Keeping()

@@ -7,6 +7,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import psutil
@@ -22,8 +23,9 @@ from phimask.ledger.series import RunSeries
 from phimask.monitor import hub
 from phimask.monitor.following import Followed
 from phimask.monitor.looking import Looker
+from phimask.observing.series import Point
 from phimask.store.embedded import EmbeddedMongod, find_mongod
-from simulated_ledger import NAMESPACE, SimulatedRun
+from simulated_ledger import NAMESPACE, SimulatedRun, record
 
 Events = Iterator[tuple[str, dict[str, Any]]]
 
@@ -82,6 +84,24 @@ def test_a_run_is_shown_and_followed(site: Site, run: SimulatedRun) -> None:
     run.note("warning", "Warned", "something else")
     known = until(events, lambda now: len(now["notes"]) == 2)
     assert known["notes"][0]["text"] == "something else"
+
+
+def test_collections_not_begun_yet_count_in_the_total(ledger: Ledger) -> None:
+    plain = record("r", "ehr.a", "ehr.b", "ehr.c")
+    pins = tuple(
+        replace(pin, documents=most) for pin, most in zip(plain.pins, (1000, 3000, None), strict=True)
+    )
+    Runs(ledger).begin(replace(plain, pins=pins))
+    _, shown = Looker(ledger).look(["r"])
+    progress = shown["r"]["progress"]
+    assert (progress["read"], progress["total"], progress["unknown"]) == (0, 4000, 1)
+    RunSeries(ledger, "r").add(1, Point("ehr.a", "masking", 1.0, 10, 900), [])
+    looker, until_then = Looker(ledger), time.monotonic() + 30
+    while (
+        total := looker.look(["r"])[1]["r"]["progress"]["total"]
+    ) == 4000:  # a majority has it a moment later
+        assert time.monotonic() < until_then
+    assert total == 3900  # what was found when it was begun is better known
 
 
 def test_two_viewers_cost_one_look(

@@ -44,6 +44,9 @@ class Told:
             self.on(*each_second)
             self.alerts += self._alerting.look()
 
+    def ended(self) -> list[events.AlertRaised]:
+        return self._alerting.end()
+
     @property
     def rules_told(self) -> list[str]:
         return [("-" if one.cleared else "+") + one.rule for one in self.alerts]
@@ -196,6 +199,31 @@ def test_quarantine_and_findings_are_told_once_a_collection_and_stay() -> None:
         ("finding", "ehr.a", "1 finding of the verification so far; see the report"),
         ("quarantine", "ehr.b", "5 documents in quarantine so far; see the report"),
     ]
+
+
+def test_what_is_open_is_over_with_the_run() -> None:
+    run = Told(replace(OFF, slow=SlowRun(200, 10.0), batch=10.0, holding=5.0, quarantine=1))
+    run.on(events.PartitionStarted("ehr.a", 0, None), replace(BATCH, seconds=11.0, quarantined=1))
+    run.after(20, [replace(BATCH, seconds=11.0)])
+    run.on(events.Holding(("replica lag",)))
+    run.after(10)
+    assert run.rules_told == ["+batch", "+quarantine", "+slow", "+holding"]
+    run.alerts = run.ended()
+    assert [(one.rule, one.message, one.namespace, one.cleared) for one in run.alerts] == [
+        ("slow", "it was slow until the run ended", "ehr.a", True),
+        ("holding", "replica lag held for 10 s, until the run ended", "ehr.a", True),
+        ("batch", "the run ended; it was 21 times", "ehr.a", True),
+    ]
+    assert run.ended() == []
+
+
+def test_a_run_without_open_alerts_ends_without_a_word() -> None:
+    run = Told(replace(OFF, slow=SlowRun(200, 10.0), batch=10.0, holding=5.0, breaker=1))
+    run.on(events.BreakerTripped("failures", "3 in a row"), events.Holding(("replica lag",)))
+    run.after(60)
+    run.on(events.Holding(()))
+    assert run.rules_told == ["+breaker", "+holding", "-breaker", "-holding"]
+    assert run.ended() == []
 
 
 def test_the_end_says_how_it_was() -> None:

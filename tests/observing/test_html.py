@@ -10,8 +10,9 @@ import pytest
 from phimask import Finding
 from phimask.config.data import shipped_schema
 from phimask.config.hipaa import FREE_TEXT, IDENTIFIERS
+from phimask.observing.collection_entry import ReportedRule
 from phimask.observing.html import Recorded, page
-from phimask.observing.report import ReportBuilder, ReportedRule
+from phimask.observing.report import ReportBuilder
 from phimask.observing.safe_harbor import accounts, unnamed
 from phimask.observing.series import Note, Point
 from phimask.plugins.events import BatchFinished, CollectionStarted, Paused, Scaled, Warned

@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from phimask import Finding
 from phimask.config.data import shipped_schema
 from phimask.errors import UsageError
+from phimask.observing.collection_entry import ReportedRule
 from phimask.observing.manifest import check, read, sign
-from phimask.observing.report import ReportBuilder, ReportedRule
+from phimask.observing.report import ReportBuilder
 from phimask.observing.signing import SigningKey
 from phimask.plugins.events import BatchFinished, CollectionStarted
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from phimask import Expected, Finding, events
 from phimask.observing import report as room
-from phimask.observing.report import ReportBuilder, ReportedRule, without_ids
+from phimask.observing.collection_entry import ReportedRule
+from phimask.observing.report import ReportBuilder, without_ids
 from phimask.observing.spread import spread
 from phimask.observing.tally import Tally
 from phimask.plugins.events import (
@@ -210,6 +211,7 @@ def test_a_run_is_added_up() -> None:
         "restarts": 0,
         "breaker_trips": 1,
         "undo": None,
+        "alerts": [],
         "accepted": [],
         "warnings": ["rule X matches nothing"],
     }
@@ -498,3 +500,36 @@ def test_how_far_predictions_were_off() -> None:
     assert one["batches"]["seconds"]["predicted_p50_error_percent"] == 10.0
     assert one["memory"]["predicted_p50_error_percent"] == 5.0
     assert one["memory"]["peak_rss_bytes"] == 200
+
+
+def test_alerts_are_told_with_their_end() -> None:
+    noon = 1_785_326_400.0
+    builder = begun()
+    slow = events.AlertRaised("slow", "9 documents a second", noon, "ehr.a")
+    for one in (
+        slow,
+        dataclasses.replace(slow, rule="finding", message="1 finding"),
+        dataclasses.replace(slow, message="110 documents a second", at=noon + 61.5, cleared=True),
+        dataclasses.replace(slow, at=noon + 99, namespace=None),
+        dataclasses.replace(slow, rule="finished", at=noon + 100),
+    ):
+        builder.notify(one)
+    report = builder.finish("completed")
+    CHECK.validate(report)
+    told = [tuple(one.values()) for one in report["alerts"]]
+    assert told == [
+        ("slow", "ehr.a", "2026-07-29T12:00:00.000Z", "9 documents a second",
+         "2026-07-29T12:01:01.500Z", "110 documents a second"),
+        ("finding", "ehr.a", "2026-07-29T12:00:00.000Z", "1 finding", None, None),
+        ("slow", None, "2026-07-29T12:01:39.000Z", "9 documents a second", None, None),
+    ]  # fmt: skip
+
+
+def test_of_very_many_alerts_the_last_are_kept() -> None:
+    builder = begun()
+    for number in range(1100):
+        builder.notify(events.AlertRaised("batch", f"{number}", number, None))
+        builder.notify(events.AlertRaised("batch", "over", number, None, cleared=True))
+    told = builder.finish("completed")["alerts"]
+    assert [one["message"] for one in told] == [str(number) for number in range(100, 1100)]
+    assert {one["how"] for one in told} == {"over"}

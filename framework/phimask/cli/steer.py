@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +29,8 @@ from phimask.ledger.swaps import Swap, Swaps
 _LISTED: Final = 10
 _LOOK_SECONDS: Final = 1.0
 _PATIENCE_SECONDS: Final = 120.0
+_WITHDRAWN: Final = ("rolling_back", "rolled_back", "finalized")
+"""States in which partitions that are not open may be left undone."""
 _RESUMABLE: Final = ("dead", "stopped", "failed")
 
 
@@ -161,22 +164,29 @@ def _known(runs: Runs, run: str) -> RunRecord:
 
 def _describe(ledger: Ledger, record: RunRecord) -> dict[str, Any]:
     swaps = {swap.namespace: swap for swap in Swaps(ledger, record.id).all()} if is_shadowed(record) else {}
-    collections = []
+    collections: list[dict[str, Any]] = []
     for pin in record.pins:
         partitions = Partitions(ledger, record.id, pin.namespace)
-        tally = partitions.tally()
+        tally, states = partitions.tally(), partitions.states()
+        done = (
+            pin.namespace in record.cut
+            and states["open"] == states["leased"] == 0
+            and record.state not in _WITHDRAWN
+        )
         collections.append(
             {
                 "namespace": pin.namespace,
                 "target": pin.target,
+                "done": done,
                 "documents": {
                     "read": tally.read,
                     "masked": tally.masked,
                     "unchanged": tally.unchanged,
                     "quarantined": tally.quarantined,
                     "missing": tally.missing,
+                    "expected": tally.read if done else pin.documents,
                 },
-                "partitions": {**partitions.states(), "all_known": pin.namespace in record.cut},
+                "partitions": {**states, "all_known": pin.namespace in record.cut},
                 "workers": partitions.holders() if record.live else [],
                 "shadow": _shadow(swaps.get(pin.namespace)),
             }
@@ -189,8 +199,29 @@ def _describe(ledger: Ledger, record: RunRecord) -> dict[str, Any]:
         "created": None if record.created is None else f"{record.created.isoformat(timespec='seconds')}Z",
         "coordinator": {name: record.coordinator.get(name) for name in ("host", "pid")},
         "holding": list(record.reasons) if record.live else [],
+        "documents": _in_all([one["documents"] for one in collections]),
         "collections": collections,
     }
+
+
+def _in_all(documents: Sequence[Mapping[str, Any]]) -> dict[str, int | None]:
+    """Of all collections, those not begun yet with what they were planned with."""
+    expected = [one["expected"] for one in documents]
+    return {
+        "read": sum(one["read"] for one in documents),
+        "expected": None if None in expected else sum(expected),
+    }
+
+
+def _share(documents: dict[str, Any], *, exact: bool = False) -> str:
+    read, expected = documents["read"], documents["expected"]
+    if expected is None:
+        return f"{read:,} documents read"
+    if exact:
+        return f"{read:,} of {expected:,} documents read"
+    # What was planned with is an estimate: never 100 % before everything is done.
+    percent = f" ({min(99.9, math.floor(1000 * read / expected) / 10):.1f} %)" if expected else ""
+    return f"{read:,} of about {expected:,} documents read{percent}"
 
 
 def _shadow(swap: Swap | None) -> dict[str, Any] | None:
@@ -227,12 +258,15 @@ def _say(shown: dict[str, Any]) -> None:
     where = f" on {coordinator['host']} (process {coordinator['pid']})" if shown["live"] else ""
     state = _standing(shown["state"], shown["holding"])
     say(f"run {shown['run_id']}: {state}{where}, profile {shown['profile']}, begun {shown['created']}")
+    if len(shown["collections"]) > 1:
+        exact = all(one["done"] for one in shown["collections"])
+        say(f"  in all: {_share(shown['documents'], exact=exact)}, {len(shown['collections'])} collections")
     for one in shown["collections"]:
         parts, documents = one["partitions"], one["documents"]
         known = sum(parts[state] for state in ("open", "leased", "done"))
         more = "" if parts["all_known"] else " so far"
         say(
-            f"  {one['namespace']}: {documents['read']:,} documents read, {documents['masked']:,} masked, "
+            f"  {one['namespace']}: {_share(documents, exact=one['done'])}, {documents['masked']:,} masked, "
             f"{documents['unchanged']:,} unchanged, {documents['quarantined']:,} quarantined"
         )
         say(

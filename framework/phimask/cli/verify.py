@@ -20,7 +20,7 @@ from phimask.engine.job import Where
 from phimask.engine.masked_before import MaskedBefore
 from phimask.engine.verification import Verifier, processes_for
 from phimask.errors import FindingsError, PreflightError, UsageError
-from phimask.observing.report import verification_entry
+from phimask.observing.verified import verification_entry
 from phimask.planning.namespace import Namespace
 from phimask.planning.plan import CollectionPlan
 from phimask.planning.shadow import ORIGINAL, beside

@@ -51,11 +51,17 @@ class Announcer:
         if isinstance(event, RunStarted):
             self._looking.start()
 
+    def end_alerts(self) -> None:
+        """The run is about to end: alerts that are open are told as over, and time raises none any more."""
+        self._stop_looking()
+        with self._lock:
+            for alert in self._alerting.end():
+                self._tell(alert)
+            self._pass_on()
+
     def close(self) -> None:
-        """The run is over. What observers still have to say is for the report and the log."""
-        self._over.set()
-        if self._looking.is_alive():
-            self._looking.join()
+        """The run is over. What observers still have to say is for the report, the record over time and the log."""
+        self._stop_looking()
         for observer in tuple(self._observers):
             try:
                 observer.close()
@@ -63,6 +69,11 @@ class Announcer:
                 self._leave_out(observer, error)
         self._observers.clear()
         self._pass_on(log=True)
+
+    def _stop_looking(self) -> None:
+        self._over.set()
+        if self._looking.is_alive():
+            self._looking.join()
 
     def _tell(self, event: Event) -> None:
         self._report.notify(event)
@@ -85,7 +96,8 @@ class Announcer:
         self._observers.remove(observer)
         message = f"observer {observer.name} failed and is left out: {describe_error(error)}"
         logger.warning("{}", message)
-        self._report.notify(Warned(message))
+        for one in (self._report, self._series):
+            one.notify(Warned(message))
 
     def _go_on(self) -> None:
         while not self._over.wait(_LOOK_SECONDS):

@@ -67,6 +67,7 @@ def pins(plans: Sequence[CollectionPlan], configuration: Configuration) -> tuple
             top=packed(plan.indexed.last_id() if plan.indexed is not None else None),
             shadow=plan.shadow is not None,
             indexes=tuple(bson.encode(one) for one in plan.preflight.indexes),
+            documents=plan.documents,
         )
         for plan, name, digest in zip(
             plans, configuration.project.collections, configuration.rule_digests, strict=True

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from loguru import logger
@@ -86,6 +86,12 @@ class Coordinator:
         if self._record is not None:
             self._record(last=True)
         self._runs.end(self._run, self._epoch, state, report, touched=touched)
+
+    def said_at_the_end(self, warnings: Sequence[str]) -> None:
+        """What observers said while they closed is in the report that is kept, too. Raises PyMongo's errors."""
+        self._runs.keep_warnings(self._run, self._epoch, warnings)
+        if self._record is not None:
+            self._record.afterwards()
 
     def still_mine(self) -> None:
         """Raises SafeStop where another coordinator has the run, and PyMongo's errors."""

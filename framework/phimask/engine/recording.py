@@ -10,7 +10,7 @@ from pymongo.errors import PyMongoError
 
 from phimask.ledger.series import RunSeries
 from phimask.log import describe_error
-from phimask.observing.series import Series, interval
+from phimask.observing.series import Note, Point, Series, interval
 
 
 class Recorder:
@@ -32,7 +32,15 @@ class Recorder:
         if now < self._due and not last:
             return
         self._due = now + interval(now - self._began)
+        self._add(*self._series.take())
+
+    def afterwards(self) -> None:
+        """Write what was said since the last time; nothing else goes on any more."""
+        _, notes = self._series.take()
+        self._add(None, notes)
+
+    def _add(self, point: Point | None, notes: list[Note]) -> None:
         try:
-            self._kept.add(self._epoch, *self._series.take())
+            self._kept.add(self._epoch, point, notes)
         except PyMongoError as error:
             logger.debug("the record of the run over time has a gap: {}", describe_error(error))

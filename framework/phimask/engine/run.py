@@ -31,6 +31,7 @@ from phimask.ledger.opening import Ledger
 from phimask.ledger.partitions import Partitions
 from phimask.ledger.runs import RunRecord, Runs, State
 from phimask.ledger.series import RunSeries
+from phimask.log import describe_error
 from phimask.masking.keys import MaskingKey
 from phimask.observing.alerting import Alerting
 from phimask.observing.report import ReportBuilder, Status, without_ids
@@ -154,14 +155,14 @@ class Run:
         finally:
             for shadow in self._shadows.values():
                 shadow.close()
+            self._tell.end_alerts()
             reason = None if error is None or status == "completed" else str(error)
             report = self._report.finish(status, reason)
             if record.vault is not None:
                 report["undo"] = {"state": "kept", "at": report["finished"]}
             self._tell(RunFinished(status, without_ids(report)))
             error = self._enter_end(coordinator, record, state, report, error)
-            self._tell.close()  # may wait for observers' last words, so the ledger knows already
-            report["warnings"] = self._report.warnings
+            self._close(coordinator, report)
         return Outcome(report, error)
 
     def _any_trouble(self, plans: Sequence[CollectionPlan]) -> str | None:
@@ -206,6 +207,18 @@ class Run:
                 return unnoted
             logger.warning("{}", unnoted)
         return error
+
+    def _close(self, coordinator: Coordinator, report: dict[str, Any]) -> None:
+        """Close observers, which may take its time: the ledger knows of the end already, and learns afterwards what
+        they said meanwhile."""
+        self._tell.close()
+        if report["warnings"] == self._report.warnings:
+            return
+        report["warnings"] = self._report.warnings
+        try:
+            coordinator.said_at_the_end(report["warnings"])
+        except PyMongoError as failure:
+            logger.warning("the report in the ledger lacks the last warnings: {}", describe_error(failure))
 
     def _collections(
         self, plans: Sequence[CollectionPlan], record: RunRecord, coordinator: Coordinator

@@ -43,6 +43,7 @@ class Pin:
     how many documents of the sample were simple, medium and complex; `classifier` what tells others apart; `path` how
     documents are changed in place; `top` the greatest `_id` when the run began. `shadow`: the target is to take the
     collection's place, and once it has done so, `uuid` is its own. `indexes`: the specifications of those that it had.
+    `documents`: about how many there were to mask; None: the run is of a version that did not say.
     """
 
     namespace: str
@@ -57,6 +58,7 @@ class Pin:
     top: bytes | None = field(default=None, repr=False)
     shadow: bool = False
     indexes: tuple[bytes, ...] = field(default=(), repr=False)
+    documents: int | None = None
 
     @property
     def claim(self) -> str:
@@ -326,6 +328,13 @@ class Runs:
     def keep_report(self, run: str, report: Mapping[str, Any]) -> None:
         """The report of what was done last, for `phimask report RUN`."""
         self._kept.update_one({"_id": run}, {"$set": {"report": dict(report)}})
+
+    def keep_warnings(self, run: str, epoch: int, warnings: Sequence[str]) -> None:
+        """The kept report has these warnings now, unless somebody else has taken the run up since it ended."""
+        self._kept.update_one(
+            {"_id": run, "epoch": epoch, "report": {"$type": "object"}},
+            {"$set": {"report.warnings": list(warnings)}},
+        )
 
     def report(self, run: str) -> Mapping[str, Any] | None:
         """What `keep_report` kept."""

@@ -173,6 +173,8 @@ def _collection(
     total = counts["read"] if done else followed.total(namespace)
     if total is None and cut and not partitions.uncounted:
         total = partitions.documents
+    if total is None:
+        total = pin.documents
     return {
         "namespace": namespace,
         "target": pin.target,
@@ -186,7 +188,8 @@ def _collection(
 
 
 def _progress(record: RunRecord, collections: list[dict[str, Any]], followed: Followed) -> dict[str, Any]:
-    """All collections of which it is known how many documents they have; `unknown` is how many others there are."""
+    """All collections, those not begun yet with the documents that they were planned with; `unknown` is how many have
+    none, as in runs of versions that noted none."""
     known = [one for one in collections if one["total"] is not None]
     read = sum(min(one["documents"]["read"], one["total"]) for one in known)
     total = sum(one["total"] for one in known)

@@ -86,6 +86,24 @@ class Alerting:
         self._let_time_pass()
         return [*self._look_at_rate(), *self._look_at_holding(), *self._look_at_spells()]
 
+    def end(self) -> list[AlertRaised]:
+        """The run is about to end: what is open is over with it, so that nobody waits to hear that it is."""
+        self._let_time_pass()
+        return list(self._end())
+
+    def _end(self) -> Iterator[AlertRaised]:
+        if self._slow:
+            yield self._cleared("slow", "it was slow until the run ended")
+        if self._held_long:
+            seconds = self._looked - self._held_since
+            yield self._cleared(
+                "holding", f"{', '.join(self._holding)} held for {seconds:.0f} s, until the run ended"
+            )
+        for rule, spell in self._spells.items():
+            yield self._cleared(rule, f"the run ended; it was {_so_often(spell.times)}")
+        self._slow = self._held_long = False
+        self._spells.clear()
+
     def _judge(self, event: Event) -> Iterator[AlertRaised]:
         if isinstance(event, BatchFinished):
             yield from self._batch(event)
@@ -201,8 +219,7 @@ class Alerting:
         for rule, spell in tuple(self._spells.items()):
             if self._looked - spell.last >= QUIET:
                 del self._spells[rule]
-                times = "once" if spell.times == 1 else f"{spell.times:,} times"
-                yield self._cleared(rule, f"not again for {QUIET:g} s; it was {times}")
+                yield self._cleared(rule, f"not again for {QUIET:g} s; it was {_so_often(spell.times)}")
 
     def _mind_work(self, event: Event) -> None:
         """Who has a partition in hand: while nobody has, nobody is slow."""
@@ -268,6 +285,10 @@ def _ending(event: RunFinished) -> str:
 
 def _so_many(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def _so_often(times: int) -> str:
+    return "once" if times == 1 else f"{times:,} times"
 
 
 def _size(size: int) -> str:

@@ -7,17 +7,18 @@ which a person needs to find the documents again, and which never goes to observ
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from types import MappingProxyType
-from typing import Any, Final, Literal, NamedTuple, get_args
+from typing import Any, Final, Literal
 
-from phimask.observing.bounds import CONFIDENCE, upper_bound
-from phimask.observing.spread import BatchSpread, PredictionError
+from phimask.observing.alerts_told import AlertsTold
+from phimask.observing.collection_entry import MOST_IDS, CollectionEntry, ReportedPath, ReportedRule
+from phimask.observing.moments import iso
 from phimask.observing.tally import Tally
+from phimask.observing.verified import Verified
 from phimask.plugins.events import (
+    AlertRaised,
     BatchFinished,
     BreakerTripped,
     CollectionStarted,
@@ -32,176 +33,7 @@ from phimask.plugins.values import ComplexityClass, Finding, Phase
 
 Status = Literal["completed", "stopped", "failed"]
 
-MOST_IDS: Final = 10_000
-"""So many `_id`s a collection's quarantine list holds; the count goes on."""
-MOST_FINDINGS: Final = 100
-"""So many different findings of one validator are told apart; the rest is one sum."""
 MOST_WARNINGS: Final = 100
-MOST_SCALINGS: Final = 1000
-"""So many decisions on the number of workers are kept, the newest."""
-
-ReportedPath = Literal["set", "replace", "server", "copy"]
-"""By which way masked values got into documents."""
-
-
-class ReportedRule(NamedTuple):
-    """A rule as it is reported: its path, its masker's name, the identifiers of Safe Harbor that it names, the values
-    that it won in the sample (None: none was taken), and whether it leaves all values as they are and only counts."""
-
-    path: str
-    masker: str
-    hipaa: tuple[str, ...] = ()
-    sampled: int | None = None
-    leaves: bool = False
-
-
-@dataclass(slots=True)
-class _Rule:
-    path: str
-    masker: str
-    hipaa: tuple[str, ...] = ()
-    sampled: int | None = None
-    leaves: bool = False
-    masked: int = 0
-    redacted_on_error: int = 0
-    kept: int = 0
-
-    def entry(self, *, counted: bool = True) -> dict[str, Any]:
-        return {
-            "path": self.path,
-            "masker": self.masker,
-            "hipaa": list(self.hipaa),
-            "sampled": self.sampled,
-            "values": self.masked + self.redacted_on_error + self.kept if counted else None,
-            "masked": (0 if self.leaves else self.masked) if counted else None,
-            "redacted_on_error": self.redacted_on_error if counted else None,
-        }
-
-
-@dataclass(slots=True)
-class _Verification:
-    checked: int = 0
-    findings: Counter[tuple[str, str | None]] = field(default_factory=Counter)
-    unjudged: Counter[tuple[str, str | None]] = field(default_factory=Counter)
-    affected: int = 0
-    of: int | None = None
-    judged: bool = True
-
-    def add(self, checked: int, findings: Sequence[Finding]) -> None:
-        self.checked += checked
-        for finding in findings:
-            kind = (finding.what, finding.path)
-            if kind not in self.findings and len(self.findings) >= MOST_FINDINGS:
-                kind = ("further findings", None)
-            self.findings[kind] += finding.count
-
-    def entry(self, validator: str, phase: str) -> dict[str, Any]:
-        return verification_entry(
-            validator, phase, self.checked, self.findings, self.unjudged, self.affected, self.of, self.judged
-        )
-
-
-def verification_entry(
-    validator: str,
-    phase: str,
-    checked: int,
-    findings: Mapping[tuple[str, str | None], int],
-    unjudged: Mapping[tuple[str, str | None], int],
-    affected: int,
-    of: int | None,
-    judged: bool,
-) -> dict[str, Any]:
-    """One validator's result as the report has it; see its schema. `affected` documents had a finding; `of` so many
-    they are a random sample, None: they are all; `judged`: it could judge anything at all."""
-    sample = None
-    if of is not None:
-        sample = {
-            "of": of,
-            "affected": affected,
-            "confidence": CONFIDENCE,
-            "share_at_most": upper_bound(affected, checked),
-        }
-    return {
-        "validator": validator,
-        "phase": phase,
-        "checked": checked,
-        "findings": [
-            {"what": what, "path": path, "count": count} for (what, path), count in findings.items()
-        ],
-        "unjudged": [
-            {"what": what, "path": path, "count": count} for (what, path), count in unjudged.items()
-        ],
-        "sample": sample,
-        "ok": judged and not findings,
-    }
-
-
-@dataclass(slots=True)
-class _Collection:
-    namespace: str
-    target: str | None
-    total: int
-    rules: list[_Rule]
-    began: tuple[float, float]
-    worked: tuple[float, float] = (0.0, 0.0)
-    workers_cpu: float = 0.0
-    documents: Counter[str] = field(default_factory=Counter)
-    told: int = 0
-    batches: BatchSpread = field(default_factory=BatchSpread)
-    sampled: Mapping[ComplexityClass, int] = field(default_factory=dict)
-    complexity_check: Mapping[str, Any] | None = None
-    predicted: Mapping[str, Any] | None = None
-    seconds_error: PredictionError = field(default_factory=PredictionError)
-    memory_error: PredictionError = field(default_factory=PredictionError)
-    complexity: Counter[str] = field(default_factory=Counter)
-    peak_rss: int | None = None
-    ceiling: int | None = None
-    throttled: dict[str, float] = field(default_factory=dict)
-    scaling: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=MOST_SCALINGS))
-    verification: dict[tuple[str, str], _Verification] = field(default_factory=dict)
-    quarantined_ids: list[str] = field(default_factory=list)
-    unmapped: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    path: ReportedPath = "set"
-    indexes: dict[str, Any] | None = None
-    shadow: Mapping[str, str | None] | None = None
-
-    def entry(self) -> dict[str, Any]:
-        done = self.documents
-        classes: Mapping[Any, int] = self.complexity or self.sampled
-        batches = self.batches.summary()
-        batches["seconds"]["predicted_p50_error_percent"] = self.seconds_error.median_percent()
-        return {
-            "namespace": self.namespace,
-            "target": self.target,
-            "documents": {
-                "total": self.total,
-                **{name: done[name] for name in ("masked", "unchanged", "quarantined", "missing")},
-            },
-            "seconds": round(self.worked[0], 3),
-            "write_path": self.path,
-            "rules": [rule.entry(counted=self.path != "server") for rule in self.rules],
-            "batches": batches,
-            "complexity": {name: classes.get(name, 0) for name in get_args(ComplexityClass)},
-            "complexity_check": self.complexity_check,
-            "predicted": self.predicted,
-            "memory": {
-                "peak_rss_bytes": self.peak_rss,
-                "ceiling_bytes": self.ceiling,
-                "predicted_p50_error_percent": self.memory_error.median_percent(),
-            },
-            "throttled": {reason: round(seconds, 3) for reason, seconds in self.throttled.items()},
-            "scaling": list(self.scaling),
-            "verification": [
-                result.entry(validator, phase) for (validator, phase), result in self.verification.items()
-            ],
-            "quarantined_ids": list(self.quarantined_ids),
-            "unmapped": [
-                {"path": path, "type": bson_type, "values": count}
-                for (path, bson_type), count in sorted(self.unmapped.items())
-            ],
-            "indexes": self.indexes,
-            "shadow": None if self.shadow is None else dict(self.shadow),
-        }
 
 
 class ReportBuilder:
@@ -220,13 +52,14 @@ class ReportBuilder:
         self._cpu = cpu
         self._now = now
         self._head: dict[str, Any] = {}
-        self._collections: dict[str, _Collection] = {}
-        self._current: _Collection | None = None
+        self._collections: dict[str, CollectionEntry] = {}
+        self._current: CollectionEntry | None = None
         self._warnings: dict[str, None] = {}
         self._breaker_trips = 0
         self._workers = 1
         self._at_work: set[str] = set()
         self._restarts = 0
+        self._alerts = AlertsTold()
 
     def begin(
         self,
@@ -247,7 +80,7 @@ class ReportBuilder:
         self._head = {
             "run_id": run_id,
             "profile": profile,
-            "started": _iso(self._now() if started is None else started.replace(tzinfo=timezone.utc)),
+            "started": iso(self._now() if started is None else started.replace(tzinfo=timezone.utc)),
             "resumed": resumed,
             "phimask_version": version,
             "software": dict(software),
@@ -269,9 +102,7 @@ class ReportBuilder:
         """A collection comes next: its target namespace (None: in place), its rules in the order that events
         count them, how many documents there are to mask, the memory governor's ceiling, by which way
         documents are written: of what the server masks by itself, nobody counts the values."""
-        one = _Collection(namespace, target, documents, [_Rule(*rule) for rule in rules], self._times())
-        one.ceiling = ceiling_bytes
-        one.path = path
+        one = CollectionEntry(namespace, target, documents, rules, self._times(), path, ceiling_bytes)
         self._collections[namespace] = one
         self._current = one
 
@@ -313,7 +144,7 @@ class ReportBuilder:
         collection that was not begun.
         """
         if isinstance(event, BatchFinished):
-            self._batch(self._collections[event.namespace], event)
+            self._collections[event.namespace].batch(event, self._times())
         elif isinstance(event, CollectionStarted):
             self._current = self._collections[event.namespace]
             self._current.began = self._times()
@@ -330,6 +161,8 @@ class ReportBuilder:
             self._worker_ended(event)
         elif isinstance(event, BreakerTripped):
             self._breaker_trips += 1
+        elif isinstance(event, AlertRaised):
+            self._alerts.take(event)
         elif isinstance(event, Warned):
             if event.message in self._warnings or len(self._warnings) < MOST_WARNINGS:
                 self._warnings[event.message] = None
@@ -350,9 +183,9 @@ class ReportBuilder:
         judged: bool = True,
     ) -> None:
         """A validator's result over `checked` documents; of the same validator and phase, results add up. `unjudged`,
-        `affected`, `of`, `judged`: see verification_entry."""
+        `affected`, `of`, `judged`: see `phimask.observing.verified`."""
         results = self._collections[namespace].verification
-        one = results.setdefault((validator, phase), _Verification(of=of, judged=judged))
+        one = results.setdefault((validator, phase), Verified(of=of, judged=judged))
         one.add(checked, findings)
         one.affected += affected
         for finding in unjudged:
@@ -360,16 +193,7 @@ class ReportBuilder:
 
     def settle(self, namespace: str, tally: Tally) -> None:
         """What the ledger has counted goes over what events told: it knows of batches before a resume, too."""
-        one = self._collections[namespace]
-        one.documents = Counter(
-            masked=tally.masked,
-            unchanged=tally.unchanged,
-            quarantined=tally.quarantined,
-            missing=tally.missing,
-        )
-        for rule, (masked, redacted, kept) in zip(one.rules, tally.rules, strict=False):
-            rule.masked, rule.redacted_on_error, rule.kept = masked, redacted, kept
-        one.unmapped = dict(tally.unmapped)
+        self._collections[namespace].settle(tally)
 
     def quarantined(self, namespace: str, identity: str) -> None:
         """A document was left out, by its `_id` as Extended JSON; its batch counts it."""
@@ -396,7 +220,7 @@ class ReportBuilder:
             **self._head,
             "status": status,
             "stopped_because": stopped_because,
-            "finished": _iso(self._now()),
+            "finished": iso(self._now()),
             "collections": [one.entry() for one in self._collections.values()],
             "throughput": {
                 "documents_per_second": round(documents / seconds, 3) if seconds > 0 else None,
@@ -407,31 +231,9 @@ class ReportBuilder:
             "restarts": self._restarts,
             "breaker_trips": self._breaker_trips,
             "undo": None,
+            "alerts": self._alerts.entries(),
             "warnings": self.warnings,
         }
-
-    def _batch(self, one: _Collection, event: BatchFinished) -> None:
-        one.batches.add(event.documents, event.bytes, event.seconds)
-        one.documents.update(
-            masked=event.written,
-            unchanged=event.unchanged,
-            quarantined=event.quarantined,
-            missing=event.missing,
-        )
-        one.told += event.documents
-        one.complexity.update(event.classes)
-        one.peak_rss = max(one.peak_rss or 0, event.rss_bytes, event.peak_bytes)
-        if event.expected is not None:
-            one.seconds_error.add(event.expected.seconds, event.seconds)
-            if event.expected.peak_bytes:
-                one.memory_error.add(event.expected.peak_bytes, event.peak_bytes)
-        if event.ceiling_bytes is not None:
-            one.ceiling = event.ceiling_bytes
-        for name in ("masked", "redacted_on_error", "kept"):
-            for rule, count in zip(one.rules, getattr(event, name), strict=False):
-                setattr(rule, name, getattr(rule, name) + count)
-        clock, cpu = self._times()
-        one.worked = (clock - one.began[0], cpu - one.began[1])
 
     def _scaled(self, event: Scaled) -> None:
         one = self._current
@@ -455,7 +257,3 @@ class ReportBuilder:
 def without_ids(report: Mapping[str, Any]) -> dict[str, Any]:
     """The report as observers get it: with empty quarantine lists."""
     return {**report, "collections": [{**one, "quarantined_ids": []} for one in report["collections"]]}
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

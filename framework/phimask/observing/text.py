@@ -25,6 +25,7 @@ from phimask.observing.wording import (
     scaled,
     sized,
     times,
+    told_alert,
     told_classes,
 )
 
@@ -41,6 +42,7 @@ def render(report: Mapping[str, Any], console: Console) -> None:
     page.head(report)
     for collection in report["collections"]:
         page.collection(collection)
+    page.paragraph("Alerts", [told_alert(one) for one in report.get("alerts", ())], "yellow")
     page.paragraph("Warnings", report["warnings"], "yellow")
     page.paragraph("Next", list(next_steps(report)), "bold")
 

@@ -52,6 +52,13 @@ def scaled(workers: Sequence[int]) -> str:
     )
 
 
+def told_alert(alert: Mapping[str, Any]) -> str:
+    """An alert of the report in a line: what was so, since when, and when and how it was over."""
+    where = f"{alert['namespace']}: " if alert["namespace"] else ""
+    told = f"{alert['rule']} at {moment(alert['raised'])}: {where}{alert['message']}"
+    return told if alert["over"] is None else f"{told}; over at {moment(alert['over'])}: {alert['how']}"
+
+
 def told_classes(check: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
     """How well documents' classes are told: all in one line, then a line for each class that there is."""
     if check is None:

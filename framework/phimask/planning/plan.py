@@ -14,7 +14,7 @@ from phimask.errors import PreflightError
 from phimask.masking.columns import BoundRule
 from phimask.masking.keys import MaskingKey
 from phimask.masking.unmapped import Unmapped
-from phimask.observing.report import ReportedRule
+from phimask.observing.collection_entry import ReportedRule
 from phimask.planning.binding import bind, core, facts
 from phimask.planning.classifier import Classifier, Seen, learn, seen
 from phimask.planning.components import validators

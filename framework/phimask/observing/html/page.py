@@ -14,7 +14,7 @@ from phimask.observing.html.safe_harbor import safe_harbor
 from phimask.observing.markup import Markup, element
 from phimask.observing.next_steps import next_steps
 from phimask.observing.report import without_ids
-from phimask.observing.wording import counted, lasting, moment, sized, times
+from phimask.observing.wording import counted, lasting, moment, sized, times, told_alert
 
 _STYLE: Final = Path(__file__).with_name("page.css")
 _NOTHING_RECORDED: Final = Recorded()
@@ -36,6 +36,8 @@ def page(report: Mapping[str, Any], recorded: Recorded = _NOTHING_RECORDED, *, u
         collection(keys[one["namespace"]], one, recorded.of(one["namespace"]))
         for one in report["collections"]
     ]
+    # The record over time has them among the other events, from before a resume, too.
+    alerts = [] if recorded.notes else report.get("alerts", [])
     happened = notes(recorded)
     title = f"phimask report {report['run_id']}"
     head = element(
@@ -49,17 +51,28 @@ def page(report: Mapping[str, Any], recorded: Recorded = _NOTHING_RECORDED, *, u
     )
     body = element(
         "body",
-        _top(report, keys, happened=happened is not None, undone=undone),
-        element("main", safe_harbor(report), *sections, happened, _warnings(report["warnings"])),
+        _top(report, keys, happened=happened is not None, alerted=bool(alerts), undone=undone),
+        element(
+            "main",
+            safe_harbor(report),
+            *sections,
+            happened,
+            _listed("Alerts", "alerts", [told_alert(one) for one in alerts]),
+            _listed("Warnings", "warnings", report["warnings"]),
+        ),
         element("footer", *(element("p", text) for text in _footer(report, recorded))),
     )
     return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
 
 
-def _top(report: Mapping[str, Any], keys: Mapping[str, str], *, happened: bool, undone: bool) -> Markup:
+def _top(
+    report: Mapping[str, Any], keys: Mapping[str, str], *, happened: bool, alerted: bool, undone: bool
+) -> Markup:
     links = [("#safe-harbor", "HIPAA Safe Harbor"), *((f"#{key}", name) for name, key in keys.items())]
     if happened:
         links.append(("#events", "Alerts and other events"))
+    if alerted:
+        links.append(("#alerts", "Alerts"))
     if report["warnings"]:
         links.append(("#warnings", "Warnings"))
     return element(
@@ -173,15 +186,10 @@ def _facts(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     )
 
 
-def _warnings(warnings: Sequence[str]) -> Markup | None:
-    if not warnings:
+def _listed(title: str, key: str, told: Sequence[str]) -> Markup | None:
+    if not told:
         return None
-    return element(
-        "section",
-        element("h2", "Warnings", id="warnings"),
-        items(warnings),
-        aria_labelledby="warnings",
-    )
+    return element("section", element("h2", title, id=key), items(told), aria_labelledby=key)
 
 
 def _footer(report: Mapping[str, Any], recorded: Recorded) -> Iterator[str]:
