@@ -14,6 +14,9 @@ from pymongo.database import Database
 from phimask.store.embedded import EmbeddedMongod, find_mongod
 from replica_set import ReplicaSet
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Commands and workers that tests start load their modules as installed ones are: compiled once, not at each start.
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How often each fault is tried, and from which seed on."""
