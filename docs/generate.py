@@ -21,6 +21,7 @@ from generator import maskers
 from generator.markdown import page, schema_rows, shown, table
 
 from phimask import errors, log
+from phimask.cli.commands import COMMANDS
 from phimask.cli.main import cli
 from phimask.config.data import shipped, shipped_schema
 from phimask.config.profile import load_profile
@@ -114,7 +115,8 @@ def _commands(
 ) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     yield path, command
     if isinstance(command, click.Group):
-        for name, child in command.commands.items():
+        children = command.commands if path else {name: one.command() for name, one in COMMANDS.items()}
+        for name, child in children.items():
             yield from _commands(child, (*path, name))
 
 

@@ -20,7 +20,7 @@ from pymongo.collection import Collection
 import phimask
 import phimask.testing
 from phimask.cli import resume
-from phimask.cli.main import cli
+from phimask.cli.commands import COMMANDS
 from phimask.config import project as config_project
 from phimask.config.collection import load_collection
 from phimask.config.data import shipped, shipped_schema
@@ -174,11 +174,11 @@ def test_what_masks_reversibly_is_shown_there_and_back() -> None:
         assert [pair[::-1] for pair in kept] == [pair for pair in results(back) if "REDACTED" not in pair[0]]
 
 
-def commands(command: click.Command, path: str = "phimask") -> Iterator[tuple[str, click.Command]]:
-    yield path, command
+def commands(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield f"phimask {name}", command
     if isinstance(command, click.Group):
-        for name, child in command.commands.items():
-            yield from commands(child, f"{path} {name}")
+        for child, one in command.commands.items():
+            yield from commands(f"{name} {child}", one)
 
 
 def test_every_command_and_flag_is_in_the_reference() -> None:
@@ -186,7 +186,7 @@ def test_every_command_and_flag_is_in_the_reference() -> None:
     sections = {
         part.partition("\n")[0].strip("` "): part for part in re.split(r"^## ", page, flags=re.MULTILINE)
     }
-    for path, command in commands(cli):
+    for path, command in (one for name, place in COMMANDS.items() for one in commands(name, place.command())):
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 assert all(flag in sections[path] for flag in parameter.opts), f"{path}: {parameter.opts}"
@@ -401,7 +401,7 @@ def test_the_commands_that_steer_are_there() -> None:
     cells = first_cells(page("how-to/steer-a-run.md"), "# Steer a run")
     names = {cell.strip("`").split()[1] for cell in cells}
     assert names == {"status", "pause", "continue", "stop"}
-    assert names < set(cli.commands)
+    assert names < set(COMMANDS)
 
 
 def test_the_pages_on_profiles_say_what_the_profiles_say(registry: Registry) -> None:

@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from phimask import errors
-from phimask.cli.main import cli
+from phimask.cli.commands import COMMANDS
 
 UNITS = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "units"
 PAGE = UNITS.parent / "run-unattended.md"
@@ -64,7 +64,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
 
 def parsed(arguments: list[str]) -> click.Context:
     """What click makes of a command line; nothing is run. Raises UsageError for what it does not know."""
-    command = cli.commands[arguments[0]]
+    command = COMMANDS[arguments[0]].command()
     return command.make_context(arguments[0], arguments[1:])
 
 

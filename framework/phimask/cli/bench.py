@@ -12,9 +12,10 @@ from typing import Any, Final
 import click
 from rich.table import Table
 
+from phimask.cli.console import PersonConsole
 from phimask.cli.options import Flags, as_json_option, run_flags
 from phimask.cli.session import Session, open_session
-from phimask.cli.show import PersonConsole, answer, say
+from phimask.cli.show import answer, say
 from phimask.config.load import load_configuration
 from phimask.config.model import Configuration
 from phimask.engine.bench import (

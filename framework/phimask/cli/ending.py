@@ -10,8 +10,9 @@ from pathlib import Path
 
 from pymongo.errors import PyMongoError
 
+from phimask.cli.console import PersonConsole
 from phimask.cli.proof import manifest_text, signing_key
-from phimask.cli.show import PersonConsole, answer, say
+from phimask.cli.show import answer, say
 from phimask.config.units import parse_duration
 from phimask.engine.run import Outcome
 from phimask.errors import PhimaskError, UsageError

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from phimask.cli.show import PersonConsole, answer, say
+from phimask.cli.console import PersonConsole
+from phimask.cli.show import answer, say
 from phimask.cli.steer import opened_ledger
 from phimask.config.wording import closest, listed
 from phimask.errors import UsageError

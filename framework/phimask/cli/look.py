@@ -11,8 +11,9 @@ from typing import Any, cast
 import click
 from rich.table import Table
 
+from phimask.cli.console import PersonConsole
 from phimask.cli.options import as_json_option
-from phimask.cli.show import PersonConsole, answer, say
+from phimask.cli.show import answer, say
 from phimask.config.collection import load_collection
 from phimask.config.components import public_options
 from phimask.config.data import FileKind, available, shipped_schema, shown

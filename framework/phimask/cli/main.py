@@ -10,21 +10,8 @@ from typing import Any
 import click
 
 import phimask
-from phimask.cli.bench import bench_command
-from phimask.cli.explain import explain_command
-from phimask.cli.finalize import finalize_command
-from phimask.cli.look import collections_group, profiles_group, schema_command
-from phimask.cli.make import init_command, keygen_command, sample_command
-from phimask.cli.monitor import monitor_command
-from phimask.cli.plan import plan_command
-from phimask.cli.plugins import plugins_group
-from phimask.cli.report import report_command
-from phimask.cli.resume import resume_command
-from phimask.cli.rollback import rollback_command
-from phimask.cli.run import run_command
+from phimask.cli.commands import COMMANDS
 from phimask.cli.show import say
-from phimask.cli.steer import continue_command, pause_command, status_command, stop_command
-from phimask.cli.verify import verify_command
 from phimask.config.uris import holds_credential
 from phimask.errors import PhimaskError
 from phimask.log import close_log, configure_log, scrub
@@ -33,7 +20,7 @@ _USAGE = 2
 _INTERRUPTED = 130
 
 
-class _RunByDefault(click.Group):
+class _Phimask(click.Group):
     """`phimask --profile emergency` is `phimask run --profile emergency`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -42,9 +29,17 @@ class _RunByDefault(click.Group):
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        return COMMANDS[cmd_name].command() if cmd_name in COMMANDS else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name].purpose) for name in self.list_commands(ctx)])
+
 
 @click.group(
-    cls=_RunByDefault,
+    cls=_Phimask,
+    commands={name: click.Command(name) for name in COMMANDS},  # in name only, until one is asked for
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Exit codes: 0 done and verified; 1 failed; 2 bad usage, configuration or preflight hazard, nothing "
     "written; 3 done, but verification found something; 4 stopped safely; 130 interrupted.",
@@ -56,32 +51,6 @@ def cli() -> None:
     Without a command: run. Without --uri and phimask.yaml, a run masks sample documents in a MongoDB of its
     own, so that a first look needs nothing.
     """
-
-
-for _command in (
-    run_command,
-    plan_command,
-    bench_command,
-    resume_command,
-    status_command,
-    pause_command,
-    continue_command,
-    stop_command,
-    monitor_command,
-    verify_command,
-    rollback_command,
-    finalize_command,
-    report_command,
-    explain_command,
-    profiles_group,
-    collections_group,
-    plugins_group,
-    schema_command,
-    init_command,
-    keygen_command,
-    sample_command,
-):
-    cli.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

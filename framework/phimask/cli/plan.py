@@ -8,9 +8,10 @@ from typing import Any, Final
 import click
 from rich.table import Table
 
+from phimask.cli.console import PersonConsole
 from phimask.cli.options import Flags, accept_option, as_json_option, run_flags
 from phimask.cli.session import Session, open_session
-from phimask.cli.show import PersonConsole, answer, say
+from phimask.cli.show import answer, say
 from phimask.engine.beginning import guarded, obstacles, pins
 from phimask.errors import PreflightError
 from phimask.ledger.opening import APPLIED, asking

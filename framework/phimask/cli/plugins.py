@@ -11,8 +11,9 @@ from typing import Any
 import click
 from rich.table import Table
 
+from phimask.cli.console import PersonConsole
 from phimask.cli.look import project_plugins
-from phimask.cli.show import PersonConsole, answer, say
+from phimask.cli.show import answer, say
 from phimask.config.wording import guess_or_list
 from phimask.errors import UsageError
 from phimask.plugins.class_check import KINDS

@@ -10,11 +10,12 @@ from typing import Any
 import click
 import jsonschema
 
+from phimask.cli.console import PersonConsole
 from phimask.cli.ending import recorded, refuse_nowhere, write
 from phimask.cli.history import show_history
 from phimask.cli.options import as_json_option, database_option, uri_option
 from phimask.cli.proof import check_manifest, manifest_text, signing_key
-from phimask.cli.show import PersonConsole, answer, say
+from phimask.cli.show import answer, say
 from phimask.cli.steer import opened_ledger
 from phimask.config.data import shipped_schema
 from phimask.config.wording import closest

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
-from rich.console import Console
 
 
 def say(text: str) -> None:
@@ -20,13 +19,3 @@ def say(text: str) -> None:
 def answer(value: Mapping[str, Any] | Sequence[Any]) -> None:
     """A command's result as JSON, for a machine."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=True))
-
-
-class PersonConsole(Console):
-    """Tables and colours on stderr; a reader that goes away (`2>&1 | head`) costs the rest, not the exit code."""
-
-    def __init__(self) -> None:
-        super().__init__(stderr=True)
-
-    def on_broken_pipe(self) -> None:
-        """Let it go."""

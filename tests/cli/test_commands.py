@@ -1,0 +1,48 @@
+"""The commands there are, and what the command line loads before it knows which one is asked for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from phimask.cli.commands import COMMANDS
+
+SLOW_TO_LOAD = (
+    "bson",
+    "cryptography",
+    "jsonschema",
+    "numpy",
+    "phimask.engine.run",
+    "phimask_plugins",
+    "psutil",
+    "pymongo",
+    "rich",
+    "yaml",
+)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_is_where_it_is_said_to_be(name: str) -> None:
+    assert COMMANDS[name].command().name == name
+
+
+def test_help_lists_each_with_all_of_its_purpose(phimask: Callable[..., Any]) -> None:
+    shown = " ".join(phimask("--help").out.split())
+    for name, place in COMMANDS.items():
+        assert f" {name} {place.purpose} " in shown
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("no-such-command",)])
+def test_nobody_waits_for_what_a_command_would_need(arguments: tuple[str, ...]) -> None:
+    program = (
+        "import sys; from phimask.cli.main import run; run(sys.argv[1:]); "
+        f"print('loaded:', *({set(SLOW_TO_LOAD)!r} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == "loaded:"
