@@ -167,7 +167,10 @@ def test_quarantined_documents_are_counted_and_not_named(target: str | None, fat
 
 
 def test_redactions_on_error_are_pointed_out() -> None:
-    text = shown(builder(redacted_on_error=(0, 3, 0)).finish("completed"))
+    made = builder(redacted_on_error=(0, 3, 0))
+    made.verified("ehr.container", "no_original", "after", 7, [])
+    text = shown(made.finish("completed"))
+    assert "- Every check passed." in text
     assert "3 values could not be masked and became redactions" in text
 
 

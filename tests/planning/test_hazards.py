@@ -51,6 +51,7 @@ def looked(
         *rules: str,
         collection: str = "people",
         target: str | None = None,
+        target_database: str = database.name,
         shadow: str | None = None,
         catch_up: bool = False,
         settings: tuple[str, ...] = (),
@@ -63,7 +64,7 @@ def looked(
         before = database.command("dbHash"), client.list_database_names()
         plan = plan_collection(
             written(*(rules or (NAME,)), subject=subject), profile, registry, (key,), source,
-            Namespace(client, database.name, target) if target else None, Scope(),
+            Namespace(client, target_database, target) if target else None, Scope(),
             shadow=shadow_plan(source, shadow, keep=not catch_up, catch_up=catch_up) if shadow else None,
         )  # fmt: skip
         after = database.command("dbHash"), client.list_database_names()
@@ -336,6 +337,10 @@ def test_room(people: Any, looked: Looked, tmp_path: Path, monkeypatch: pytest.M
         assert ids(looked(target="copy")) == {"disk"}
         patch.setattr(room, "free_bytes", lambda statistics: None)
         assert ids(looked()) == {"disk-unknown"}
+
+    into_none_yet = looked(target="copy", target_database=f"{people.database.name}_copy")
+    assert ids(into_none_yet) == set()
+    assert into_none_yet.room.free is not None
 
     vault = (f"undo.vault={(tmp_path / 'not' / 'yet').as_posix()}",)
     assert ids(looked(settings=vault)) == set()

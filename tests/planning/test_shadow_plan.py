@@ -44,8 +44,8 @@ def test_the_disk_is_said(
     stored = source.client[source.database].command("collStats", "people")
     assert plan.bytes > stored["storageSize"] + stored["totalIndexSize"]
     if hazards:
-        assert "its shadow needs about 0." in stopping(found)[0].what
-        assert "and 0.0 MB are free" in stopping(found)[0].what
+        assert " kB on disk beside the original" in stopping(found)[0].what
+        assert "and 0.0 kB are free" in stopping(found)[0].what
     if free is None:
         assert any("does not say how much disk is free" in one.what for one in found.hazards)
 

@@ -101,10 +101,10 @@ def _show_extent(plan: Mapping[str, Any]) -> None:
     mix = plan["complexity"]
     predicted = plan["predicted"]
     say(
-        f"  documents   about {plan['documents']:,} ({plan['bytes'] / 1e6:,.1f} MB)\n"
+        f"  documents   about {plan['documents']:,} ({_size(plan['bytes'])})\n"
         f"  partitions  {plan['partitions']:,}\n"
-        f"  complexity  {mix['simple']} simple, {mix['medium']} medium, {mix['complex']} complex of "
-        f"{plan['sampled']} sampled; largest {plan['largest_bytes'] / 1e3:,.1f} kB\n"
+        f"  complexity  {mix['simple']:,} simple, {mix['medium']:,} medium, {mix['complex']:,} complex of "
+        f"{plan['sampled']:,} sampled; largest {plan['largest_bytes'] / 1e3:,.1f} kB\n"
         f"{_told_apart(plan)}"
         f"  reads       {plan['reads']}\n"
         f"  workers     {_range(predicted['workers'], '{:,}'.format)}\n"
@@ -178,7 +178,7 @@ _CATCHING_UP: Final = (
 
 
 def _show_shadow(shadow: Mapping[str, Any]) -> None:
-    free = "?" if shadow["free_bytes"] is None else f"{shadow['free_bytes'] / 1e6:,.1f}"
+    free = "?" if shadow["free_bytes"] is None else _size(shadow["free_bytes"])
     kept = shadow["original"]
     say(
         "  write path  shadow, as phimask.yaml says (target.shadow): inserts into a collection without secondary "
@@ -186,7 +186,7 @@ def _show_shadow(shadow: Mapping[str, Any]) -> None:
         f"              then {shadow['indexes']:,} index(es) built, all documents verified, and a swap by rename\n"
         f"{_CATCHING_UP if shadow['catch_up'] else ''}"
         "  time        about that of masking in place, less where there are many indexes; verifying comes on top\n"
-        f"  disk        about {shadow['disk_bytes'] / 1e6:,.1f} MB beside the original; {free} MB are free\n"
+        f"  disk        about {_size(shadow['disk_bytes'])} beside the original; {free} are free\n"
         f"  original    "
         + (
             f"kept as {kept}, with PHI in it, until `phimask finalize` or `phimask rollback`"

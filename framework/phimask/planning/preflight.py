@@ -258,7 +258,7 @@ def _of_target(
         yield hazard(
             "target-not-empty",
             target,
-            f" holds {count} documents already: those with an _id of the source are replaced",
+            f" holds {count:,} documents already: those with an _id of the source are replaced",
         )
     if found.target_options.get("collation", _SIMPLE) != found.options.get("collation", _SIMPLE):
         yield hazard(

@@ -155,10 +155,20 @@ def _disk(plan: CollectionPlan, where: Namespace, prediction: Prediction) -> tup
     stored = plan.source.client[plan.source.database].command("collStats", plan.source.collection)
     share = prediction.documents.high / max(int(stored["count"]), 1)
     needed = int(stored["storageSize"] * min(share, 1.0) * _MARGIN)
-    try:
-        return free_bytes(where.client[where.database].command("dbStats")), needed
-    except OperationFailure:
-        return None, needed
+    return _free(plan, where), needed
+
+
+def _free(plan: CollectionPlan, where: Namespace) -> int | None:
+    """Of a database that is not there yet dbStats says nothing: another one of the deployment is asked then."""
+    another = plan.source.database if where.client is plan.source.client else "admin"
+    for database in (where.database, another):
+        try:
+            free = free_bytes(where.client[database].command("dbStats"))
+        except OperationFailure:
+            return None
+        if free is not None:
+            return free
+    return None
 
 
 def _vault(plan: CollectionPlan, profile: Profile, prediction: Prediction) -> tuple[int | None, int | None]:

@@ -220,5 +220,7 @@ def free_bytes(statistics: Mapping[str, Any]) -> int | None:
 
 
 def sized(size: float) -> str:
-    """In MB or GB."""
-    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
+    """In kB, MB or GB."""
+    if size >= 1e9:
+        return f"{size / 1e9:,.1f} GB"
+    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"

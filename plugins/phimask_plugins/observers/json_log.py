@@ -9,16 +9,19 @@ from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import IO, Any, ClassVar, Final
 
 from phimask import Expected, Observer, events, log_file
+
+_BY_RULE: Final = ("masked", "redacted_on_error", "kept")
 
 
 class JsonLog(Observer):
     """Writes one JSON object a line and event: `time` (UTC), `run`, `event` (its name) and the event's own fields.
 
     The fields are those of the [events](events.md): counts, names and seconds, and in `RunFinished` the whole report,
-    without the quarantine list. Times that events hold are in seconds since the epoch. A file that is there is added
+    without the quarantine list. Of a batch's counts by rule those that are not zero are written, by the rule's place in
+    the report's `rules`: a file with packs has hundreds of rules, most of which meet no value. Times that events hold are in seconds since the epoch. A file that is there is added
     to. A disk that is full costs lines, which is said once, and never the run.
     """
 
@@ -193,6 +196,9 @@ class RotatingFile:
 def _plain(one: Any) -> dict[str, Any]:
     """An event's fields."""
     values = {field.name: getattr(one, field.name) for field in fields(one)}
+    if isinstance(one, events.BatchFinished):
+        for name in _BY_RULE:
+            values[name] = {place: count for place, count in enumerate(values[name]) if count}
     return {name: value._asdict() if isinstance(value, Expected) else value for name, value in values.items()}
 
 
