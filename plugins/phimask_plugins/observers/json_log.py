@@ -21,8 +21,9 @@ class JsonLog(Observer):
 
     The fields are those of the [events](events.md): counts, names and seconds, and in `RunFinished` the whole report,
     without the quarantine list. Of a batch's counts by rule those that are not zero are written, by the rule's place in
-    the report's `rules`: a file with packs has hundreds of rules, most of which meet no value. Times that events hold are in seconds since the epoch. A file that is there is added
-    to. A disk that is full costs lines, which is said once, and never the run.
+    the report's `rules`: a file with packs has hundreds of rules, most of which meet no value. Times that events hold
+    are in seconds since the epoch. A file that is there is added to. A disk that is full costs lines, which is said
+    once, and never the run.
     """
 
     name: ClassVar[str] = "json_log"
