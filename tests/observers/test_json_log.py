@@ -58,11 +58,8 @@ def test_what_a_batch_was_expected_to_take_has_names(tmp_path: Path) -> None:
 def test_rules_that_met_no_value_take_no_room(tmp_path: Path) -> None:
     watching, _ = observer(tmp_path / "e.jsonl")
     watching.notify(STARTED)
-    watching.notify(
-        events.BatchFinished(
-            "ehr.a", 0, 1, 1, 0.5, 1, 0, 0, 0, 1, masked=(0, 3, 0), redacted_on_error=(0, 0, 0), kept=(2, 0, 7)
-        )
-    )
+    batch = events.BatchFinished("ehr.a", 0, 1, 1, 0.5, 1, 0, 0, 0, 1, (0, 3, 0), (0, 0, 0), (2, 0, 7))
+    watching.notify(batch)
     watching.close()
     found = lines(tmp_path / "e.jsonl")[1]
     assert (found["masked"], found["redacted_on_error"], found["kept"]) == ({"1": 3}, {}, {"0": 2, "2": 7})
