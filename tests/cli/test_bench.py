@@ -90,7 +90,8 @@ def test_a_database_of_this_name_is_left_alone(
 
 def test_a_user_who_may_not_have_one(measure: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "phimask.planning.privileges._granted", lambda *_, **__: set(bench._ACTIONS) - {"dropDatabase"}
+        "phimask.planning.privileges.privileges_granted",
+        lambda *_, **__: set(bench._ACTIONS) - {"dropDatabase"},
     )
     answer = measure("--yes")
     assert answer.code == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import bson
 import pytest
@@ -18,13 +18,13 @@ from phimask import Finding
 from phimask.config.data import shipped_schema
 from phimask.config.profile import load_profile
 from phimask.errors import UsageError
+from phimask.planning import oplog, preflight, privileges, room, vault_room
 from phimask.planning import plan as planning
-from phimask.planning import preflight, privileges, room
 from phimask.planning.hazard_kinds import KINDS
 from phimask.planning.hazards import Hazard, acceptable, checked_ids
 from phimask.planning.namespace import Namespace
+from phimask.planning.oplog import Oplog
 from phimask.planning.plan import CollectionPlan, Scope, plan_collection
-from phimask.planning.room import Oplog
 from phimask.planning.shadow import shadow_plan
 from phimask.plugins.registry import Registry
 
@@ -328,14 +328,14 @@ def test_room(people: Any, looked: Looked, tmp_path: Path, monkeypatch: pytest.M
         assert "24.0 h now" in found.hazards[0].what
         patch.setattr(room, "read_oplog", lambda client: Oplog(10**12, 86_400.0))
         assert ids(looked()) == set()
-        patch.setattr(room, "read_oplog", lambda client: None)
-        assert ids(looked()) == {"oplog-unknown"}
+        patch.setattr(room, "read_oplog", lambda client: Oplog(1000, None))
+        assert "h now" not in looked().hazards[0].what
 
     with monkeypatch.context() as patch:
-        patch.setattr(room, "free_bytes", lambda statistics: 10)
+        patch.setattr(room, "free_disk", lambda *_: 10)
         assert ids(looked()) == {"disk"}
         assert ids(looked(target="copy")) == {"disk"}
-        patch.setattr(room, "free_bytes", lambda statistics: None)
+        patch.setattr(room, "free_disk", lambda *_: None)
         assert ids(looked()) == {"disk-unknown"}
 
     into_none_yet = looked(target="copy", target_database=f"{people.database.name}_copy")
@@ -344,20 +344,123 @@ def test_room(people: Any, looked: Looked, tmp_path: Path, monkeypatch: pytest.M
 
     vault = (f"undo.vault={(tmp_path / 'not' / 'yet').as_posix()}",)
     assert ids(looked(settings=vault)) == set()
-    monkeypatch.setattr(room.shutil, "disk_usage", lambda path: SimpleNamespace(free=10))
+    monkeypatch.setattr(vault_room.shutil, "disk_usage", lambda path: SimpleNamespace(free=10))
     assert ids(looked(settings=vault)) == {"vault-disk"}
     assert ids(looked()) == set()
+
+
+def test_an_oplog_that_cannot_be_seen_is_told_where_it_matters(
+    people: Any, looked: Looked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "read_oplog", lambda client: None)
+    assert ids(looked()) == set()  # the smallest that MongoDB makes has room for what is written
+    monkeypatch.setattr(oplog, "_SMALLEST", 100)
+    monkeypatch.setattr(oplog, "privileges_granted", lambda where: {"find"})
+    (found,) = looked().hazards
+    assert (found.id, found.severity) == ("oplog-unknown", "told")
+    assert "the user may not collStats on local.oplog.rs" in found.what
+    assert "{resource: {db: 'local', collection: 'oplog.rs'}, actions: ['collStats']}" in found.what
+    people.delete_many({})
+    assert "oplog-unknown" not in ids(looked())
+
+
+class Refusing:
+    """A client whose user may do only so much."""
+
+    def __init__(self, client: Any, *refused: str) -> None:
+        self._client = client
+        self._refused = refused
+
+    def __getitem__(self, name: str) -> Any:
+        return _RefusingDatabase(self._client[name], self._refused)
+
+    @property
+    def admin(self) -> Any:
+        return self["admin"]
+
+
+class _RefusingDatabase:
+    def __init__(self, database: Any, refused: tuple[str, ...]) -> None:
+        self._database = database
+        self._refused = refused
+
+    def command(self, name: str, *arguments: Any, **more: Any) -> Any:
+        if name in self._refused:
+            raise OperationFailure("not authorized", 13)
+        return self._database.command(name, *arguments, **more)
+
+    def __getitem__(self, name: str) -> Any:
+        if "find" in self._refused:
+            return SimpleNamespace(find_one=lambda *_, **__: self.command("find"))
+        return self._database[name]
+
+
+def test_what_is_seen_of_an_oplog_by_other_ways(client: Any) -> None:
+    whole = oplog.read_oplog(client)
+    assert whole is not None
+    assert whole.seconds is not None
+    by_status = oplog.read_oplog(cast("Any", Refusing(client, "find")))
+    assert by_status is not None
+    assert (by_status.bytes, by_status.seconds) == (whole.bytes, pytest.approx(whole.seconds, abs=5))
+    assert oplog.read_oplog(cast("Any", Refusing(client, "find", "serverStatus"))) == Oplog(whole.bytes, None)
+    assert oplog.read_oplog(cast("Any", Refusing(client, "collStats"))) is None
+
+
+def test_a_cluster_s_oplogs_are_its_shards(
+    people: Any, looked: Looked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reply = {"shards": {"rs0": {"size": 300}, "rs1": {"size": 700}}}
+    assert oplog.fullest(reply) == ("rs1", 0.7)
+    assert oplog.fullest({"count": 3}) == (None, 1.0)
+    source = looked().source
+    monkeypatch.setattr(oplog, "fullest", lambda statistics: ("rs1", 0.7))
+    assert oplog._of_shards(source, source, 1e9) == []
+    (found,) = oplog._of_shards(source, source, 2e9)
+    assert "a mongos does not show" in found.what
+    assert (
+        ", 1.4 GB of it on shard 'rs1'; compare with rs.printReplicationInfo() on each shard's primary"
+        in found.what
+    )
+
+
+def test_room_for_a_vault_on_a_deployment(
+    people: Any, looked: Looked, mongo_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = (f"undo.vault={mongo_uri}",)
+    plan = looked(settings=vault)
+    assert ids(plan) == set()
+    assert plan.room.vault.free is not None
+    assert plan.room.vault.needed is not None
+    assert plan.room.vault.free > plan.room.vault.needed > 0
+    assert plan.room.vault.beside == plan.room.needed  # it is the deployment that is masked
+
+    with monkeypatch.context() as patch:
+        patch.setattr(vault_room, "free_disk", lambda *_: plan.room.needed)
+        assert ids(found := looked(settings=vault)) == {"vault-disk"}
+        assert "for the documents on the same disk" in found.hazards[0].what
+        patch.setattr(vault_room, "_members", lambda client: {str(id(client))})
+        assert looked(settings=vault).room.vault.beside == 0
+        patch.setattr(vault_room, "free_disk", lambda *_: None)
+        assert ids(looked(settings=vault)) == {"vault-unknown"}
+    people.update_many({}, {"$set": {"Name": "n" * 5000}})  # an original is longer than its mask
+    needed = looked(settings=vault).room.vault.needed
+    assert needed is not None
+    assert 60 * 5000 < needed < 2 * 60 * 5000
+    monkeypatch.setattr("phimask.store.connect.SELECTION_SECONDS", 0.2)
+    found = looked(settings=("undo.vault=mongodb://127.0.0.1:9/",))
+    assert ids(found) == {"vault-unreachable"}
+    assert "no server answered" in found.hazards[0].what
 
 
 def test_a_user_who_may_not_do_all_that_is_needed(
     people: Any, looked: Looked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        privileges, "_granted", lambda where, of_cluster=False: {"find"} if of_cluster else None
+        privileges, "privileges_granted", lambda where, of_cluster=False: {"find"} if of_cluster else None
     )
     assert ids(looked()) == {"throttle-blind"}
     assert ids(looked(settings=("throttle.replica_lag=null", "throttle.flow_control=false"))) == set()
-    monkeypatch.setattr(privileges, "_granted", lambda where, of_cluster=False: {"find"})
+    monkeypatch.setattr(privileges, "privileges_granted", lambda where, of_cluster=False: {"find"})
     assert ids(looked()) == {"privileges"}
 
 

@@ -10,10 +10,11 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from phimask.planning import shadow as planning
+from phimask.planning.disk import free_bytes
 from phimask.planning.hazards import Hazard
 from phimask.planning.namespace import Namespace
 from phimask.planning.preflight import Preflight
-from phimask.planning.shadow import examine_shadow, free_bytes, is_sharded, shadow_plan
+from phimask.planning.shadow import examine_shadow, is_sharded, shadow_plan
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def stopping(found: Preflight) -> list[Hazard]:
 def test_the_disk_is_said(
     free: int | None, hazards: int, source: Namespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planning, "free_bytes", lambda statistics: free)
+    monkeypatch.setattr(planning, "free_disk", lambda *_: free)
     found, plan = examined(source)
     assert [one.id for one in stopping(found)] == ["disk"] * hazards
     assert plan.free == free
@@ -53,7 +54,7 @@ def test_the_disk_is_said(
 def test_what_is_filled_already_is_not_needed_again(
     source: Namespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planning, "free_bytes", lambda statistics: 1)
+    monkeypatch.setattr(planning, "free_disk", lambda *_: 1)
     source.client[source.database]["people.phimask_original_r"].insert_one({})
     assert stopping(examined(source)[0]) == []
     hazard = stopping(examined(source, "another")[0])[0]

@@ -125,9 +125,9 @@ def _show_extent(plan: Mapping[str, Any]) -> None:
         say(
             f"  disk        up to {_size(room['disk_needed_bytes'])} needed, {_size(room['disk_free_bytes'])} free"
         )
-    if room["vault_free_bytes"] is not None:
+    if room["vault_free_bytes"] is not None and room["vault_needed_bytes"] is not None:
         say(
-            f"  vault       {_size(room['vault_needed_bytes'])} needed, {_size(room['vault_free_bytes'])} free"
+            f"  vault       up to {_size(room['vault_needed_bytes'])} needed, {_size(room['vault_free_bytes'])} free"
         )
 
 

@@ -193,6 +193,6 @@ def _stays(rule: BoundRule) -> Callable[[int, bytes], bool] | None:
     return stays
 
 
-def core(file: CollectionFile, rules: Sequence[BoundRule]) -> MaskingCore:
-    """The masking core of one collection."""
-    return MaskingCore(rules, file.subject, file.on_error)
+def core(file: CollectionFile, rules: Sequence[BoundRule], *, originals: bool = False) -> MaskingCore:
+    """The masking core of one collection. `originals`: it is to tell these."""
+    return MaskingCore(rules, file.subject, file.on_error, originals=originals)

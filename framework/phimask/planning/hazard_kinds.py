@@ -243,8 +243,11 @@ _KINDS: Final = (
         "enlarge the oplog, mask in time windows, or use fewer workers",
     ),
     HazardKind(
-        "oplog-unknown", "told", "the user may not see the oplog's size",
-        "Nobody knows whether the run's writes fit into it.", "grant `find` on local.oplog.rs, or ask whoever can look",
+        "oplog-unknown", "told", "nobody can see whether the run's writes fit into the oplog",
+        "More is written than the smallest oplog that MongoDB makes (990 MB) has room for, and the user may not look "
+        "at local.oplog.rs, or the deployment is a cluster, whose mongos shows no shard's.",
+        "grant clusterMonitor, or what the message names; of a cluster, compare with rs.printReplicationInfo() on each "
+        "shard's primary",
     ),
     HazardKind(
         "disk", "decide", "the server's disk may not have room for what the run writes",
@@ -256,7 +259,16 @@ _KINDS: Final = (
     ),
     HazardKind(
         "vault-disk", "decide", "the disk of the vault may not have room for the originals",
-        "A run whose vault is full stops, and waits for room.", "make room, or name another directory in undo.vault",
+        "A run whose vault is full stops, and waits for room.", "make room, or name another place in undo.vault",
+    ),
+    HazardKind(
+        "vault-unknown", "told", "the vault's deployment does not say how much disk is free",
+        "Nobody knows whether the originals have room there.",
+        "grant the vault's user `dbStats` on its database, or look at that server's disk",
+    ),
+    HazardKind(
+        "vault-unreachable", "refuses", "the vault's deployment cannot be reached",
+        "No document is written before its originals are in the vault.", "see what the message says",
     ),
     HazardKind(
         "write-path", "refuses", "documents cannot be changed in the way that the profile names",

@@ -246,8 +246,13 @@ def _scan(
     # Their dictionaries take memory, which a run does not get back: so a run looks only if it is to be strict.
     detectors = registry.usual_detectors() if detect else ()
     arguments = (plan.rules, plan.file.subject, detectors, profile.complexity)
+    tried = not any(rule.masker.writes for rule in plan.rules)
+    kept = tried and profile.undo.vault is not None and plan.target is None
     for read in (sampled_documents, first_documents):
-        trial = Trial(None if any(rule.masker.writes for rule in plan.rules) else core(plan.file, plan.rules))
+        trial = Trial(
+            core(plan.file, plan.rules) if tried else None,
+            core(plan.file, plan.rules, originals=True) if kept else None,
+        )
         try:
             found = prescan(trial.over(read(collection, profile.prescan, plan.scope.query)), *arguments)
         except PyMongoError as error:

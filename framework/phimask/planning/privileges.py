@@ -19,7 +19,7 @@ def privileges_missing(
     namespace: Namespace, actions: frozenset[str] | set[str], role: str = "readWrite"
 ) -> list[Hazard]:
     """A hazard where the user may not do all of this, which `role` would allow. Raises PyMongo's errors."""
-    granted = _granted(namespace)
+    granted = privileges_granted(namespace)
     missing = [] if granted is None else sorted(actions - granted)
     if not missing:
         return []
@@ -64,7 +64,7 @@ def throttle_blind(source: Namespace, *, lag: bool, flow_control: bool) -> list[
         wanted.add("replSetGetStatus")
     if flow_control and "setName" in hello:
         wanted.add("serverStatus")
-    granted = _granted(source, of_cluster=True)
+    granted = privileges_granted(source, of_cluster=True)
     missing = [] if granted is None else sorted(wanted - granted)
     if not missing:
         return []
@@ -78,7 +78,7 @@ def throttle_blind(source: Namespace, *, lag: bool, flow_control: bool) -> list[
     ]
 
 
-def _granted(namespace: Namespace, *, of_cluster: bool = False) -> set[str] | None:
+def privileges_granted(namespace: Namespace, *, of_cluster: bool = False) -> set[str] | None:
     """The actions allowed on a collection, or on the cluster; None: anything, without authorization."""
     status = namespace.client.admin.command("connectionStatus", showPrivileges=True)["authInfo"]
     if not status["authenticatedUsers"]:

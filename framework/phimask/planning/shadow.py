@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
+from phimask.planning.disk import free_disk
 from phimask.planning.hazards import Hazard, hazard
 from phimask.planning.namespace import Namespace
 from phimask.planning.preflight import Preflight
@@ -184,7 +185,7 @@ def _measured(source: Namespace, plan: ShadowPlan, there: Mapping[str, str], fou
     database = source.client[source.database]
     stored = database.command("collStats", source.collection)
     size = int((stored["storageSize"] + stored["totalIndexSize"]) * _MARGIN)
-    free = free_bytes(database.command("dbStats"))
+    free = free_disk(source.client, source.database)
     if plan.original.collection in there:
         needed = 0  # it has all it needs already
     elif own := [name for name, run in there.items() if run == plan.run]:
@@ -210,13 +211,6 @@ def _measured(source: Namespace, plan: ShadowPlan, there: Mapping[str, str], fou
         )
     indexes = sum(one["name"] != "_id_" for one in found.indexes)
     return replace(plan, bytes=size, free=free, indexes=indexes)
-
-
-def free_bytes(statistics: Mapping[str, Any]) -> int | None:
-    """What dbStats says is free, where it is least on a sharded cluster; None where it does not say."""
-    parts: Sequence[Mapping[str, Any]] = list(statistics.get("raw", {"": statistics}).values())
-    free = [int(one["fsTotalSize"] - one["fsUsedSize"]) for one in parts if one.get("fsTotalSize")]
-    return min(free, default=None)
 
 
 def sized(size: float) -> str:

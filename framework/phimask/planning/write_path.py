@@ -13,8 +13,11 @@ from phimask.config.model import ChosenPath, CollectionFile, Profile
 from phimask.errors import MaskingError
 from phimask.masking.columns import BoundRule
 from phimask.masking.core import MaskingCore
+from phimask.masking.fingerprints import FINGERPRINT_BYTES
 from phimask.masking.outcomes import Masked, MaskedBatch, Mode, NeedsWhole
 from phimask.planning.served import unserved
+from phimask.store.raw import identity
+from phimask.vault.records import Original, pieces
 
 _DOCUMENTS: Final = 200
 _BYTES: Final = 4_000_000
@@ -33,13 +36,15 @@ class Cost:
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What masking some sampled documents showed. `changed`: the share of them in which anything changes;
-    `odd`: how many have masked paths that no update can name."""
+    `odd`: how many have masked paths that no update can name. `kept`: bytes a document that the undo vault keeps, and
+    their standard error; None: it was not asked."""
 
     set: Cost = Cost()
     replace: Cost = Cost()
     changed: float = 0.0
     documents: int = 0
     odd: int = 0
+    kept: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +58,12 @@ class PathPlan:
 
 
 class Trial:
-    """Lets documents through, keeps the first of them, and masks these in both ways; the results are thrown away."""
+    """Lets documents through, keeps the first of them, and masks these in both ways; the results are thrown away.
+    `keeping` tells originals, where a vault is to keep them."""
 
-    def __init__(self, masking: MaskingCore | None) -> None:
+    def __init__(self, masking: MaskingCore | None, keeping: MaskingCore | None = None) -> None:
         self._masking = masking
+        self._keeping = keeping
         self.kept: list[bytes] = []
         self._size = 0
 
@@ -75,11 +82,12 @@ class Trial:
         try:
             updates, by_set = self._mask("update")
             _, by_replace = self._mask("whole")
+            kept = None if self._keeping is None else self._kept(self._keeping)
         except MaskingError:
             return Measured()
         changed = sum(isinstance(one, Masked | NeedsWhole) for one in updates.outcomes)
         odd = sum(isinstance(one, NeedsWhole) for one in updates.outcomes)
-        return Measured(by_set, by_replace, changed / len(self.kept), len(self.kept), odd)
+        return Measured(by_set, by_replace, changed / len(self.kept), len(self.kept), odd, kept)
 
     def _mask(self, mode: Mode) -> tuple[MaskedBatch, Cost]:
         assert self._masking is not None  # noqa: S101  (for the type checker)
@@ -88,8 +96,27 @@ class Trial:
         batch = self._masking.mask(self.kept, mode)
         seconds = time.perf_counter() - start
         sizes = [len(one.bson) if isinstance(one, Masked) else 0 for one in batch.outcomes]
-        error = statistics.stdev(sizes) / math.sqrt(len(sizes)) if len(sizes) > 1 else 0.0
-        return batch, Cost(seconds / len(self.kept), sum(sizes) / len(sizes), error)
+        mean, error = _mean(sizes)
+        return batch, Cost(seconds / len(self.kept), mean, error)
+
+    def _kept(self, keeping: MaskingCore) -> tuple[float, float]:
+        """By updates, as a run with a vault masks unless it is told otherwise: the values that they change."""
+        batch = keeping.mask(self.kept, "update")
+        sizes = []
+        for raw, outcome, original in zip(self.kept, batch.outcomes, batch.originals, strict=True):
+            whole = original is None
+            changes = isinstance(outcome, Masked | NeedsWhole)
+            record = Original(
+                identity(raw), whole, raw if original is None else original, bytes(FINGERPRINT_BYTES)
+            )
+            sizes.append(sum(map(len, pieces([record]))) if changes else 0)
+        return _mean(sizes)
+
+
+def _mean(sizes: Sequence[int]) -> tuple[float, float]:
+    """And its standard error."""
+    error = statistics.stdev(sizes) / math.sqrt(len(sizes)) if len(sizes) > 1 else 0.0
+    return sum(sizes) / len(sizes), error
 
 
 def choose_path(
