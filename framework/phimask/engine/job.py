@@ -18,7 +18,7 @@ from phimask.engine.canary import CanaryWatch
 from phimask.engine.checking import Checks
 from phimask.engine.commit import Committer, CopyCommitter, Keep, PlainCommitter
 from phimask.engine.journal import Applied, Journal
-from phimask.engine.partition import Means
+from phimask.engine.means import Means
 from phimask.engine.resident import return_large_blocks
 from phimask.engine.served import READS, ServedCommitter, ServedPreparer, take_up_served
 from phimask.engine.takeover import (

@@ -6,29 +6,22 @@ Each step is bounded: by the batch sizer's budget, the memory pools and governor
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from pymongo.errors import PyMongoError
 
-from phimask.config.model import Memory, Retry
 from phimask.engine.asking import Asking
 from phimask.engine.batches import Batch
-from phimask.engine.breaker import CircuitBreaker
-from phimask.engine.canary import CanaryWatch
-from phimask.engine.commit import Committed, Committer
 from phimask.engine.journal import Journal
+from phimask.engine.means import Means
 from phimask.engine.reading_ahead import Read, ReadingAhead, read
-from phimask.engine.relief import MemoryRelief, after_batch, collecting
-from phimask.engine.resident import ResidentMemory
+from phimask.engine.relief import MemoryRelief, collecting
 from phimask.engine.splitting import middle_of
 from phimask.engine.takeover import POISON
+from phimask.engine.writing_behind import WritingBehind
 from phimask.masking.outcomes import MAX_DOCUMENT_BYTES
-from phimask.plugins.events import BatchFinished, Event, PartitionFinished, PartitionStarted, Paused, SetAside
-from phimask.plugins.interfaces import BatchSizer, Control, MemoryGovernor
-from phimask.plugins.values import BatchBudget, BatchCost, ComplexityClass, DocumentId
+from phimask.plugins.events import PartitionFinished, PartitionStarted, Paused, SetAside
+from phimask.plugins.values import BatchBudget, DocumentId
 from phimask.store.raw import identity
 from phimask.store.reading import BatchReader
 
@@ -39,46 +32,12 @@ _CAREFUL_DOCUMENTS: Final = 2000
 """So many documents are taken one by one then: more than what the batch held that they died of."""
 
 
-class _Pending(NamedTuple):
-    """A batch that is being written, what it was read as, and the bytes that its results take."""
-
-    batch: Batch
-    read: Read
-    results: int
-    outcome: Future[Committed]
-
-
-@dataclass(slots=True)
-class Means:
-    """What a partition's loop works with; shared by all partitions of one worker."""
-
-    worker: str
-    namespace: str
-    source: Any
-    projection: Mapping[str, Any] | None
-    query: Mapping[str, Any] | None
-    committer: Committer
-    sizer: BatchSizer
-    governor: MemoryGovernor
-    breaker: CircuitBreaker
-    canary: CanaryWatch | None
-    retry: Retry
-    control: Control
-    emit: Callable[[Event], None]
-    remaining: int | None
-    memory: Memory
-    classify: Callable[[bytes], ComplexityClass] | None = None
-    resident: ResidentMemory = field(default_factory=ResidentMemory)
-
-
 class PartitionLoop:
     """Runs partitions one after the other. A batch is being written while the next one is masked, and, where the
     profile says so, the one after that is read."""
 
     def __init__(self, means: Means) -> None:
         self._means = means
-        self._last_finish = time.perf_counter()
-        self._careful = 0
         self._relief = MemoryRelief(
             means.governor,
             means.sizer,
@@ -92,71 +51,101 @@ class PartitionLoop:
             means.worker, means.namespace, means.breaker, means.retry, means.control, means.emit
         )
         self.persist = self._asking.persist
-        self._pending: _Pending | None = None
-        self._oversize: int | None = None
-        self._giant: tuple[DocumentId, int] | None = None
 
     def run(self, journal: Journal) -> None:
         """Mask a partition to its end, or to the batch at which the end is asked for.
 
         Raises SafeStop, MaskingError, StoreError or LeaseLost; what is in flight is settled first.
         """
-        means, lease = self._means, journal.lease
-        partition = lease.partition
+        means, partition = self._means, journal.lease.partition
         means.emit(
             PartitionStarted(means.namespace, partition.number, partition.documents, worker=means.worker)
         )
-        self._giant = None
-        self._oversize = None if lease.lane == "oversize" else means.memory.oversize
-        reader = BatchReader(
-            means.source, partition, means.query, means.projection, means.classify, self._oversize
-        )
-        self._leave_out_poison(journal, reader)
-        died_here = lease.crashes >= _CAREFUL_CRASHES or lease.struck is not None or lease.lane == "oversize"
-        self._careful = _CAREFUL_DOCUMENTS if died_here else 0
-        finished = False
         with (
             collecting(means.memory.collector),
-            ThreadPoolExecutor(1, "phimask-write") as writer,
+            WritingBehind(means, self._asking, journal) as behind,
             ReadingAhead(means.resident) as ahead,
         ):
-            try:
-                while not means.control.stopping:
-                    # After a crash, what is in flight is settled first, so that each try gets further.
-                    if means.control.holding or lease.crashes or self._careful:
-                        ahead.drop()
-                        self._settle(journal)
-                    self._hold()
-                    found = self._next(reader, ahead, journal)
-                    if found is None:
-                        finished = not means.control.stopping and self._giant is None
-                        break
-                    batch, as_read = found
-                    try:
-                        self._settle(journal)
-                        self._asking.mind_breaker()  # what was just settled may have opened it
-                    except BaseException:
-                        self._drop(batch, as_read)
-                        raise
-                    self._pending = _Pending(
-                        batch, as_read, batch.result_bytes, writer.submit(self._commit, batch, journal)
-                    )
-                    if lease.split_wanted and not self._careful:
-                        ahead.drop()
-                        self._split(journal, reader)
-            finally:
-                self._settle(journal)
-        if self._giant is not None:
-            self._set_aside(journal, *self._giant)
+            course = _Course(means, self._relief, self._asking, journal, ahead, behind)
+            finished = course.run()
+        if course.giant is not None:
+            course.set_aside(*course.giant)
             return
         self.persist(lambda: journal.finish(done=finished))
         if finished:
             means.emit(PartitionFinished(means.namespace, partition.number, worker=means.worker))
 
-    def _next(self, reader: BatchReader, ahead: ReadingAhead, journal: Journal) -> tuple[Batch, Read] | None:
+
+class _Course:
+    """One partition from where its watermark is to its end.
+
+    `giant` is the oversize document that the course came to, and its bytes.
+    """
+
+    def __init__(
+        self,
+        means: Means,
+        relief: MemoryRelief,
+        asking: Asking,
+        journal: Journal,
+        ahead: ReadingAhead,
+        behind: WritingBehind,
+    ) -> None:
+        lease = journal.lease
+        self._means = means
+        self._relief = relief
+        self._asking = asking
+        self._journal = journal
+        self._ahead = ahead
+        self._behind = behind
+        self.giant: tuple[DocumentId, int] | None = None
+        self._oversize = None if lease.lane == "oversize" else means.memory.oversize
+        self._reader = BatchReader(
+            means.source, lease.partition, means.query, means.projection, means.classify, self._oversize
+        )
+        died_here = lease.crashes >= _CAREFUL_CRASHES or lease.struck is not None or lease.lane == "oversize"
+        self._careful = _CAREFUL_DOCUMENTS if died_here else 0
+
+    def run(self) -> bool:
+        """Whether the end was reached."""
+        means, lease = self._means, self._journal.lease
+        self._leave_out_poison()
+        while not means.control.stopping:
+            # After a crash, what is in flight is settled first, so that each try gets further.
+            if means.control.holding or lease.crashes or self._careful:
+                self._ahead.drop()
+                self._behind.settle()
+            self._hold()
+            found = self._next()
+            if found is None:
+                return not means.control.stopping and self.giant is None
+            batch, as_read = found
+            try:
+                self._behind.settle()
+                self._asking.mind_breaker()  # what was just settled may have opened it
+            except BaseException:
+                means.committer.drop(batch)
+                as_read.drop(means.resident)
+                raise
+            self._behind.begin(batch, as_read)
+            if lease.split_wanted and not self._careful:
+                self._ahead.drop()
+                self._split()
+        return False
+
+    def set_aside(self, giant: DocumentId, size: int) -> None:
+        """All before this document is done: what is left of the partition, cut down to it alone, waits in another lane.
+        What lies behind becomes a partition first, so that nothing is ever in none."""
+        means, journal = self._means, self._journal
+        if journal.lease.upto != giant:
+            self._asking.persist(lambda: journal.split(giant))
+        self._asking.persist(journal.set_aside)
+        means.emit(SetAside(means.namespace, journal.lease.number, size, worker=means.worker))
+
+    def _next(self) -> tuple[Batch, Read] | None:
         """The next batch, masked, and as it was read; None at the partition's end or the run's limit."""
-        means = self._means
-        self._relief.mind(lambda: self._settle(journal))
+        means, reader, ahead = self._means, self._reader, self._ahead
+        self._relief.mind(self._behind.settle)
         self._asking.mind_breaker()  # before the budget: what is tried after a pause is to be small
         if means.breaker.half_open:
             ahead.drop()
@@ -166,33 +155,29 @@ class PartitionLoop:
             if budget.documents == 0 or means.control.stopping:
                 return None
             if not self._has_room(budget.bytes):
-                self._settle(journal)
-            as_read = self.persist(lambda: self._read(reader, budget))
+                self._behind.settle()
+            as_read = self._asking.persist(lambda: self._read(budget))
             if not as_read.documents:
                 as_read.drop(means.resident)
                 return None
             reader.position = identity(as_read.documents[-1])
         if self._oversize is not None and len(as_read.documents[0]) > self._oversize:
-            self._giant = identity(as_read.documents[0]), len(as_read.documents[0])
+            self.giant = identity(as_read.documents[0]), len(as_read.documents[0])
             as_read.drop(means.resident)
             return None
         results = means.memory.results
-        if (
-            results is not None
-            and self._pending is not None
-            and self._pending.results + as_read.bytes > results
-        ):
-            self._settle(journal)
-        self._read_ahead(reader, ahead, as_read, journal)
+        if results is not None and self._behind.result_bytes + as_read.bytes > results:
+            self._behind.settle()
+        self._read_ahead(as_read)
         try:
-            batch = self._mask(as_read, journal)
+            batch = self._mask(as_read)
         except PyMongoError as error:
             # What was read in a transaction is gone with it.
             self._asking.give_up(error)
             ahead.drop()
             reader.position = as_read.before
             budget = self._budget()
-            again = self.persist(lambda: self._read_and_mask(reader, budget, journal))
+            again = self._asking.persist(lambda: self._read_and_mask(budget))
             if again is None:
                 return None
             batch, as_read = again
@@ -204,26 +189,24 @@ class PartitionLoop:
             means.remaining -= len(batch.identities)
         return batch, as_read
 
-    def _read(self, reader: BatchReader, budget: BatchBudget) -> Read:
+    def _read(self, budget: BatchBudget) -> Read:
         means = self._means
-        return read(reader, budget, means.committer.begin, means.sizer.meter(), means.resident)
+        return read(self._reader, budget, means.committer.begin, means.sizer.meter(), means.resident)
 
-    def _read_and_mask(
-        self, reader: BatchReader, budget: BatchBudget, journal: Journal
-    ) -> tuple[Batch, Read] | None:
+    def _read_and_mask(self, budget: BatchBudget) -> tuple[Batch, Read] | None:
         """In one transaction where the committer has them: an error takes back all of it."""
-        as_read = self._read(reader, budget)
+        as_read = self._read(budget)
         if not as_read.documents:
             as_read.drop(self._means.resident)
             return None
-        return self._mask(as_read, journal), as_read
+        return self._mask(as_read), as_read
 
-    def _mask(self, as_read: Read, journal: Journal) -> Batch:
+    def _mask(self, as_read: Read) -> Batch:
         means = self._means
         try:
             if self._careful:
                 self._careful -= 1
-                journal.suspect(identity(as_read.documents[0]))
+                self._journal.suspect(identity(as_read.documents[0]))
             batch = means.committer.preparer.prepare(
                 as_read.documents,
                 whole=means.projection is None,
@@ -236,7 +219,7 @@ class PartitionLoop:
         as_read.documents = []  # the batch has those that are still needed
         return batch
 
-    def _read_ahead(self, reader: BatchReader, ahead: ReadingAhead, in_hand: Read, journal: Journal) -> None:
+    def _read_ahead(self, in_hand: Read) -> None:
         """Begin to read what comes after the batch in hand, where that is wanted and there is room for it."""
         means = self._means
         if (
@@ -246,21 +229,19 @@ class PartitionLoop:
             or means.control.holding
             or means.control.stopping
             or self._careful
-            or journal.lease.crashes
+            or self._journal.lease.crashes
         ):
             return
         budget = self._budget()
         if self._has_room(budget.bytes, in_hand):
-            ahead.begin(lambda: self._read(reader, budget))
+            self._ahead.begin(lambda: self._read(budget))
 
     def _has_room(self, wanted: int, in_hand: Read | None = None) -> bool:
         """Whether the documents' pool has room for so many bytes more, or for one document of any size."""
         pool = self._means.memory.documents
         if pool is None:
             return True
-        held = 0 if in_hand is None else in_hand.bytes
-        if self._pending is not None:
-            held += self._pending.read.bytes
+        held = self._behind.document_bytes + (0 if in_hand is None else in_hand.bytes)
         return held == 0 or held + max(wanted, MAX_DOCUMENT_BYTES) <= pool
 
     def _budget(self) -> BatchBudget:
@@ -275,32 +256,24 @@ class PartitionLoop:
             documents = min(documents, means.remaining)
         return BatchBudget(documents, budget.bytes)
 
-    def _leave_out_poison(self, journal: Journal, reader: BatchReader) -> None:
+    def _leave_out_poison(self) -> None:
         """Go on behind a document that ended several workers, and list it."""
-        found = journal.lease.poison
+        found = self._journal.lease.poison
         if found is None:
             return
-        self.persist(lambda: journal.leave_out(found, POISON))
-        reader.position = found
+        self._asking.persist(lambda: self._journal.leave_out(found, POISON))
+        self._reader.position = found
 
-    def _split(self, journal: Journal, reader: BatchReader) -> None:
+    def _split(self) -> None:
         """Give half of what was not read yet to somebody who has nothing to do."""
+        journal, reader = self._journal, self._reader
         upto = journal.lease.upto
-        middle = self.persist(lambda: middle_of(self._means.source, reader.position, upto))
+        middle = self._asking.persist(lambda: middle_of(self._means.source, reader.position, upto))
         if middle is not None:
-            self.persist(lambda: journal.split(middle))
+            self._asking.persist(lambda: journal.split(middle))
             reader.end_at(middle)
         else:
             journal.lease.split_wanted = False
-
-    def _set_aside(self, journal: Journal, giant: DocumentId, size: int) -> None:
-        """All before this document is done: what is left of the partition, cut down to it alone, waits in another lane.
-        What lies behind becomes a partition first, so that nothing is ever in none."""
-        means, lease = self._means, journal.lease
-        if lease.upto != giant:
-            self.persist(lambda: journal.split(giant))
-        self.persist(journal.set_aside)
-        means.emit(SetAside(means.namespace, lease.number, size, worker=means.worker))
 
     def _hold(self) -> None:
         """Stand still as long as there are reasons to."""
@@ -309,71 +282,3 @@ class PartitionLoop:
             start = time.perf_counter()
             means.control.wait(_HOLD_LOOK)
             means.emit(Paused(", ".join(reasons), time.perf_counter() - start, worker=means.worker))
-
-    def _commit(self, batch: Batch, journal: Journal) -> Committed:
-        return self._asking.a_few_times(lambda: self._means.committer.commit(batch, journal))
-
-    def _drop(self, batch: Batch, as_read: Read) -> None:
-        self._means.committer.drop(batch)
-        as_read.drop(self._means.resident)
-
-    def _settle(self, journal: Journal) -> None:
-        """Wait for what is being written, and count it. What failed for now goes through the breaker and again."""
-        means = self._means
-        pending, self._pending = self._pending, None
-        if pending is None:
-            return
-        cost, rss_bytes = self._counted(pending, journal)
-        now = time.perf_counter()
-        elapsed, self._last_finish = now - self._last_finish, now
-        del pending
-        after_batch(means.memory.collector)
-        means.breaker.succeeded(cost.seconds, rss_bytes)
-        if means.canary is not None:
-            means.canary.record(cost, elapsed, rss_bytes)
-
-    def _counted(self, pending: _Pending, journal: Journal) -> tuple[BatchCost, int]:
-        """What the batch took, and the resident bytes after it."""
-        means, as_read = self._means, pending.read
-        try:
-            done = pending.outcome.result()
-        except PyMongoError as error:
-            self._asking.give_up_or_note(error)
-            done = self.persist(lambda: means.committer.commit(pending.batch, journal))
-        finally:
-            means.resident.end(as_read.span)
-        tally = done.tally
-        cost = BatchCost(
-            tally.read,
-            tally.bytes,
-            done.seconds,
-            as_read.classes,
-            peak_bytes=as_read.span.peak,
-            resident_bytes=as_read.span.resident,
-        )
-        reading = means.governor.read()
-        means.sizer.record(cost)
-        means.governor.note(cost)
-        means.emit(
-            BatchFinished(
-                namespace=means.namespace,
-                partition=journal.lease.number,
-                documents=cost.documents,
-                bytes=cost.bytes,
-                seconds=cost.seconds,
-                written=tally.masked,
-                unchanged=tally.unchanged,
-                quarantined=tally.quarantined,
-                missing=tally.missing,
-                rss_bytes=reading.rss_bytes,
-                masked=tuple(one[0] for one in tally.rules),
-                redacted_on_error=tuple(one[1] for one in tally.rules),
-                kept=tuple(one[2] for one in tally.rules),
-                classes={kind: documents for kind, (documents, _) in cost.classes.items()},
-                ceiling_bytes=reading.ceiling_bytes,
-                peak_bytes=cost.peak_bytes,
-                expected=None if as_read.meter is None else as_read.meter.expected(),
-                worker=means.worker,
-            )
-        )
-        return cost, reading.rss_bytes

@@ -14,7 +14,8 @@ from loguru import logger
 from pymongo.errors import PyMongoError
 
 from phimask.engine.journal import Journal
-from phimask.engine.partition import Means, PartitionLoop
+from phimask.engine.means import Means
+from phimask.engine.partition import PartitionLoop
 from phimask.ledger.opening import Ledger
 from phimask.ledger.partitions import RENEWAL_SECONDS, Lease, LeaseLost, Partitions
 from phimask.ledger.runs import Runs
