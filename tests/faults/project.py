@@ -94,6 +94,10 @@ class Project:
         """What was to be disturbed is: masking takes as long as it takes from now on, in all processes."""
         (self.folder / "counts" / HURRY).touch()
 
+    def linger(self) -> None:
+        """From now on masking is as slow as it was begun."""
+        (self.folder / "counts" / HURRY).unlink()
+
     def kill_everything(self) -> None:
         """Kill all processes at once: none sees another die."""
         everything = self.processes()

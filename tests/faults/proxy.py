@@ -8,6 +8,7 @@ collection. Source: the MongoDB wire protocol, https://www.mongodb.com/docs/manu
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import struct
 import threading
@@ -51,6 +52,7 @@ def command_of(message: bytes) -> Command | None:
 class Trap:
     """Something that is done once, at the n-th of a kind of message.
 
+    `command` and `collection` are regular expressions for the whole of either; `caught` is what it was in the end.
     `act` is called with the port of the client's end of the connection, before the message goes on; if it answers
     False, this was not the one, and the next is tried. With `cut` the message does not go on: both ends of its
     connection are closed. `holding` is what a message has to hold to be counted.
@@ -64,7 +66,16 @@ class Trap:
     cut: bool
     holding: bytes
     seen: int = 0
+    caught: Command | None = None
     sprung: threading.Event = field(default_factory=threading.Event)
+
+    def is_for(self, command: Command, message: bytes) -> bool:
+        """Whether the message is of its kind."""
+        return (
+            re.fullmatch(self.command, command.name) is not None
+            and re.fullmatch(self.collection, command.collection) is not None
+            and self.holding in message
+        )
 
     def wait(self, seconds: float = 60.0) -> None:
         """Until it has been sprung and `act` is through; AssertionError if that takes longer."""
@@ -227,9 +238,10 @@ class Proxy:
             self.commands[command] += 1
             caught = []
             for trap in list(self._traps):
-                if (trap.command, trap.collection) == command and trap.holding in message:
+                if trap.is_for(command, message):
                     trap.seen += 1
                     if trap.seen == trap.number:
+                        trap.caught = command
                         self._traps.remove(trap)
                         caught.append(trap)
             return caught

@@ -15,6 +15,8 @@ from trials import Trial
 DOCUMENTS = 1500
 BATCH = 10
 PACE = 0.01
+LANE_DOCUMENTS = 60
+LANE_PACE = 0.2
 PARTITIONS = "masking_coordination.partitions"
 GUARDS = pytest.mark.parametrize("guard", ["changed", "none"])
 
@@ -144,3 +146,59 @@ def test_worker_killed_while_it_sets_documents_aside(guard: str, trial: Trial, c
     trial.project.hurry()
     run.wait()
     trial.judge(run)
+
+
+SET_ASIDE = b"\x02lane\0\x09\0\0\0oversize\0"
+IN_ITS_LANE = {
+    "lease": Step("findAndModify", PARTITIONS, "reply", SET_ASIDE),
+    "read": STEPS["read"],
+    "the document in hand": Step("findAndModify", PARTITIONS, "reply", b"\x05suspect\0"),
+    "intent": STEPS["intent"],
+    "vault": STEPS["vault"],
+    "before it is done": STEPS["the end of a partition"],
+    "it is done": STEPS["the end of a partition"]._replace(at="reply"),
+}
+
+
+@pytest.mark.strikes(len(IN_ITS_LANE) + 1)
+@GUARDS
+def test_worker_killed_in_the_lane_of_oversize_documents(
+    guard: str, trial: Trial, chance: random.Random
+) -> None:
+    """Each document ends its process at most once, so that none is to blame; all are masked."""
+    uri = trial.proxy.uri.replace("/?", f"/{trial.project.vault}?")
+    trial.project.environment["FAULTS_VAULT"] = uri
+    begin(trial, guard)
+    trial.project.settings["memory__oversize"] = "1MB"
+    steps = list({**IN_ITS_LANE, "bulk": WRITTEN[guard]}.items())
+    chance.shuffle(steps)
+    large = set(chance.sample(range(LANE_DOCUMENTS), 3 * len(steps)))
+    for number in range(LANE_DOCUMENTS):
+        one = person(chance, number)
+        trial.people.insert_one({**one, "Name": one["Name"] + "x" * 1_100_000} if number in large else one)
+    trial.freeze()
+    run = trial.project.run(pace=LANE_PACE)
+    trial.project.hurry()
+    partitions = trial.ledger[PARTITIONS]
+    aside = {"lane": "oversize"}
+    run.until(
+        lambda: (
+            partitions.count_documents(aside) == len(large)
+            and partitions.count_documents({"lane": "ordinary", "state": {"$ne": "done"}}) == 0
+        ),
+        "all others are done",
+    )
+    trial.project.linger()
+    for name, step in steps:
+        trap = set_trap(trial, run, step, 1)
+        run.until(trap.sprung.is_set, f"{name}: {trap}")
+        trial.strike(name)
+        done = partitions.count_documents({**aside, "state": "done"})
+        run.until(
+            lambda: partitions.count_documents({**aside, "state": "done"}) > done,  # noqa: B023
+            "the document is done by another",
+        )
+    trial.project.hurry()
+    run.wait()
+    trial.judge(run)
+    assert run.report["restarts"] == len(steps)
