@@ -153,16 +153,6 @@ def trial(tmp_path: Path, client: Client, database: Database[dict[str, Any]], no
 
 
 @pytest.fixture
-def impatient(client: Client) -> Iterator[None]:
-    """A transaction that a killed process left open keeps others from a collection for seconds, not for a minute."""
-    name = "transactionLifetimeLimitSeconds"
-    was = client.admin.command("getParameter", 1, **{name: 1})[name]
-    client.admin.command("setParameter", 1, **{name: 4})
-    yield
-    client.admin.command("setParameter", 1, **{name: was})
-
-
-@pytest.fixture
 def inside(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> Trial:
     """A trial in this process and by one thread of it, whose driver looks at once whether a server is back."""
     monkeypatch.setattr("pymongo.common.MIN_HEARTBEAT_INTERVAL", 0.02)

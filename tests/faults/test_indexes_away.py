@@ -13,7 +13,6 @@ from trials import Trial
 from phimask.store.indexes import read_indexes
 
 DOCUMENTS = 300
-pytestmark = pytest.mark.usefixtures("impatient")
 KINDS = (
     Messages("dropIndexes|createIndexes", "people", 5),
     Messages("update|delete", ".*indexes", 8),
@@ -24,7 +23,7 @@ KINDS = (
 
 def prepare(trial: Trial, chance: random.Random) -> dict[str, bytes]:
     trial.project.settings.update(write__indexes="rebuild")
-    if chance.random() < 0.7:  # indexes are the coordinator's
+    if chance.random() < 0.8:  # indexes are the coordinator's
         trial.project.settings["executor"] = "inline"
     trial.fill(chance, DOCUMENTS)
     trial.people.create_index([("Name", 1), ("Born", -1)], name="person", sparse=True)

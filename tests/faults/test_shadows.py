@@ -21,7 +21,6 @@ from trials import Trial
 from phimask.store.definition import Definition, differences, read_definition
 
 DOCUMENTS = 300
-pytestmark = pytest.mark.usefixtures("impatient")
 KINDS = (
     Messages("create|createIndexes|drop|collMod|renameCollection", r"(.*\.)?people.*", 12),
     Messages("update|delete", ".*swaps|.*runs|.*changes", 12),
@@ -113,7 +112,7 @@ def prepare(trial: Trial, chance: random.Random, how: str) -> Definition:
     file = trial.project.folder / "phimask.yaml"
     trial.project.write("phimask.yaml", f"{file.read_text('utf-8')}target: {{shadow: {shadow}}}\n")
     trial.project.settings["undo__vault"] = "null"
-    if chance.random() < 0.7:  # most of what is to be killed is the coordinator's
+    if chance.random() < 0.8:  # most of what is to be killed is the coordinator's
         trial.project.settings["executor"] = "inline"
     validator = {"$jsonSchema": {"required": ["Count"]}}
     trial.people.database.create_collection("people", validator=validator, validationLevel="moderate")
