@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import tracemalloc
 from typing import Any
 
 import bson
@@ -190,6 +191,23 @@ def test_the_walk_is_shared_and_the_comparer_is_let_go() -> None:
     del first, second
     gc.collect()
     assert id(comparer_for(rules)) != held or comparer_for(rules)._last is None
+
+
+def test_the_parts_of_a_large_pair_are_not_kept() -> None:
+    rules = told([(("notes",), TILDE)])
+    comparer = Comparer(rules)
+    before = bson.encode({"notes": ["a" * 40] * 20_000})
+    pair = DocumentPair(before, bson.encode({"notes": ["~" + "a" * 40] * 20_000}))
+    tracemalloc.start()
+    try:
+        assert comparer.compare(pair) == NONE
+        kept, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < len(before) < most
+    assert len(comparer.parts(pair).masked) == 20_000
+    small = DocumentPair(bson.encode({"notes": "a"}), bson.encode({"notes": "~a"}))
+    assert comparer.parts(small) is comparer.parts(small)
 
 
 def nested(depth: int, leaf: Any) -> bytes:

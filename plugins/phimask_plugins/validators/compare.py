@@ -49,6 +49,8 @@ class Differences:
 
 
 _MOST_COMPARERS: Final = 256
+_LARGE_BYTES: Final = 1_000_000
+"""The parts of a larger pair are made anew for each validator that asks: kept, they are many times its bytes."""
 
 NONE: Final = Differences()
 
@@ -59,17 +61,21 @@ class Comparer:
     def __init__(self, rules: Sequence[RuleFacts]) -> None:
         self._matcher = Matcher(rules)
         self._quick = QuickCheck(self._matcher.top)
-        self._last: tuple[DocumentPair, Differences, Parts] | None = None
+        self._last: tuple[DocumentPair, Differences, Parts | None] | None = None
         self._rules = rules
         self._fewer: dict[frozenset[int], Comparer] = {}
 
     def compare(self, pair: DocumentPair) -> Differences:
         """What is wrong between before and after."""
-        return self._looked_at(pair)[1]
+        last = self._last
+        return last[1] if last is not None and last[0] is pair else self._looked_at(pair)[0]
 
     def parts(self, pair: DocumentPair) -> Parts:
         """The same pair taken apart; empty where one of the two is missing."""
-        return self._looked_at(pair)[2]
+        last = self._last
+        if last is not None and last[0] is pair and last[2] is not None:
+            return last[2]
+        return self._looked_at(pair)[1]
 
     def top(self, pair: DocumentPair) -> State:
         """The state at the top of such a document, by the rules that apply to it."""
@@ -79,15 +85,13 @@ class Comparer:
         """A path as a finding may name it."""
         return self._matcher.shown(path)
 
-    def _looked_at(self, pair: DocumentPair) -> tuple[DocumentPair, Differences, Parts]:
-        last = self._last
-        if last is None or last[0] is not pair:
-            if pair.without:
-                fewer = self._with_fewer(pair.without)
-                last = self._last = (pair, *fewer._compare(pair.before, pair.after))
-            else:
-                last = self._last = (pair, *self._compare(pair.before, pair.after))
-        return last
+    def _looked_at(self, pair: DocumentPair) -> tuple[Differences, Parts]:
+        self._last = None  # before there are those of the next
+        looking = self._with_fewer(pair.without) if pair.without else self
+        differences, parts = looking._compare(pair.before, pair.after)
+        large = len(pair.before or b"") + len(pair.after or b"") > _LARGE_BYTES
+        self._last = pair, differences, None if large else parts
+        return differences, parts
 
     def _with_fewer(self, without: frozenset[int]) -> Comparer:
         """The comparer for documents that some rules do not apply to."""
