@@ -54,12 +54,16 @@ class Checks:
 
     def documents(self, pairs: Iterable[DocumentPair]) -> None:
         """Show documents to every validator that wants them in this round."""
-        first = self._rounds == 1
+        looking = [one for one in self._showing if type(one).document is not Validator.document]
+        shown = 0
         for pair in pairs:
+            shown += 1
+            for one in looking:
+                if self._note(one, one.document, pair):
+                    self._affected[one.name] += 1
+        if self._rounds == 1:
             for one in self._showing:
-                if first:
-                    self._seen[one.name] += 1
-                self._affected[one.name] += self._note(one, one.document, pair)
+                self._seen[one.name] += shown
 
     def totals(self, totals: Totals) -> None:
         """Show counts to every validator."""

@@ -35,7 +35,8 @@ from phimask.store.reading import BatchReader, whole_documents
 from phimask.store.retry import retrying
 from phimask.store.source import ID_ORDER
 
-BUDGET: Final = BatchBudget(1000, 16_000_000)
+BUDGET: Final = BatchBudget(300, 16_000_000)
+"""So few that most batches fit into one reply of a size that is quick to copy."""
 STOPPED: Final = "stopped during verification; the masking itself is complete"
 FINGERPRINT_DOMAIN: Final = "verification"
 """What `MaskingKey.derive` is asked for to get the key of validators' fingerprints."""
@@ -215,7 +216,9 @@ class Share:
         wanted = set(found)
         there: dict[DocumentId, bytes] = {}
         these = from_to(found[0], found[-1])
-        for reply in self._target.find_raw_batches(these, sort=ID_ORDER, hint=ID_ORDER):
+        # In one reply: the server would answer with 101 documents at first.
+        size = len(found) + 1
+        for reply in self._target.find_raw_batches(these, sort=ID_ORDER, hint=ID_ORDER, batch_size=size):
             for raw in split(reply):
                 one = identity(raw)
                 if one in wanted:

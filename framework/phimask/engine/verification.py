@@ -37,8 +37,10 @@ from phimask.store.source import ID_ORDER, CollectionSource
 
 _PIECES_EACH: Final = 16
 """Pieces for each process, so that none waits long for the last of another."""
-_PIECE: Final = (2_000, 50_000)
+_PIECE: Final = (250, 50_000)
 """The fewest and the most documents of a piece."""
+_LEAST_EACH: Final = 2_000
+"""Documents for which it is worth while to start a process."""
 _SAMPLE_PIECE: Final = 500
 _MOST_PROCESSES: Final = 16
 
@@ -246,7 +248,7 @@ class Verifier:
         documents = plan.documents if self._sample is None else self._sample
         if look is not None and look.pieces is not None:
             documents = look.documents
-        return max(1, min(self._most, documents // _PIECE[0]))
+        return max(1, min(self._most, documents // _LEAST_EACH))
 
     def _look(
         self, plan: CollectionPlan, task: Verification, pieces: Iterable[Piece], look: Look | None = None

@@ -13,64 +13,106 @@ from typing import Final
 FINGERPRINT_BYTES: Final = 24
 _HASHES: Final = 6
 _PLACES: Final = struct.Struct("<6I").unpack
+_BYTES_EACH: Final = 128
+"""What a fingerprint takes in a set."""
+_AS_THEY_ARE: Final = b"\0"
+_AS_BITS: Final = b"\1"
 
 
 class Fingerprints:
-    """To anyone without the key a fingerprint is 24 random bytes."""
+    """To anyone without the key a fingerprint is so many random bytes."""
 
     __slots__ = ("_begun",)
 
-    def __init__(self, key: bytes, purpose: bytes) -> None:
-        """`key`: 1 to 64 bytes; fingerprints for two purposes have nothing in common."""
-        self._begun = hashlib.blake2b(digest_size=FINGERPRINT_BYTES, key=key, person=purpose[:16])
+    def __init__(self, key: bytes, purpose: bytes, size: int = FINGERPRINT_BYTES) -> None:
+        """`key`: 1 to 64 bytes; fingerprints for two purposes have nothing in common. `size` in bytes."""
+        self._begun = hashlib.blake2b(digest_size=size, key=key, person=purpose[:16])
+
+    def beginning(self, data: bytes) -> Fingerprints:
+        """Fingerprints of what begins with these bytes. Quicker than to begin with them each time."""
+        made = Fingerprints.__new__(Fingerprints)
+        made._begun = self._begun.copy()
+        made._begun.update(data)
+        return made
 
     def __repr__(self) -> str:
         return "Fingerprints(***)"
 
     def of(self, data: bytes) -> bytes:
-        """24 bytes."""
+        """So many bytes."""
         one = self._begun.copy()
         one.update(data)
         return one.digest()
 
 
 class Bloom:
-    """Remembers fingerprints. It may take one for known that is not, never the other way round."""
+    """Remembers fingerprints: as they are, which is quicker and never wrong, and once they are too many for that as
+    bits. Then it may take one for known that is not; never the other way round."""
 
     def __init__(self, size: int) -> None:
         """`size` in bytes; the greatest power of two within it is taken, 512 MB at most."""
-        self._bits = bytearray(1 << min(29, max(10, size.bit_length() - 1)))
-        self._mask = len(self._bits) * 8 - 1
+        self._size = 1 << min(29, max(10, size.bit_length() - 1))
+        self._mask = self._size * 8 - 1
+        self._few: set[bytes] = set()
+        self._most = self._size // _BYTES_EACH
+        self._bits: bytearray | None = None
 
     def add(self, fingerprint: bytes) -> None:
         """Remember it."""
-        bits, mask = self._bits, self._mask
-        for one in _PLACES(fingerprint):
-            place = one & mask
-            bits[place >> 3] |= 1 << (place & 7)
+        if self._bits is not None:
+            self._set(self._bits, fingerprint)
+            return
+        self._few.add(fingerprint)
+        if len(self._few) > self._most:
+            self._into_bits()
 
     def __contains__(self, fingerprint: bytes) -> bool:
         bits, mask = self._bits, self._mask
+        if bits is None:
+            return fingerprint in self._few
         for one in _PLACES(fingerprint):
             place = one & mask
             if not bits[place >> 3] & (1 << (place & 7)):
                 return False
         return True
 
+    def _set(self, bits: bytearray, fingerprint: bytes) -> None:
+        mask = self._mask
+        for one in _PLACES(fingerprint):
+            place = one & mask
+            bits[place >> 3] |= 1 << (place & 7)
+
+    def _into_bits(self) -> bytearray:
+        bits = self._bits
+        if bits is None:
+            bits = self._bits = bytearray(self._size)
+            for one in self._few:
+                self._set(bits, one)
+            self._few = set()
+        return bits
+
     def __bytes__(self) -> bytes:
-        return bytes(self._bits)
+        """For `unite`."""
+        if self._bits is None:
+            return _AS_THEY_ARE + b"".join(self._few)
+        return _AS_BITS + self._bits
 
     def unite(self, others: Iterable[bytes]) -> None:
         """Remember what others of this size remember."""
-        own = int.from_bytes(self._bits, "little")
         for other in others:
-            own |= int.from_bytes(other, "little")
-        self._bits[:] = own.to_bytes(len(self._bits), "little")
+            if other.startswith(_AS_THEY_ARE):
+                for at in range(1, len(other), FINGERPRINT_BYTES):
+                    self.add(other[at : at + FINGERPRINT_BYTES])
+                continue
+            bits = self._into_bits()
+            both = int.from_bytes(bits, "little") | int.from_bytes(memoryview(other)[1:], "little")
+            bits[:] = both.to_bytes(len(bits), "little")
 
     @property
     def full(self) -> float:
         """The share of its bits that are set."""
-        return int.from_bytes(self._bits, "little").bit_count() / (8 * len(self._bits))
+        bits = self._bits or b""
+        return int.from_bytes(bits, "little").bit_count() / (8 * self._size)
 
     @property
     def false_positives(self) -> float:

@@ -93,7 +93,7 @@ class Leak(Validator):
         self._run_bytes = 0
         self._overflowed = False
         self._clean: set[bytes] = set()
-        self._words: dict[bytes, frozenset[bytes]] = {}
+        self._words_of = _WordsOf().__getitem__
         self._suspects: dict[bytes, Counter[str]] = {}
         self._too_many = False
         self._held: Counter[bytes] = Counter()
@@ -121,21 +121,13 @@ class Leak(Validator):
         runs = parts.runs
         if not self._overflowed:
             self._keep_runs(runs)
-        texts = [one.new for one in parts.masked if is_text_in_part(one)]
+        texts = [one.new for one in parts.longer if is_text_in_part(one)]
         if texts:
             runs = runs.union(*map(RUN.findall, texts))
         own = Own(found)
         return self._own(pair, parts, own) if own.may_be_in(runs, self._words_of) else ()
 
     # --- its own originals
-
-    def _words_of(self, run: bytes) -> frozenset[bytes]:
-        known = self._words.get(run)
-        if known is None:
-            if len(self._words) >= _MOST_WORDS:
-                self._words.clear()
-            known = self._words[run] = frozenset(_WORD.findall(run.lower()))
-        return known
 
     def _own(self, pair: DocumentPair, parts: Parts, own: Own) -> Iterator[Finding]:
         if pair.after is None:
@@ -184,7 +176,8 @@ class Leak(Validator):
         self._bloom.add(self._fingerprint(joined.encode()))
 
     def _keep_runs(self, runs: set[bytes]) -> None:
-        fresh = {run for run in runs - self._runs if len(run) >= LEAST and _TEXT.search(run)}
+        new = runs - self._runs
+        fresh = {run for run in new if len(run) >= LEAST and _TEXT.search(run)} if new else new
         self._runs |= fresh
         self._run_bytes += sum(map(len, fresh))
         if len(self._runs) > _MOST_RUNS or self._run_bytes > _MOST_RUN_BYTES:
@@ -314,6 +307,16 @@ class Leak(Validator):
                 f"{self._added:,} were looked for, by a filter that is wrong once in "
                 f"{min(1e15, 1 / rate if rate else 1e15):,.0f} lookups and was confirmed where it was not silent"
             )
+
+
+class _WordsOf(dict[bytes, frozenset[bytes]]):
+    """The words of stretches of text, in small letters; most are met again and again."""
+
+    def __missing__(self, run: bytes) -> frozenset[bytes]:
+        if len(self) >= _MOST_WORDS:
+            self.clear()
+        known = self[run] = frozenset(_WORD.findall(run.lower()))
+        return known
 
 
 def _packed_suspects(suspects: Mapping[bytes, Counter[str]]) -> bytes:

@@ -21,7 +21,10 @@ from phimask_plugins.validators.words import (
 _LONGEST: Final = 200
 """Characters; a longer original is a text itself."""
 _NOT_DIGITS: Final = bytes(code for code in range(256) if not 0x30 <= code <= 0x39)
-_KINDS: Final = (STRING, INT32, INT64)
+_KINDS: Final = frozenset({STRING, INT32, INT64})
+_CONTAINERS: Final = frozenset({OBJECT, ARRAY})
+_NEW: Final = tuple.__new__
+"""Makes a named tuple in a third of the time."""
 _SHORTEST: Final = 4
 
 
@@ -48,16 +51,18 @@ def originals(masked: Sequence[Masked]) -> list[Original]:
     """The short values among what was masked: numbers, codes, names."""
     found: list[Original] = []
     for one in masked:
-        if one.kind in (OBJECT, ARRAY):
-            inner = _inside(one)
-        elif one.kind in _KINDS and _SHORTEST <= len(one.old) <= _LONGEST:
-            inner = [one]
-        else:
-            continue
-        for each in inner:
-            looked = look_at(each.kind, each.old)
-            if looked is not None:
-                found.append(Original(each, looked))
+        _, kind, old, _, _, _, _ = one
+        if kind in _KINDS:
+            if _SHORTEST <= len(old) <= _LONGEST:
+                looked = look_at(kind, old)
+                if looked is not None:
+                    found.append(_NEW(Original, (one, looked)))
+        elif kind in _CONTAINERS:
+            found += [
+                Original(each, looked)
+                for each in _inside(one)
+                if (looked := look_at(each.kind, each.old)) is not None
+            ]
     return found
 
 
@@ -83,19 +88,18 @@ class Own:
         self._names: set[str] = set()
         self._words: set[bytes] = set()
         self._numbers: set[bytes] = set()
-        for one, look in found:
-            if one.old == one.new and one.kind == one.new_kind:
+        for (_, kind, old, new_kind, new, key, _), (text, joined, digits, longest) in found:
+            if old == new and kind == new_kind:
                 continue
-            if look.joined is not None:
-                self._known.add(look.joined)
-                if look.digits is not None:
-                    self._numbers.add(look.digits)
-                elif look.longest is not None:
-                    self._words.add(look.longest)
-            if one.kind == STRING and is_naming(one.key):
-                for part in parts_of_name(look.text):
-                    self._names.add(part)
-                    self._words.add(part.lower().encode())
+            if joined is not None:
+                self._known.add(joined)
+                if digits is not None:
+                    self._numbers.add(digits)
+                elif longest is not None:
+                    self._words.add(longest)
+            if kind == STRING and is_naming(key):
+                self._names.update(parts_of_name(text))
+        self._words.update(name.lower().encode() for name in self._names)
 
     def may_be_in(self, runs: set[bytes], words_of: Callable[[bytes], frozenset[bytes]]) -> bool:
         """False where certainly none of them is in these stretches of text. Quick: nearly all documents end here."""

@@ -8,9 +8,13 @@ from typing import Final, NamedTuple
 
 from phimask_plugins.validators.findings import Path
 from phimask_plugins.validators.matcher import DOCUMENT, ELEMENTS, ENCODED, VALUE, State
-from phimask_plugins.validators.walk import ARRAY, OBJECT, MalformedError, elements
+from phimask_plugins.validators.walk import ARRAY, OBJECT, STRING, MalformedError, elements
 
 RUN: Final = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xf4]{3,}")
+
+
+_LONGER: Final = 7
+"""Bytes of a BSON string: five, and two spaces."""
 
 
 class Masked(NamedTuple):
@@ -29,12 +33,20 @@ class Masked(NamedTuple):
 class Parts:
     """`masked` values, and stretches of BSON that no rule masks."""
 
-    __slots__ = ("_runs", "masked", "untouched")
+    __slots__ = ("_longer", "_runs", "masked", "untouched")
 
     def __init__(self) -> None:
         self.masked: list[Masked] = []
         self.untouched: list[bytes] = []
         self._runs: set[bytes] | None = None
+        self._longer: list[Masked] | None = None
+
+    @property
+    def longer(self) -> list[Masked]:
+        """Those of the masked that are texts afterwards and may have several words."""
+        if self._longer is None:
+            self._longer = [one for one in self.masked if one[3] == STRING and len(one[4]) >= _LONGER]
+        return self._longer
 
     @property
     def runs(self) -> set[bytes]:

@@ -7,15 +7,17 @@ of bytes, and that one is looked at where a masked value stands. Any doubt is a 
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from phimask_plugins.validators.matcher import DOCUMENT, ENCODED, IDENTICAL, VALUE, State
+from phimask_plugins.validators.matcher import DOCUMENT, ELEMENTS, IDENTICAL, VALUE, State
 from phimask_plugins.validators.parts import Masked, Parts
 from phimask_plugins.validators.verdict import judges_originals, still_original
 from phimask_plugins.validators.walk import (
     ALIASES,
+    ARRAY,
     FIXED_SIZES,
     PREFIXED_SIZES,
     STRING,
@@ -30,32 +32,67 @@ _NEW: Final = tuple.__new__
 _READ_UINT32: Final = struct.Struct("<I").unpack_from
 _MOST_PLANS: Final = 2048
 """A place remembers this many of the keys it met: keys may be data, and then there is no end to them."""
+_LONGEST_BARE: Final = 256
+_FIXED: Final = re.compile(
+    rb"....(?:\x10[0-9]+\0....|[\x01\x09\x11\x12][0-9]+\0.{8}|\x08[0-9]+\0.|\x0a[0-9]+\0|\x07[0-9]+\0.{12})*\0",
+    re.DOTALL,
+)
+"""An array of numbers, dates and the like, at one go. There is one way to read each: sizes follow from types."""
 _VARIES: Final = -1
 _REMOVED: Final = 4
 """A treatment beside the matcher's: the element has to be gone."""
 
-_Plan: TypeAlias = "tuple[int, int, int, int, _Place, bytes]"
+_Plan: TypeAlias = "tuple[int, int, int, int, _Place, bytes, bool]"
 """What to do with elements of one key and type: the treatment; the value's size or _VARIES; what it takes
 beyond the int32 at its start or, where it has none, _VARIES; the type; the value's place; the key with its
-NUL."""
+NUL, which in an array is its own; whether a masked value may be of the same type, and that is an easy one."""
 
 
 class _Place:
-    """A state of the matcher, with what was planned there for the keys and types met so far."""
+    """A state of the matcher, with what was planned there for the keys and types met so far.
 
-    __slots__ = ("in_array", "in_document", "judged", "plans", "state", "treatments")
+    `bare` are containers, as bytes, that stood there and held nothing to look at: they repeat.
+    """
+
+    __slots__ = (
+        "bare",
+        "elements",
+        "in_array",
+        "in_document",
+        "judged",
+        "plans",
+        "quiet",
+        "state",
+        "treatments",
+    )
 
     def __init__(self, state: State) -> None:
         self.state = state
         self.judged = state.rule is not None and judges_originals(state.rule)
         self.treatments = {kind: state.treatment(kind) for kind in ALIASES}
+        self.quiet = all(self.treatments[kind] == IDENTICAL for kind in FIXED_SIZES)
         self.plans: dict[bytes, _Plan] = {}
+        self.elements: dict[bytes, _Plan] = {}
+        self.bare: set[bytes] = set()
         self.in_document: dict[int, frozenset[int]] = {}
         self.in_array: dict[int, frozenset[int]] = {}
         if state.rule is not None:
             for kind in ALIASES:
                 self.in_document[kind] = state.allowed(kind, in_array=False)
                 self.in_array[kind] = state.allowed(kind, in_array=True)
+
+    def planned(self, kind: int, below: _Place, key: bytes, *, in_array: bool) -> _Plan:
+        """The plan for elements of a type, whose values stand at `below`. Raises MalformedError."""
+        if kind not in ALIASES:
+            raise MalformedError
+        treatment = below.treatments[kind]
+        rule = below.state.rule
+        if treatment == VALUE and not in_array and rule is not None and rule.removes:
+            treatment = _REMOVED
+        allowed = (below.in_array if in_array else below.in_document).get(kind, frozenset())
+        easy = kind in allowed and (kind == STRING or kind in FIXED_SIZES)
+        size, extra = FIXED_SIZES.get(kind, _VARIES), PREFIXED_SIZES.get(kind, _VARIES)
+        return treatment, size, extra, kind, below, key, easy
 
 
 class QuickCheck:
@@ -72,7 +109,7 @@ class QuickCheck:
             if _READ_UINT32(before, 0)[0] != len(before) or _READ_UINT32(after, 0)[0] != len(after):
                 return False
             walk = _SideBySide(self.plan, before, after, parts)
-            return walk.document(0, len(before), 0, len(after), self._top)
+            return walk.container(0, len(before), 0, len(after), self._top, None)
         except (IndexError, KeyError, ValueError, struct.error, RecursionError):
             return False
 
@@ -82,20 +119,15 @@ class QuickCheck:
             place = self._places[state] = _Place(state)
         return place
 
-    def plan(self, place: _Place, head: bytes) -> _Plan:
-        """The plan for elements that begin with `head`, type and key. Raises MalformedError."""
+    def plan(self, place: _Place, head: bytes, in_array: bool) -> _Plan:
+        """The plan for elements that begin with `head`, type and key; in an array the type alone, since its elements
+        stand where it stands. Raises MalformedError."""
         kind, key = head[0], head[1:]
-        state = place.state.child(key)
-        below = self._place(state)
-        if kind not in ALIASES:
-            raise MalformedError
-        treatment = below.treatments[kind]
-        if treatment == VALUE and state.rule is not None and state.rule.removes:
-            treatment = _REMOVED
-        size, extra = FIXED_SIZES.get(kind, _VARIES), PREFIXED_SIZES.get(kind, _VARIES)
-        plan = (treatment, size, extra, kind, below, key + b"\0")
-        if len(place.plans) < _MOST_PLANS:
-            place.plans[head] = plan
+        below = place if in_array else self._place(place.state.child(key))
+        plan = place.planned(kind, below, key + b"\0", in_array=in_array)
+        plans = place.elements if in_array else place.plans
+        if len(plans) < _MOST_PLANS:
+            plans[head] = plan
         return plan
 
 
@@ -105,25 +137,30 @@ class _SideBySide:
     __slots__ = ("_after", "_before", "_masked", "_plan", "_untouched")
 
     def __init__(
-        self, plan: Callable[[_Place, bytes], _Plan], before: bytes, after: bytes, parts: Parts
+        self, plan: Callable[[_Place, bytes, bool], _Plan], before: bytes, after: bytes, parts: Parts
     ) -> None:
         self._plan = plan
         self._before = before
         self._after = after
-        self._masked = parts.masked.append
+        self._masked = parts.masked
         self._untouched = parts.untouched.append
 
-    def document(self, b_start: int, b_stop: int, a_start: int, a_stop: int, place: _Place) -> bool:
-        """Whether two documents or sub-documents are as they must be."""
-        before, after = self._before, self._after
+    def container(
+        self, b_start: int, b_stop: int, a_start: int, a_stop: int, place: _Place, name: bytes | None
+    ) -> bool:
+        """Whether two documents or arrays are as they must be; `name` is the field that an array is, None: they are
+        documents."""
+        before, after, masked = self._before, self._after, self._masked
         b_last, a_last = b_stop - 1, a_stop - 1
         b_at = same = b_start + 4
         a_at = a_start + 4
-        find = place.plans.get
+        in_array = name is not None
+        find = place.elements.get if in_array else place.plans.get
+        index = before.index
         while b_at < b_last:
-            zero = before.index(0, b_at + 1)
-            head = before[b_at:zero]
-            treatment, size, extra, kind, below, key = find(head) or self._plan(place, head)
+            zero = index(0, b_at + 1)
+            head = before[b_at : b_at + 1] if in_array else before[b_at:zero]
+            treatment, size, extra, kind, below, key, easy = find(head) or self._plan(place, head, in_array)
             b_value = zero + 1
             if size >= 0:
                 b_end = b_value + size
@@ -134,68 +171,11 @@ class _SideBySide:
             if treatment == IDENTICAL:
                 b_at = b_end
                 continue
-            if same < b_at:
-                a_next = a_at + b_at - same
-                stretch = before[same:b_at]
-                if stretch != after[a_at:a_next]:
-                    return False
-                self._untouched(stretch)
-                a_at = a_next
-            b_at = same = b_end
-            there = a_at < a_last and after.startswith(key, a_at + 1)
-            if treatment == _REMOVED:
-                if there:
-                    return False
-                self._masked(Masked(below.state, kind, before[b_value:b_end], None, b"", key, b_start))
-                continue
-            if not there:
-                return False
-            a_value = a_at + 1 + len(key)
-            if treatment == VALUE:
-                a_at = self._value(
-                    before[b_value:b_end], kind, a_at, a_value, below, key, b_start, in_array=False
-                )
-            elif after[a_at] != kind or treatment == ENCODED:
-                return False
-            else:
-                a_at = a_value + _READ_UINT32(after, a_value)[0]
-                if treatment == DOCUMENT:
-                    if not self.document(b_value, b_end, a_value, a_at, below):
-                        return False
-                elif not self.array(b_value, b_end, a_value, a_at, below, key):
-                    return False
-            if a_at < 0:
-                return False
-        stretch = before[same:b_stop]
-        self._untouched(stretch)
-        return (
-            b_at == b_last
-            and a_at + b_at - same == a_last
-            and stretch == after[a_at:a_stop]
-            and before[b_last] == 0
-        )
-
-    def array(self, b_start: int, b_stop: int, a_start: int, a_stop: int, place: _Place, name: bytes) -> bool:
-        """Whether two arrays, which are the field `name`, are as they must be."""
-        before, after = self._before, self._after
-        b_last, a_last = b_stop - 1, a_stop - 1
-        b_at = same = b_start + 4
-        a_at = a_start + 4
-        treatments, fixed, prefixed = place.treatments, FIXED_SIZES.get, PREFIXED_SIZES.get
-        while b_at < b_last:
-            kind = before[b_at]
-            b_value = before.index(0, b_at + 1) + 1
-            size = fixed(kind)
-            if size is None:
-                extra = prefixed(kind)
-                size = (
-                    size_at(before, kind, b_value)
-                    if extra is None
-                    else _READ_UINT32(before, b_value)[0] + extra
-                )
-            b_end = b_value + size
-            treatment = treatments[kind]
-            if treatment == IDENTICAL:
+            descends = treatment in (DOCUMENT, ELEMENTS)
+            if descends and (
+                before[b_value:b_end] in below.bare
+                or (kind == ARRAY and below.quiet and _FIXED.fullmatch(before, b_value, b_end))
+            ):
                 b_at = b_end
                 continue
             if same < b_at:
@@ -205,24 +185,42 @@ class _SideBySide:
                     return False
                 self._untouched(stretch)
                 a_at = a_next
-            a_value = a_at + b_value - b_at
-            if a_at >= a_last or before[b_at + 1 : b_value] != after[a_at + 1 : a_value]:
+            if in_array:
+                key = before[b_at + 1 : b_value]
+            there = a_at < a_last and after.startswith(key, a_at + 1)
+            b_at = same = b_end
+            if treatment == _REMOVED:
+                if there:
+                    return False
+                masked.append(Masked(below.state, kind, before[b_value:b_end], None, b"", key, b_start))
+                continue
+            if not there:
                 return False
+            a_value = a_at + 1 + len(key)
             if treatment == VALUE:
                 old = before[b_value:b_end]
-                a_at = self._value(old, kind, a_at, a_value, place, name, b_start, in_array=True)
-            elif after[a_at] != kind or treatment == ENCODED:
-                return False
-            else:
-                a_at = a_value + _READ_UINT32(after, a_value)[0]
-                if treatment == DOCUMENT:
-                    if not self.document(b_value, b_end, a_value, a_at, place):
-                        return False
-                elif not self.array(b_value, b_end, a_value, a_at, place, name):
+                if easy and after[a_at] == kind:
+                    a_end = a_value + size if size >= 0 else a_value + 4 + _READ_UINT32(after, a_value)[0]
+                    new = after[a_value:a_end]
+                    if new != old and (size >= 0 or (a_end > a_value + 4 and after[a_end - 1] == 0)):
+                        masked.append(_NEW(Masked, (below.state, kind, old, kind, new, name or key, b_start)))
+                        a_at = a_end
+                        continue
+                a_at = self._value(old, kind, a_at, a_value, below, name or key, b_start, in_array=in_array)
+                if a_at < 0:
                     return False
-            if a_at < 0:
+                continue
+            if after[a_at] != kind or not descends:
                 return False
-            b_at = same = b_end
+            a_at = a_value + _READ_UINT32(after, a_value)[0]
+            number = len(masked)
+            field = None if treatment == DOCUMENT else name or key
+            if not self.container(b_value, b_end, a_value, a_at, below, field):
+                return False
+            if len(masked) == number and b_end - b_value <= _LONGEST_BARE:
+                if len(below.bare) >= _MOST_PLANS:
+                    below.bare.clear()
+                below.bare.add(before[b_value:b_end])
         stretch = before[same:b_stop]
         self._untouched(stretch)
         return (
@@ -259,5 +257,5 @@ class _SideBySide:
             return -1
         if place.judged and new == old and still_original(place.state, kind, old, new_kind, new):
             return -1
-        self._masked(_NEW(Masked, (place.state, kind, old, new_kind, new, name, group)))
+        self._masked.append(_NEW(Masked, (place.state, kind, old, new_kind, new, name, group)))
         return a_end

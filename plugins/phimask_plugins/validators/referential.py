@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Final
 from phimask import DocumentPair, Finding, RuleFacts, Validator
 from phimask_plugins.validators.bloom import Fingerprints
 from phimask_plugins.validators.compare import comparer_for
-from phimask_plugins.validators.walk import ARRAY, OBJECT, blank, elements
+from phimask_plugins.validators.matcher import State
+from phimask_plugins.validators.walk import ARRAY, BINARY, BLANK_VALUES, OBJECT, blank, first
 
 INCONSISTENT: Final = "an original has become several pseudonyms under rules that mask alike"
 
@@ -21,8 +22,26 @@ originals, two fall together once in 37 million times."""
 _ENTRY: Final = struct.Struct(f"<{_KEPT}sIH")
 _HEAD: Final = struct.Struct("<IQQ")
 _MOST_SEEN: Final = 50_000
-"""Values that are known to be as they were the last time, so that they need no fingerprint."""
+"""Values that are known to be as they were the last time, so that they need no fingerprint. Within a scope of their own
+few come again."""
+_MOST_STATES: Final = 10_000
 _WHOLE: Final = 1 << 16
+_CONTAINERS: Final = frozenset({OBJECT, ARRAY})
+_TYPES: Final = tuple(bytes((kind,)) for kind in range(256))
+
+
+class _Judged:
+    """How values at a place are judged: what they are masked alike with, or None; in what scope; the rule's place.
+    `begun` are the fingerprints where the scope is everything."""
+
+    __slots__ = ("alike", "begun", "place", "same", "scope")
+
+    def __init__(self, same: str | None, scope: tuple[str, ...], place: int) -> None:
+        self.same = same
+        self.scope = scope
+        self.alike = (same or "", *scope)
+        self.place = place
+        self.begun: Fingerprints | None = None
 
 
 class Referential(Validator):
@@ -60,42 +79,66 @@ class Referential(Validator):
         self._most: int = options.get("most", 500_000)
         self._comparer = comparer_for(self.rules)
         self._places = {rule.path: place for place, rule in enumerate(self.rules)}
-        self._fingerprint = Fingerprints(key or b"\0", b"referential").of
+        self._fingerprints = Fingerprints(key or b"\0", b"referential", _KEPT)
+        self._judged: dict[State, _Judged] = {}
         self._known: dict[bytes, tuple[int, int]] = {}
         self._share = _WHOLE
         self._conflicts: Counter[int] = Counter()
         self._documents = 0
-        self._seen: dict[tuple[str, bytes, int, bytes], bytes] = {}
+        self._seen: dict[tuple[str, int, bytes], bytes] = {}
 
     def document(self, pair: DocumentPair) -> Iterable[Finding]:
         """Remembers; what differs is said at the end, once all processes have told what they know."""
         if pair.before is None or pair.after is None:
             return ()
         self._documents += 1
-        scopes: dict[tuple[str, ...], bytes] = {(): b""}
-        seen = self._seen
-        for one in self._comparer.parts(pair).masked:
-            rule = one.state.rule
-            if rule is None or rule.same is None or one.new_kind is None:
+        seen, judged = self._seen, self._judged
+        begun: dict[tuple[str, ...], Fingerprints] = {}
+        for state, kind, old, new_kind, new, _, _ in self._comparer.parts(pair).masked:
+            how = judged.get(state) or self._judge(state)
+            if how.same is None or new_kind is None:
                 continue
-            scope = scopes.get(rule.scope)
-            if scope is None:
-                scope = _at(pair.before, rule.scope) or _at(pair.before, ("_id",)) or b""
-                scopes[rule.scope] = scope
-            key = (rule.same, scope, one.kind, one.old)
-            if seen.get(key) == one.new:
+            if not how.scope:
+                key = (how.same, kind, old)
+                if seen.get(key) == new:
+                    continue
+            if kind in _CONTAINERS or (
+                (kind == BINARY or new in BLANK_VALUES) and (new_kind, new) == blank(kind, old)
+            ):
                 continue
-            if one.kind in (OBJECT, ARRAY) or (one.new_kind, one.new) == blank(one.kind, one.old):
-                continue
-            if len(seen) >= _MOST_SEEN:
-                seen.clear()
-            seen[key] = one.new
-            original = self._fingerprint(
-                b"%b%d,%b%c%b" % (rule.same.encode(), len(scope), scope, one.kind, one.old)
-            )
+            if not how.scope:
+                if len(seen) >= _MOST_SEEN:
+                    seen.clear()
+                seen[key] = new
+            fingerprints = begun.get(how.alike)
+            if fingerprints is None:
+                fingerprints = begun[how.alike] = self._within(pair.before, how)
+            original = fingerprints.of(_TYPES[kind] + old)
             if self._share == _WHOLE or int.from_bytes(original[:2], "little") < self._share:
-                self._enter(original[:_KEPT], zlib.crc32(one.new, one.new_kind), self._places[rule.path])
+                self._enter(original, zlib.crc32(new, new_kind), how.place)
         return ()
+
+    def _judge(self, state: State) -> _Judged:
+        rule = state.rule
+        if len(self._judged) >= _MOST_STATES:
+            self._judged.clear()
+        if rule is None or rule.same is None:
+            how = self._judged[state] = _Judged(None, (), 0)
+        else:
+            how = self._judged[state] = _Judged(rule.same, rule.scope, self._places[rule.path])
+        return how
+
+    def _within(self, before: bytes, how: _Judged) -> Fingerprints:
+        """Fingerprints of what is masked alike, in one scope."""
+        if how.begun is not None:
+            return how.begun
+        scope = b""
+        if how.scope:
+            scope = _at(before, how.scope) or _at(before, ("_id",)) or b""
+        begun = self._fingerprints.beginning(b"%b%d,%b" % ((how.same or "").encode(), len(scope), scope))
+        if not how.scope:
+            how.begun = begun
+        return begun
 
     def _enter(self, original: bytes, pseudonym: int, rule: int) -> None:
         known = self._known.get(original)
@@ -168,12 +211,11 @@ def _at(raw: bytes, path: Sequence[str]) -> bytes | None:
     """Type and bytes of the value at a path of keys, its scalars alone."""
     start, stop = 0, len(raw)
     for number, key in enumerate(path):
-        wanted = key.encode("utf-8", "surrogatepass")
-        found = next((one for one in elements(raw, start, stop) if one.key == wanted), None)
+        found = first(raw, start, stop, key.encode("utf-8", "surrogatepass"))
         if found is None:
             return None
         if number == len(path) - 1:
-            return bytes((found.kind,)) + raw[found.value : found.end]
+            return _TYPES[found.kind] + raw[found.value : found.end]
         if found.kind != OBJECT:
             return None
         start, stop = found.value, found.end

@@ -72,6 +72,7 @@ class Residual(Validator):
         self._left_out = frozenset(options.get("leave_out", ()))
         self._comparer = comparer_for(self.rules)
         self._clean: set[bytes] = set()
+        self._old: set[bytes] = set()
         self._blind = False
 
     def document(self, pair: DocumentPair) -> Iterator[Finding]:
@@ -92,7 +93,7 @@ class Residual(Validator):
 
     def _masked(self, parts: Parts, found: Counter[tuple[str, str | None]]) -> None:
         """Texts that were masked: what detectors find in them and in the originals alike."""
-        for one in parts.masked:
+        for one in parts.longer:
             if (
                 one.new_kind != STRING
                 or one.kind != STRING
@@ -109,10 +110,14 @@ class Residual(Validator):
 
     def _is_fresh(self, parts: Parts) -> bool:
         """Whether what no rule masks holds a text that was not looked at already."""
-        return any(
-            len(run) >= _LEAST_LENGTH and run not in self._clean and run.count(b" ") >= _LEAST_SPACES
-            for run in parts.runs
-        )
+        new = parts.runs - self._old
+        if not new:
+            return False
+        fresh = [run for run in new if len(run) >= _LEAST_LENGTH and run.count(b" ") >= _LEAST_SPACES]
+        self._old.update(new.difference(fresh))
+        if len(self._old) > _MOST_CLEAN:
+            self._old.clear()
+        return not self._clean.issuperset(fresh)
 
     def _unmapped(self, pair: DocumentPair, after: bytes, found: Counter[tuple[str, str | None]]) -> None:
         for one in scalars(after, self._comparer.top(pair)):

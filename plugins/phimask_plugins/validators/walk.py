@@ -138,6 +138,21 @@ def elements(raw: bytes, start: int, stop: int) -> list[Element]:
     return found
 
 
+def first(raw: bytes, start: int, stop: int, key: bytes) -> Element | None:
+    """The first element of this key, of the document that takes up [start, stop). Raises MalformedError."""
+    at = start + 4
+    while at < stop - 1:
+        zero = raw.find(0, at + 1, stop)
+        if zero < 0:
+            raise MalformedError
+        kind = raw[at]
+        end = zero + 1 + size_at(raw, kind, zero + 1)
+        if raw[at + 1 : zero] == key:
+            return Element(kind, key, zero + 1, end)
+        at = end
+    return None
+
+
 def blank(kind: int, value: bytes) -> tuple[int, bytes]:
     """The type and bytes that stand for a value which no masker could take (fail closed).
 
@@ -164,3 +179,5 @@ _BLANKS: Final[dict[int, bytes]] = {
     OBJECT_ID: bytes(12),
     DECIMAL: bytes(14) + b"\x40\x30",  # 0 with the exponent 0, biased by 6176 (IEEE 754-2008, decimal128)
 }
+BLANK_VALUES: Final = frozenset({b"", *_BLANKS.values()})
+"""What blanks hold, but for binaries."""

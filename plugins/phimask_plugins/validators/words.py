@@ -98,7 +98,7 @@ class Look(NamedTuple):
     longest: bytes | None
 
 
-@lru_cache(65_536)
+@lru_cache(131_072)
 def look_at(kind: int, value: bytes) -> Look | None:
     """None for what is no text. Values repeat, and looking takes time."""
     text = text_of(kind, value)
@@ -119,18 +119,19 @@ def is_naming(key: bytes) -> bool:
     return _NAMING.search(key) is not None
 
 
-def parts_of_name(text: str) -> list[str]:
+@lru_cache(65_536)
+def parts_of_name(text: str) -> tuple[str, ...]:
     """The single words of a name, as they are written, that tell it by themselves in the person's own document."""
     if text.isalpha():
-        return [text] if len(text) >= _LEAST_PART and not text.islower() else []
-    return [
+        return (text,) if len(text) >= _LEAST_PART and not text.islower() else ()
+    return tuple(
         word
         for word in spelt(text)
         if len(word) >= _LEAST_PART
         and word.isalpha()
         and word.casefold() not in _TITLES
         and not word.islower()
-    ]
+    )
 
 
 def phrases(found: Sequence[str]) -> Iterator[tuple[int, int, str]]:
