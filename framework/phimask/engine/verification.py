@@ -20,7 +20,7 @@ from phimask.engine.collection_facts import collection_facts
 from phimask.engine.control import StopSignal
 from phimask.engine.job import Where
 from phimask.engine.processes import Shares
-from phimask.engine.share import BUDGET, Piece, Verification
+from phimask.engine.share import Piece, Verification
 from phimask.engine.unsettled import Unsettled
 from phimask.masking.keys import MaskingKey
 from phimask.planning.components import validators
@@ -29,7 +29,7 @@ from phimask.planning.plan import CollectionPlan
 from phimask.plugins.events import Event, VerificationProgress
 from phimask.plugins.interfaces import Validator
 from phimask.plugins.registry import Registry
-from phimask.plugins.values import CollectionFacts, DocumentId, Finding, Partition, Totals
+from phimask.plugins.values import BatchBudget, CollectionFacts, DocumentId, Finding, Partition, Totals
 from phimask.store.raw import identity, within
 from phimask.store.reading import BatchReader
 from phimask.store.retry import terminal_error
@@ -41,6 +41,7 @@ _PIECE: Final = (250, 50_000)
 """The fewest and the most documents of a piece."""
 _LEAST_EACH: Final = 2_000
 """Documents for which it is worth while to start a process."""
+_OF_IDS: Final = BatchBudget(1000, 16_000_000)
 _SAMPLE_PIECE: Final = 500
 _MOST_PROCESSES: Final = 16
 
@@ -367,7 +368,7 @@ def stored_in_place(plan: CollectionPlan, source: Any, quarantined: int) -> tupl
         return None, 0
     came_after = 0
     beyond = BatchReader(source, Partition(0, plan.indexed.last_id(), None), None, {"_id": 1})
-    while documents := beyond.read(BUDGET):
+    while documents := beyond.read(_OF_IDS):
         came_after += len(documents)
         beyond.move(documents)
     return source.count_documents({}, hint=ID_ORDER) - came_after - quarantined, came_after
