@@ -25,6 +25,7 @@ def copied(
 ) -> Iterator[tuple[str, ...]]:
     """A masked copy, and what to call `verify` with. Several processes are worth their while for few documents."""
     monkeypatch.setattr("phimask.engine.verification._PIECE", (40, 50))
+    monkeypatch.setattr("phimask.engine.verification._LEAST_EACH", 40)
     database["people"].insert_many(
         {
             "_id": number,
