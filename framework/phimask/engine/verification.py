@@ -39,7 +39,7 @@ _PIECES_EACH: Final = 16
 """Pieces for each process, so that none waits long for the last of another."""
 _PIECE: Final = (250, 50_000)
 """The fewest and the most documents of a piece."""
-_LEAST_EACH: Final = 2_000
+_LEAST_EACH: Final = 1_000
 """Documents for which it is worth while to start a process."""
 _OF_IDS: Final = BatchBudget(1000, 16_000_000)
 _SAMPLE_PIECE: Final = 500
