@@ -1,6 +1,6 @@
 """The crisis that batches by count make of uneven documents, beside what phimask makes of the same collections.
 
-    uv run python tests/benchmarks/crisis.py [--docs 12000] [--profiles emergency,parallel,advanced] [--only runs]
+    uv run python tests/benchmarks/crisis.py [--docs 12000] [--only runs] [--ways "usual script,emergency"]
     uv run --with matplotlib python tests/benchmarks/crisis.py --plot docs/images/crisis.svg
 
 Each collection holds the same kinds of documents in another order, such that hard ones come in runs. The usual script
@@ -40,6 +40,7 @@ from phimask.store.sample import sample_document
 
 Document = dict[str, Any]
 CLASSES = ("simple", "medium", "complex")
+_USUAL = "usual script"
 WARM_UP = 10
 """Batches of each process from which a sizer learns what documents cost."""
 
@@ -229,7 +230,7 @@ def main() -> None:
     parser.add_argument("--usual", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--docs", type=int, default=12_000)
     parser.add_argument("--target", type=float, default=0.5)
-    parser.add_argument("--profiles", default="emergency,parallel,advanced")
+    parser.add_argument("--ways", default=f"{_USUAL},emergency,parallel,advanced")
     parser.add_argument("--only", default=",".join(SKEWS))
     parser.add_argument("--plot", type=Path)
     given = parser.parse_args()
@@ -247,9 +248,12 @@ def main() -> None:
             for skew in given.only.split(","):
                 collection = client["bench"][skew]
                 load(collection, SKEWS[skew](given.docs))
-                ways: dict[str, Result] = {"usual script": run_usual(mongod.uri, skew)}
-                for profile in given.profiles.split(","):
-                    ways[profile] = run_phimask(mongod.uri, folder, profile, skew, given.target)
+                ways = {
+                    way: run_usual(mongod.uri, skew)
+                    if way == _USUAL
+                    else run_phimask(mongod.uri, folder, way, skew, given.target)
+                    for way in given.ways.split(",")
+                }
                 collection.drop()
                 found[skew] = ways
                 for way, result in ways.items():

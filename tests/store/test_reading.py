@@ -392,6 +392,43 @@ def test_a_batch_is_asked_for_in_replies_of_a_few_megabytes(collection: Any) -> 
     assert asked.limits[1:3] == [-27, -23]
 
 
+def test_where_nothing_is_known_of_documents_a_hundred_tell_how_large_they_are(collection: Any) -> None:
+    numbered(collection, 300, size=10_000)
+    asked = Asked(collection)
+    assert len(BatchReader(asked, ALL, None, None).read(BatchBudget(300, MANY))) == 300
+    assert asked.limits == [-100, -200]
+
+
+def test_giants_that_a_reply_had_for_the_next_batches_come_two_at_a_time_and_not_all_again(
+    collection: Any,
+) -> None:
+    numbered(collection, 150)
+    fill(collection, [bson.encode({"_id": number, "x": "x" * 900_000}) for number in range(150, 160)])
+    fill(collection, [bson.encode({"_id": number}) for number in range(160, 1000)])
+    asked = Asked(collection)
+    reader = BatchReader(asked, ALL, None, None, by_size)
+    reader.move(reader.read(BatchBudget(1000, MANY), meter=Upto(149)))
+    found: list[int] = []
+    while len(found) < 10:
+        documents = reader.read(BatchBudget(1000, MANY), meter=Upto(1 + len(found) % 2))
+        found += [bson.decode(raw)["_id"] for raw in documents]
+        reader.move(documents)
+    assert found == list(range(149, 149 + len(found)))
+    assert all(-limit <= 3 for limit in asked.limits[3:])
+
+
+def test_after_a_giant_a_few_queries_fill_a_batch_of_small_ones(collection: Any) -> None:
+    fill(collection, [bson.encode({"_id": number, "x": "x" * 900_000}) for number in range(3)])
+    fill(collection, [bson.encode({"_id": number}) for number in range(3, 1000)])
+    asked = Asked(collection)
+    reader = BatchReader(asked, ALL, None, None, by_size)
+    for _ in range(2):
+        reader.move(reader.read(BatchBudget(1000, MANY), meter=Upto(1)))
+    asked.limits.clear()
+    assert len(reader.read(BatchBudget(500, MANY), meter=Upto(1000))) == 500
+    assert len(asked.limits) <= 10
+
+
 class Asked:
     """A collection that notes how many documents each query asks for."""
 

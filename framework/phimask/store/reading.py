@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any, Final
 
 from pymongo.client_session import ClientSession
@@ -15,6 +16,8 @@ from phimask.store.source import ID_ORDER
 
 _AHEAD: Final = 1.25
 """How far past the expected number of documents a query asks, since sizes vary."""
+_FIRST: Final = 100
+"""So many documents are asked for to learn how large they are."""
 _REPLY_BYTES: Final = 2 * 1024 * 1024
 """What a query asks for, about. Each reply is copied several times on its way, a large one into memory that the system
 has to clear first each time: that takes three times as long as all else about reading."""
@@ -65,11 +68,16 @@ class _Batch:
         self.size += size
         return True
 
-    def take_all(self, replies: Iterable[bytes]) -> bool:
-        """Take in what a query answers; false: it was nothing, or one of the documents belongs to the next batch."""
+    def take_all(self, replies: Iterable[bytes]) -> tuple[int, list[int]]:
+        """Take in what a query answers, up to where the batch ends: how many documents that were, and the sizes of
+        those that belong to the next batch."""
         before = len(self.documents)
-        taken = all(self.take(raw) for reply in replies for raw in split(reply))
-        return taken and len(self.documents) > before
+        left: list[int] = []
+        for reply in replies:
+            for raw in split(reply):
+                if left or not self.take(raw):
+                    left.append(len(raw))
+        return len(self.documents) - before, left
 
 
 def _unknown(raw: bytes) -> ComplexityClass:  # noqa: ARG001  (where nobody can tell, batches are to be small)
@@ -101,6 +109,7 @@ class BatchReader:
         self._classify = classify or _unknown
         self._oversize = oversize
         self._bytes_per_document = 0.0
+        self._known: tuple[DocumentId | None, list[int]] = None, []
         self._metered: int | None = None
         self.classes: Mapping[ComplexityClass, tuple[int, int]] = {}
         self.position = partition.after
@@ -113,29 +122,41 @@ class BatchReader:
         `meter` is a fresh one: it may end the batch before the budget does.
         """
         batch = _Batch(budget, meter, self._classify, self._oversize)
-        position = self.position
-        # Where a meter ended the last batch, as much more would be read in vain; what then lacks is asked for after.
+        position, known = self.position, self._known[1] if self._known[0] == self.position else []
+        # Where a meter ended the last batch, as much more would be read in vain; where it does not end this one there,
+        # each query may ask for as many as all before it brought.
         at_once = budget.documents
         if meter is not None and self._metered is not None:
-            at_once = min(at_once, int(self._metered * _AHEAD) + 1)
-        while at_once and batch.take_all(
-            self._replies(position, self._likely(at_once, batch.size, budget), session)
-        ):
-            at_once = min(at_once, batch.room)
+            at_once = int(self._metered * _AHEAD) + 1
+        while room := batch.room:
+            most = min(room, max(at_once, len(batch.documents)))
+            before = batch.size
+            wanted = self._likely(most, known, budget.bytes - before)
+            taken, left = batch.take_all(self._replies(position, wanted, session))
+            if not taken:
+                break
             position = identity(batch.documents[-1])
+            known = left + known[taken + len(left) :]
+            self._bytes_per_document = (batch.size - before + sum(left)) / (taken + len(left))
+            if left:
+                break
         if batch.documents:
-            self._bytes_per_document = batch.size / len(batch.documents)
+            self._known = position, known
             self._metered = len(batch.documents) if batch.metered else None
         self.classes = batch.classes
         return batch.documents
 
-    def _likely(self, documents: int, size: int, budget: BatchBudget) -> int:
-        """So many of the documents, if the next are like those before, as fit into a reply and what the budget leaves
-        of bytes."""
+    def _likely(self, most: int, known: Sequence[int], size: int) -> int:
+        """So many documents as fit into a reply and what the budget leaves of bytes: of those whose sizes are `known`,
+        since they came with others, exactly; of what comes behind, if it is like the reply before."""
         if not self._bytes_per_document:
-            return documents
-        left = min(_REPLY_BYTES, max(0, budget.bytes - size))
-        return min(documents, int(left / self._bytes_per_document * _AHEAD) + 1)
+            return min(most, _FIRST)
+        size = min(_REPLY_BYTES, size)
+        fit = sum(total <= size for total in accumulate(known))
+        if fit < len(known):
+            return min(most, max(1, fit))
+        behind = max(0, size - sum(known)) / self._bytes_per_document * _AHEAD
+        return min(most, fit + int(behind) + 1)
 
     def _replies(
         self, position: DocumentId | None, wanted: int, session: ClientSession | None
