@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-_PRIOR: Final = 0.3
+_PRIOR: Final = 0.1
 """How much what was believed before counts, in observations: the less, the sooner a first of its kind is believed."""
 _LEAST: Final = 0.02
 _SURPRISE: Final = 0.4
@@ -18,9 +18,10 @@ class LeastSquares:
     """Predicts y from features x as their sum, each multiplied by a factor. Features are to be scaled so that their
     sum is a first guess at y: all factors begin with 1, and never become negative.
 
-    What is minimized is the relative error. The weight of an observation shrinks by `forgetting` with each that
-    follows; an error of two fifths or more halves the weight of all before it. Only what observations speak of is
-    forgotten: for features that do not occur any more, factors stay as they are.
+    What is minimized is the error relative to what was expected or what came, whichever is less: that a giant took ten
+    times as long as expected is believed as soon as that it took a tenth. The weight of an observation shrinks by
+    `forgetting` with each that follows; an error of two fifths or more halves the weight of all before it. Only what
+    observations speak of is forgotten: for features that do not occur any more, factors stay as they are.
 
     Source: recursive least squares with exponential forgetting (Ljung, System Identification, 2nd edition, section
     11.2), in information form, with a constant part of the prior added at each step so that no direction loses all
@@ -43,10 +44,11 @@ class LeastSquares:
             guess = sum(features)
             self.factors = [y / guess if guess > 0 else 1.0] * len(self.factors)
         self.observations += 1
-        # Relative to y, and in units in which all factors were 1 at first: so that the prior means the same for all.
-        scale = [factor if factor > 0 else 1.0 for factor in self.factors]
-        x = [feature * one / y for feature, one in zip(features, scale, strict=True)]
-        error = 1.0 - sum(x)
+        # In units in which all factors are 1 now: so that the prior means the same for all.
+        expected = self.expected(features)
+        least = min(y, expected)
+        x = [feature * one / least for feature, one in zip(features, self.factors, strict=True)]
+        error = (y - expected) / least
         kept = self._forgetting if abs(error) < _SURPRISE else self._forgetting * _AFTER_SURPRISE
         for row, own in enumerate(x):
             line = self._weight[row]
@@ -54,7 +56,11 @@ class LeastSquares:
                 line[column] = line[column] * kept + own * other
             line[row] += (1 - kept) * _PRIOR
         steps = _solved(self._weight, [one * error for one in x])
-        self.factors = [max(one * _LEAST, one * (1 + step)) for one, step in zip(scale, steps, strict=True)]
+        self.factors = [one * max(_LEAST, 1 + step) for one, step in zip(self.factors, steps, strict=True)]
+
+    def begin(self, feature: int, like: int) -> None:
+        """Believe of a feature that never occurred what is known of another."""
+        self.factors[feature] = self.factors[like]
 
 
 def _solved(matrix: Sequence[Sequence[float]], right: Sequence[float]) -> list[float]:

@@ -24,7 +24,7 @@ _LEAST_BATCHES: Final = 6
 """So many batches teach the model before it is believed."""
 _OF_CLASS: Final = 2
 """A class that fewer batches held is reckoned with more than the model says."""
-_CAUTION: Final = 1.4
+_CAUTION: Final = 1.2
 _RECOVERY: Final = 1.1
 _LEAST_RELIEF: Final = 1 / 64
 _SHORTEST: Final = 1e-3
@@ -103,7 +103,8 @@ class PredictiveBatchSizer(BatchSizer):
         base, document, *byte = self._peak.factors
         seconds: dict[ComplexityClass, tuple[float, float]] = {}
         peak: dict[ComplexityClass, tuple[float, float]] = {}
-        for place, kind in enumerate(CLASSES):
+        for kind in CLASSES:
+            place = CLASSES.index(self._nearest(kind))
             caution = 1.0 if self._batches_of[kind] >= _OF_CLASS else _CAUTION
             seconds[kind] = (
                 caution * each[2 * place] * _DOCUMENT_SECONDS,
@@ -128,6 +129,8 @@ class PredictiveBatchSizer(BatchSizer):
             return
         for kind, (documents, size) in cost.classes.items():
             if documents:
+                if not self._batches_of[kind]:
+                    self._begin(kind, self._nearest(kind))
                 self._batches_of[kind] += 1
                 seen = self._size_of[kind]
                 self._size_of[kind] = size / documents if not seen else seen + 0.3 * (size / documents - seen)
@@ -144,6 +147,18 @@ class PredictiveBatchSizer(BatchSizer):
         """Cut all bounds by `factor` at once."""
         self._adaptive.shrink(factor)
         self._relief = max(_LEAST_RELIEF, self._relief * factor)
+
+    def _nearest(self, kind: ComplexityClass) -> ComplexityClass:
+        """The class itself; while no batch has held it, the nearest that some have, the more complex first."""
+        place = CLASSES.index(kind)
+        met = [number for number, one in enumerate(CLASSES) if self._batches_of[one]]
+        return CLASSES[min(met, key=lambda one: (abs(one - place), -one), default=place)]
+
+    def _begin(self, kind: ComplexityClass, like: ComplexityClass) -> None:
+        own, other = CLASSES.index(kind), CLASSES.index(like)
+        self._seconds.begin(1 + 2 * own, 1 + 2 * other)
+        self._seconds.begin(2 + 2 * own, 2 + 2 * other)
+        self._peak.begin(2 + own, 2 + other)
 
     def _aim(self) -> float:
         """Seconds: `target`, or less where full batches of some class are shorter."""
