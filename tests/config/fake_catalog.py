@@ -50,7 +50,7 @@ SCHEMAS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             first_documents=whole(50),
             bytes=size("16MB"),
             smoothing={"type": "number", "exclusiveMinimum": 0, "maximum": 1, "default": 0.3},
-            memory=size("1GB"),
+            memory={"anyOf": [{"type": "null"}, size()], "default": None},
             forgetting={"type": "number", "default": 0.93},
         ),
     },
