@@ -1,12 +1,12 @@
-"""What watching costs: all observers on against none, on one mongod, in one run.
+"""What watching costs: all observers on against none, and none against none, on one mongod, in one run.
 
     uv run python tests/benchmarks/observers.py [--docs 20000] [--rounds 5]
 
-The two take turns, round by round and the other way about each time, over the same documents and masked paths as in
+The three take turns, round by round and in another order each time, over the same documents and masked paths as in
 throughput.py, in a worker in the run's own process, which shares its processor time with all that observers do. All:
 progress, log, JSON log, Prometheus (scraped every second), OpenTelemetry (pushed every second), and alerts to a webhook.
 Medians are printed: documents a second, which other work on the machine disturbs, and the run's own CPU time for a
-document, which it disturbs less. At last the same observers are told of many batches and nothing else goes on: what the
+document, which it disturbs less. What none again has of none is what chance makes of two runs that are the same. At last the same observers are told of many batches and nothing else goes on: what the
 run waits for them, and their CPU time, threads included, for one.
 """
 
@@ -138,7 +138,7 @@ def main() -> None:
     parser.add_argument("--docs", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    runs: dict[str, list[dict[str, Any]]] = {"none": [], "all": []}
+    runs: dict[str, list[dict[str, Any]]] = {"none": [], "all": [], "none again": []}
     scraped: list[int] = []
     taken: list[int] = []
     with tempfile.TemporaryDirectory() as name, EmbeddedMongod(find_mongod(os.environ)) as mongod:
@@ -150,8 +150,9 @@ def main() -> None:
             load_samples(database["mixed"], given.docs, seed=1)
             (folder / "address").write_text(f"json://127.0.0.1:{server}/ops")
             for number in range(given.rounds):
-                for way in ("none", "all") if number % 2 == 0 else ("all", "none"):
-                    if way == "none":
+                first = number % len(runs)
+                for way in (*list(runs)[first:], *list(runs)[:first]):
+                    if way != "all":
                         run = phimask(mongod.uri, folder, "parallel", "mixed", *ALIKE)
                     else:
                         port = free_port()
@@ -164,7 +165,17 @@ def main() -> None:
     show(given, runs)
     warnings = {text for one in runs["all"] for text in one["report"]["warnings"]}
     print(f"a batch's event: {waited * 1e6:,.0f} µs until all were told, {spent * 1e6:,.0f} µs of CPU")
+    print(f"of a run's measured time that is {waiting(runs['all'], waited):.2%}")
     print(f"{len(scraped)} scrapes, {len(taken)} pushes and messages; warnings: {sorted(warnings) or 'none'}")
+
+
+def waiting(runs: list[dict[str, Any]], each: float) -> float:
+    """What part of a run's measured time was spent telling observers of batches: `each` seconds for one."""
+    shares = []
+    for one in runs:
+        (collection,) = one["report"]["collections"]
+        shares.append(collection["batches"]["count"] * each / one["report"]["throughput"]["seconds"])
+    return statistics.median(shares)
 
 
 def show(given: Any, runs: dict[str, list[dict[str, Any]]]) -> None:
@@ -181,8 +192,11 @@ def show(given: Any, runs: dict[str, list[dict[str, Any]]]) -> None:
         found[way] = (rate, cpu)
         peak = statistics.median(one["peak"] for one in those) / 1e6
         print(f"{way:<12}{rate:>9,.0f}{cpu * 1e6:>20.1f}{peak:>8,.0f} MB")
-    (rate, cpu), (watched, cost) = found["none"], found["all"]
-    print(f"all of none: {watched / rate:.3f} of the rate, {cost / cpu:.3f} of the CPU time")
+    rate, cpu = found["none"]
+    for way in ("all", "none again"):
+        print(
+            f"{way} of none: {found[way][0] / rate:.3f} of the rate, {found[way][1] / cpu:.3f} of the CPU time"
+        )
 
 
 if __name__ == "__main__":

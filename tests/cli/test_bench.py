@@ -13,9 +13,10 @@ from pymongo.database import Database
 from pymongo.errors import AutoReconnect
 
 from phimask.cli.bench import suggested
-from phimask.engine import bench
-from phimask.engine.bench import SCRATCH, Bench, Measured, Watch, best
+from phimask.engine import bench, scratch
+from phimask.engine.bench import Bench, Measured, Watch, best
 from phimask.engine.control import StopSignal
+from phimask.engine.scratch import SCRATCH
 from phimask.plugins.events import BatchFinished
 
 
@@ -68,6 +69,52 @@ def test_it_measures_and_suggests_what_can_be_pasted(
     assert "masking_coordination" not in str(client[people.database.name].list_collection_names())
 
 
+@pytest.mark.parametrize("way", ["into a target", pytest.param("into a shadow", marks=pytest.mark.soak)])
+def test_masked_copies_are_measured_where_the_configuration_makes_some(
+    way: str, measure: Callable[..., Any], deployed: Path, people: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = "{shadow: true}" if way == "into a shadow" else "{database: elsewhere}"
+    (deployed / "phimask.yaml").write_text(f"version: 1\nuri: ${{PHIMASK_URI}}\ntarget: {target}\n", "utf-8")
+    seen: list[tuple[int, set[str], set[str]]] = []
+    real = Bench._go_on
+
+    def look(self: Any) -> None:
+        into = self._into.raw()
+        seen.append(
+            (into.estimated_document_count(), set(into.index_information()), set(into.distinct("Name")))
+        )
+        real(self)
+
+    monkeypatch.setattr(Bench, "_go_on", look)
+    answer = measure("--yes", "--json", "--workers", "1")
+    assert answer.code == 0, answer.err
+    said = answer.json
+    assert said["masked"] == way
+    assert said["write_limit_documents_per_second"] > 0
+    assert said["workers"][0]["documents_per_second"] > 0
+    counts = [one[0] for one in seen]
+    assert 250 in counts  # of the write limit
+    assert counts[-1] > 0  # of the last run
+    assert all(indexes <= {"_id_"} for _, indexes, _ in seen)
+    assert not set().union(*(names for *_, names in seen)) & set(people.distinct("Name"))
+    assert "elsewhere" not in people.database.client.list_database_names()
+
+
+def test_one_collection_is_measured(deployed: Path, people: Any, phimask: Callable[..., Any]) -> None:
+    rules = (deployed / "collections" / "people.yaml").read_text("utf-8")
+    (deployed / "collections" / "others.yaml").write_text(rules.replace("people", "others"), "utf-8")
+    where = ("-d", people.database.name)
+    answer = phimask("bench", *where, "-c", "people", "-c", "others", "--yes")
+    assert answer.code == 2
+    assert "bench measures one collection at a time; give -c once" in answer.err
+    (deployed / "phimask.yaml").write_text(
+        "version: 1\nuri: ${PHIMASK_URI}\ncollections: [people, others]\n", "utf-8"
+    )
+    answer = phimask("bench", *where)
+    assert "measuring people, the first of 2 collections; -c measures another: others" in answer.err
+    assert "copy up to 5,000 documents of" in answer.err
+
+
 def test_it_asks_first(measure: Callable[..., Any]) -> None:
     answer = measure()
     assert answer.code == 2
@@ -91,7 +138,7 @@ def test_a_database_of_this_name_is_left_alone(
 def test_a_user_who_may_not_have_one(measure: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "phimask.planning.privileges.privileges_granted",
-        lambda *_, **__: set(bench._ACTIONS) - {"dropDatabase"},
+        lambda *_, **__: set(scratch._ACTIONS) - {"dropDatabase"},
     )
     answer = measure("--yes")
     assert answer.code == 2

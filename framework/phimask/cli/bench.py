@@ -18,18 +18,12 @@ from phimask.cli.session import Session, open_session
 from phimask.cli.show import answer, say
 from phimask.config.load import load_configuration
 from phimask.config.model import Configuration
-from phimask.engine.bench import (
-    SCRATCH,
-    Bench,
-    Measured,
-    Settings,
-    best,
-    in_scratch,
-    scratch,
-)
+from phimask.engine.bench import Bench, Measured, Settings, best
 from phimask.engine.control import StopSignal, stop_on_signals
+from phimask.engine.scratch import SCRATCH, in_scratch, scratch
 from phimask.errors import Interrupted, PreflightError, UsageError
 from phimask.planning.plan import CollectionPlan
+from phimask.store.connect import same_deployment
 
 _BATCHES: Final = (200, 1000, 4000)
 """Documents in a batch, of which the fastest is told."""
@@ -59,15 +53,17 @@ _MEMORY_LEAST: Final = 500_000_000
 def bench_command(
     flags: Flags, documents: int, seconds: float, workers: int | None, yes: bool, as_json: bool
 ) -> int:
-    """Mask a sample of the first collection in a scratch database, and suggest workers and budgets.
+    """Mask a sample of a collection in a scratch database, and suggest workers and budgets.
 
-    The sample is copied as it is, PHI and all, into the database `phimask_bench` of the same deployment, which is
-    dropped at the end. The collection itself is only read.
+    The collection is the one that -c names, or the first of phimask.yaml. It is masked in place there, or into another
+    one where phimask.yaml names a target or a shadow. The sample is copied as it is, PHI and all, into the database
+    `phimask_bench` of the same deployment, which is dropped at the end. The collection itself is only read.
     """
     stop = StopSignal()
     with ExitStack() as stack:
         session = stack.enter_context(open_session(flags, demo_allowed=True))
-        plan = session.plans(detect=False)[0]
+        _choose(session, flags)
+        (plan,) = session.plans(detect=False)
         refusing = [one.what for one in plan.hazards if one.severity == "refuses"]
         if refusing:
             raise PreflightError(refusing)
@@ -75,9 +71,11 @@ def bench_command(
             _confirm(plan, documents)
         stack.enter_context(stop_on_signals(stop))
         stack.enter_context(scratch(session.source))
+        if plan.target is not None and not same_deployment(plan.target.client, session.source):
+            stack.enter_context(scratch(plan.target.client))
         bench = Bench(
             lambda settings: _configured(session, flags, settings), session.registry, session.keys,
-            session.uri, plan, stop, documents=documents, seconds=seconds,
+            session.uri, session.target_uri, plan, stop, documents=documents, seconds=seconds,
         )  # fmt: skip
         result = _measure(bench, plan, workers or _cores(), say)
     if as_json:
@@ -85,6 +83,30 @@ def bench_command(
     else:
         _show(result)
     return 0
+
+
+def _choose(session: Session, flags: Flags) -> None:
+    """One collection is left."""
+    chosen = session.configuration.collections
+    if len(chosen) == 1:
+        return
+    if flags.collections:
+        raise UsageError("bench measures one collection at a time; give -c once")
+    names = session.configuration.project.collections
+    say(
+        f"measuring {names[0]}, the first of {len(chosen)} collections; -c measures another: {', '.join(names[1:])}"
+    )
+    session.configuration = replace(
+        session.configuration,
+        collections=chosen[:1],
+        project=replace(session.configuration.project, collections=names[:1]),
+    )
+
+
+def _way(plan: CollectionPlan) -> str:
+    if plan.shadow is not None:
+        return "into a shadow"
+    return "in place" if plan.target is None else "into a target"
 
 
 def _confirm(plan: CollectionPlan, documents: int) -> None:
@@ -132,6 +154,7 @@ def _measure(bench: Bench, plan: CollectionPlan, most: int, told: Any) -> dict[s
             batches[size] = bench.masking(chosen.workers, sizer)
     return {
         "namespace": plan.namespace,
+        "masked": _way(plan),
         "documents_copied": copied,
         "write_limit_documents_per_second": round(limit.rate, 1),
         "workers": [_entry(one) for one in masked],
@@ -169,8 +192,13 @@ def _entry(one: Measured) -> dict[str, Any]:
 
 def _show(result: Mapping[str, Any]) -> None:
     limit = result["write_limit_documents_per_second"]
-    say(f"\n{result['namespace']}: {result['documents_copied']:,} documents copied, measured, and gone again")
-    say(f"  write limit  {limit:,.0f} documents/s: prepared updates, two threads, nothing else")
+    way = result["masked"]
+    say(
+        f"\n{result['namespace']}: {result['documents_copied']:,} documents copied, masked {way}, measured, and gone "
+        "again"
+    )
+    what = "updates" if way == "in place" else "inserts"
+    say(f"  write limit  {limit:,.0f} documents/s: prepared {what}, two threads, nothing else")
     table = Table("masked by", "documents/s", "of write limit", "peak RSS", box=None, pad_edge=False)
     for one in result["workers"]:
         _row(table, f"{one['workers']} worker(s)", one, limit)
@@ -179,8 +207,10 @@ def _show(result: Mapping[str, Any]) -> None:
     PersonConsole().print(table)
     chosen = result["suggested"]
     if chosen["seconds_for_all"] is not None:
+        filling = ", without building the shadow's indexes and the swap" if way == "into a shadow" else ""
         say(
             f"  at the rate of {chosen['workers']} worker(s), all documents take {_time(chosen['seconds_for_all'])}"
+            f"{filling}; verifying comes on top"
         )
     say("suggested:")
     for flag in chosen["flags"]:

@@ -1,8 +1,9 @@
 """A short benchmark on the user's own deployment and rules, in a scratch database that is gone when it ends.
 
 A random sample of the documents is copied there, with the collection's indexes, and masked again and again by real
-runs: with one worker, with two and so on, then in batches of several sizes. Nothing of the collection itself is
-written.
+runs: with one worker, with two and so on, then in batches of several sizes. They mask in place, or into another
+collection where the user's go into a target or a shadow. Nothing of the collection itself is written, nor of its
+target.
 """
 
 from __future__ import annotations
@@ -10,19 +11,16 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
-from pymongo import timeout
-from pymongo.errors import CollectionInvalid, PyMongoError
-
-from phimask.config.model import Configuration, Project, Secret
+from phimask.config.model import Configuration, Secret
 from phimask.engine.beginning import begin
 from phimask.engine.control import StopSignal
 from phimask.engine.deployments import Deployments
 from phimask.engine.run import Run
+from phimask.engine.scratch import LEDGER, MASKED, OWNER, PRISTINE, SCRATCH
 from phimask.errors import FindingsError, Interrupted, PreflightError, SafeStop, UsageError
 from phimask.ledger.opening import open_ledger
 from phimask.ledger.runs import Runs
@@ -32,38 +30,17 @@ from phimask.planning.binding import core
 from phimask.planning.hazards import acceptable
 from phimask.planning.namespace import Namespace
 from phimask.planning.plan import CollectionPlan, Scope, plan_collection
-from phimask.planning.privileges import privileges_missing
 from phimask.plugins.events import BatchFinished, Event
 from phimask.plugins.interfaces import Observer
 from phimask.plugins.registry import Registry
 from phimask.plugins.values import DocumentId
 from phimask.store import writing
-from phimask.store.connect import Client
 from phimask.store.definition import create_bare, read_definition
 from phimask.store.indexes import build_indexes, decoded
 from phimask.store.raw import identity
 from phimask.store.reading import sampled_documents
-from phimask.store.retry import terminal_error
 
-SCRATCH: Final = "phimask_bench"
-"""The scratch database. It holds PHI while a benchmark goes on."""
-_OWNER: Final = "phimask.owner"
-_PRISTINE: Final = "phimask.pristine"
-_LEDGER: Final = "phimask.ledger"
-_ACTIONS: Final = frozenset(
-    {
-        "find",
-        "insert",
-        "update",
-        "remove",
-        "createCollection",
-        "createIndex",
-        "dropCollection",
-        "dropDatabase",
-    }
-)
 _AT_A_TIME: Final = 500
-_DROP_SECONDS: Final = 60
 _THREADS: Final = 2
 
 Settings = tuple[str, ...]
@@ -133,7 +110,8 @@ class _Within(StopSignal):
 
 class Bench:
     """Measures one collection. `configured` gives the run's configuration with further settings of the profile laid
-    over it; `plan` is of the user's own collection, on the deployment at `uri`; `stop` ends it early."""
+    over it; `plan` is of the user's own collection, on the deployment at `uri`, and its target's is at `target_uri`;
+    `stop` ends it early."""
 
     def __init__(
         self,
@@ -141,6 +119,7 @@ class Bench:
         registry: Registry,
         keys: tuple[MaskingKey, ...],
         uri: Secret,
+        target_uri: Secret | None,
         plan: CollectionPlan,
         stop: StopSignal,
         *,
@@ -151,19 +130,21 @@ class Bench:
         self._registry = registry
         self._keys = keys
         self._uri = uri
+        self._target_uri = uri if plan.shadow is not None else target_uri
         self._plan = plan
         self._stop = stop
         self._most = documents
         self._seconds = seconds
         self._client = plan.source.client
         self._work = Namespace(self._client, SCRATCH, plan.source.collection)
+        self._into = None if plan.target is None else Namespace(plan.target.client, SCRATCH, MASKED)
         self._documents = 0
         self._sample: list[bytes] = []
 
     def copy(self) -> int:
         """Copy the sample; how many documents it has. Raises UsageError where there is none."""
         seen: set[DocumentId] = set()
-        pristine = Namespace(self._client, SCRATCH, _PRISTINE).raw()
+        pristine = Namespace(self._client, SCRATCH, PRISTINE).raw()
         batch: dict[DocumentId, bytes] = {}
 
         def put() -> None:
@@ -189,20 +170,14 @@ class Bench:
         return self._documents
 
     def write_limit(self) -> Measured:
-        """What the server takes: prepared updates, by two threads, nothing else."""
-        plan = self._plan
-        whole = plan.write_path.path == "replace"
-        masked = core(plan.file, plan.rules).mask(self._sample, "whole" if whole else "update").outcomes
-        prepared = [
-            (identity(raw), outcome.bson)
-            for raw, outcome in zip(self._sample, masked, strict=True)
-            if isinstance(outcome, Masked)
-        ]
-        write = writing.replace if whole else writing.update
+        """What the server takes: prepared updates, or inserts where masked copies are made, by two threads, nothing
+        else."""
+        write, prepared = self._prepared()
+        into = self._into or self._work
         done, spent = 0, 0.0
         while spent < self._seconds and prepared and not self._stop.stopping:
             self._refill()
-            collection = self._work.raw()
+            collection = into.raw()
             threads = [
                 threading.Thread(target=write, args=(collection, prepared[part::_THREADS]))
                 for part in range(_THREADS)
@@ -216,6 +191,19 @@ class Bench:
             done += len(prepared)
         self._go_on()
         return Measured(_THREADS, done, done / spent if spent else 0.0)
+
+    def _prepared(self) -> tuple[Callable[..., object], list[tuple[DocumentId, bytes]]]:
+        """What is written of each document, and how."""
+        plan = self._plan
+        whole = self._into is not None or plan.write_path.path == "replace"
+        masked = core(plan.file, plan.rules).mask(self._sample, "whole" if whole else "update").outcomes
+        made = zip(self._sample, masked, strict=True)
+        if self._into is not None:
+            return _inserted, [
+                (identity(raw), outcome.bson if isinstance(outcome, Masked) else raw) for raw, outcome in made
+            ]
+        write = writing.replace if whole else writing.update
+        return write, [(identity(raw), outcome.bson) for raw, outcome in made if isinstance(outcome, Masked)]
 
     def masking(self, workers: int, *settings: str) -> Measured:
         """A real run, of which the start of processes is not counted, for so many seconds at most."""
@@ -237,13 +225,13 @@ class Bench:
         stop = _Within(self._stop)
         watch = Watch(stop, self._seconds)
         plan = plan_collection(
-            configuration.collections[0], configuration.profile, self._registry, self._keys, self._work, None,
+            configuration.collections[0], configuration.profile, self._registry, self._keys, self._work, self._into,
             Scope(), detect=False, accepts=frozenset(acceptable()),
         )  # fmt: skip
         if plan.stopping:
             raise PreflightError([str(one) for one in plan.stopping])
-        ledger = open_ledger(self._client, SCRATCH, _LEDGER)
-        deployments = Deployments(self._uri, None, self._uri, ledger)
+        ledger = open_ledger(self._client, SCRATCH, LEDGER)
+        deployments = Deployments(self._uri, self._target_uri, self._uri, ledger)
         record, epoch = begin(
             Runs(ledger),
             f"bench-{secrets.token_hex(3)}",
@@ -265,19 +253,33 @@ class Bench:
         """The sample again as it was, in a collection like the user's own, without what deletes documents."""
         database = self._client[SCRATCH]
         for name in database.list_collection_names():
-            if name not in (_OWNER, _PRISTINE):
+            if name not in (OWNER, PRISTINE):
                 database.drop_collection(name)
         source = self._plan.source
-        definition = read_definition(source.client, source.database, source.collection)
+        self._create(self._work, source)
+        list(database[PRISTINE].aggregate([{"$merge": self._work.collection}]))
+        if self._into is None or self._plan.target is None:
+            return
+        self._into.client[SCRATCH].drop_collection(MASKED)
+        if self._plan.shadow is not None:
+            self._create(self._into, source, indexes=False)  # they are built when it is filled
+        else:
+            self._create(self._into, self._plan.target, there=False)
+
+    def _create(self, made: Namespace, like: Namespace, *, indexes: bool = True, there: bool = True) -> None:
+        """Without `there`: it may be missing, as a target that the run is to make."""
+        definition = read_definition(like.client, like.database, like.collection)
         if definition is None:
-            raise PreflightError([f"{source} is gone"])
+            if there:
+                raise PreflightError([f"{like} is gone"])
+            return
         plain = {
             key: value for key, value in definition.options.items() if key not in ("capped", "size", "max")
         }
-        create_bare(self._client, SCRATCH, self._work.collection, replace(definition, options=plain))
-        lasting = [one for one in definition.indexes.values() if "expireAfterSeconds" not in decoded(one)]
-        build_indexes(self._client, SCRATCH, self._work.collection, lasting)
-        list(database[_PRISTINE].aggregate([{"$merge": self._work.collection}]))
+        create_bare(made.client, SCRATCH, made.collection, replace(definition, options=plain))
+        if indexes:
+            lasting = [one for one in definition.indexes.values() if "expireAfterSeconds" not in decoded(one)]
+            build_indexes(made.client, SCRATCH, made.collection, lasting)
 
     def _go_on(self) -> None:
         if self._stop.stopping:
@@ -286,42 +288,8 @@ class Bench:
             )
 
 
-@contextmanager
-def scratch(client: Client) -> Iterator[None]:
-    """The scratch database, for this benchmark alone, dropped at the end whatever happens.
-
-    Raises PreflightError where there is one already, and where the user may not have one.
-    """
-    may_not = privileges_missing(Namespace(client, SCRATCH, ""), _ACTIONS, "dbOwner")
-    if may_not:
-        raise PreflightError([one.what for one in may_not])
-    there = (
-        f"there is a database {SCRATCH} already: another benchmark is going on, or one was killed; if none is, drop "
-        "it, since it holds PHI"
-    )
-    if client[SCRATCH].list_collection_names():
-        raise PreflightError([there])
-    try:
-        client[SCRATCH].create_collection(_OWNER)
-    except CollectionInvalid:
-        raise PreflightError([there]) from None
-    try:
-        yield
-    except PyMongoError as error:
-        raise terminal_error(error, f"measuring in {SCRATCH}") from None
-    finally:
-        with timeout(_DROP_SECONDS):
-            client.drop_database(SCRATCH)
-
-
-def in_scratch(project: Project) -> Project:
-    """The project with all that is written in the scratch database."""
-    return replace(
-        project,
-        database=SCRATCH,
-        target=None,
-        coordination=replace(project.coordination, uri=None, database=SCRATCH, prefix=_LEDGER),
-    )
+def _inserted(collection: Any, documents: Sequence[tuple[DocumentId, bytes]]) -> object:
+    return writing.insert(collection, dict(documents))
 
 
 def best(measured: Sequence[Measured]) -> Measured:

@@ -19,7 +19,7 @@ from phimask.planning.namespace import Namespace
 from phimask.planning.prediction import Range
 from phimask.planning.shadow import sized
 from phimask.planning.write_path import Measured
-from phimask.store.connect import Client, connect, hosts
+from phimask.store.connect import connect, hosts, same_deployment
 from phimask.store.retry import error_name
 from phimask.vault.deployment import DEFAULT_DATABASE
 
@@ -65,7 +65,7 @@ def _deployment(uri: Secret, where: Namespace, disk_needed: int | None, needed: 
     try:
         with connect(uri) as client:
             name = parse_uri(uri.reveal(), validate=False, warn=False)["database"] or DEFAULT_DATABASE
-            same = bool(_members(client) & _members(where.client))
+            same = same_deployment(client, where.client)
             beside = (disk_needed or 0) if same else 0
             try:
                 free = free_disk(where.client, where.database) if same else free_disk(client, name)
@@ -74,13 +74,6 @@ def _deployment(uri: Secret, where: Namespace, disk_needed: int | None, needed: 
     except PreflightError as error:
         return VaultRoom(place, None, needed, 0, "; ".join(error.hazards), unreachable=True)
     return VaultRoom(place, free, needed, beside, "it does not say" if free is None else None)
-
-
-def _members(client: Client) -> set[str]:
-    """The addresses that a deployment's members know each other by, or at which it was reached."""
-    hello = client.admin.command("hello")
-    reached = {f"{host}:{port}" for host, port in client.nodes}
-    return reached | {*hello.get("hosts", ()), *hello.get("passives", ())}
 
 
 def of_vault(room: VaultRoom, where: Namespace) -> Iterator[Hazard]:

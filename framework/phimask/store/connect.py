@@ -117,6 +117,18 @@ def has_transactions(client: Client) -> bool:
     return "setName" in hello or hello.get("msg") == "isdbgrid"
 
 
+def same_deployment(one: Client, other: Client) -> bool:
+    """Whether both lead to the same one, by the addresses that its members know each other by. Raises PyMongo's
+    errors."""
+    return one is other or bool(_members(one) & _members(other))
+
+
+def _members(client: Client) -> set[str]:
+    hello = client.admin.command("hello")
+    reached = {f"{host}:{port}" for host, port in client.nodes}
+    return reached | {*hello.get("hosts", ()), *hello.get("passives", ())}
+
+
 MAJORITY_WRITES = WriteConcern("majority")
 MAJORITY_READS = ReadConcern("majority")
 
