@@ -14,6 +14,7 @@ from phimask.engine.shadow_end import ShadowEnd, is_shadowed
 from phimask.errors import StoreError, UsageError, VaultError
 from phimask.ledger.indexes import KeptIndexes
 from phimask.ledger.partitions import Partitions
+from phimask.ledger.remembered import forget
 from phimask.ledger.rollbacks import Rollbacks
 from phimask.ledger.runs import ENDED, Runs
 from phimask.vault.storing import Damaged
@@ -73,6 +74,7 @@ def _finalize(undoable: Undoable, *, yes: bool, vault_gone: bool) -> dict[str, A
     else:
         _note(undoable)
     Rollbacks(undoable.ledger, record.id).forget()
+    forget(undoable.ledger, record.id)
     said = "the key to its originals is destroyed" if kept else "it had no vault to destroy"
     say(f"run {record.id} is final: {said}")
     return {"run_id": record.id, "state": "finalized", "key_destroyed": destroyed, "parts_removed": segments}

@@ -123,7 +123,8 @@ def _in_place(
                 f"{plan.namespace}: run {originals.run} kept its originals in a vault, and the profile "
                 f"{session.configuration.profile.name} names none: --set undo.vault=..."
             )
-        return verifier.alone(plan, here, choices, before)
+        remembered = None if run is None else run.remembered(session.keys)
+        return verifier.alone(plan, here, choices, before, remembered)
     if verifier.samples:
         raise UsageError(
             "--sample is not for what was masked in place with a vault, which is read as a whole"

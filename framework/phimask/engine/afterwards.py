@@ -11,14 +11,16 @@ from phimask.engine.catching_up import Verify
 from phimask.engine.checking import Checked, Checks
 from phimask.engine.collection_facts import collection_facts
 from phimask.engine.deployments import Deployments
+from phimask.engine.remembering import why_nothing
 from phimask.engine.unsettled import Unsettled
 from phimask.engine.verification import Look, Originals, Verifier, stored_in_place
 from phimask.errors import VaultError
 from phimask.ledger.partitions import Partitions
 from phimask.ledger.quarantine import Quarantine
+from phimask.ledger.remembered import Remembered
 from phimask.ledger.runs import RunRecord
 from phimask.observing.tally import Tally
-from phimask.planning.components import validators
+from phimask.planning.components import remembering, validators
 from phimask.planning.namespace import Namespace
 from phimask.planning.plan import CollectionPlan
 from phimask.plugins.registry import Registry
@@ -103,7 +105,20 @@ class Afterwards:
         checks = Checks("after", validators(self._registry, self._choices, "after", plan.facts))
         checks.totals(totals)
         checks.collection(self._before, collection_facts(plan.source))
-        return [*checks.results(), *damaged]
+        return [*checks.results(), *damaged, *self._recalled()]
+
+    def _recalled(self) -> list[Checked]:
+        """What validators find by what they remember of originals."""
+        plan, verifier = self._plan, self._verifier
+        choices = remembering(self._registry, self._choices)
+        if not choices or self._record.vault is not None:
+            return []
+        why = why_nothing(plan, verifier.keys)
+        if why is not None:
+            return [Checked(one.name, "after", 0, (), (Finding(why),), judged=False) for one in choices]
+        source = plan.source, self._deployments.of_source(plan.source)
+        remembered = Remembered(self._deployments.ledger, self._record.id, plan.namespace)
+        return verifier.recalled(plan, source, choices, remembered)
 
     def _left_out(self) -> set[DocumentId]:
         return {found for found, _ in self._quarantine.listed()}

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pymongo.errors import PyMongoError
+
 from phimask.plugins.interfaces import Validator
 from phimask.plugins.values import CollectionFacts, DocumentPair, Finding, Phase, Totals
 
@@ -108,6 +110,17 @@ class Checks:
                 except Exception as error:  # noqa: BLE001
                     self._failed(one, error)
         return wanting
+
+    def recall(self, name: str, learnt: Iterable[bytes], documents: int) -> None:
+        """Tell the validator of that name what it learnt while about so many documents were masked."""
+        for one in self._validators:
+            if one.name == name:
+                try:
+                    one.recall(learnt, documents)
+                except PyMongoError:
+                    raise
+                except Exception as error:  # noqa: BLE001  (as in _note)
+                    self._failed(one, error)
 
     def show(self, wanting: Iterable[str]) -> None:
         """A further round, for these."""

@@ -19,16 +19,19 @@ from phimask.engine.cutting import Cutting
 from phimask.engine.deployments import Deployments
 from phimask.engine.indexes import Away
 from phimask.engine.job import MaskingJob
+from phimask.engine.remembering import why_nothing
 from phimask.engine.shadow import Shadow, not_swapped
 from phimask.engine.verification import Verifier
 from phimask.errors import StoreError
 from phimask.ledger.indexes import KeptIndexes
 from phimask.ledger.partitions import Partitions
 from phimask.ledger.quarantine import Quarantine
+from phimask.ledger.remembered import Remembered
 from phimask.ledger.runs import RunRecord, Runs, process_lives
 from phimask.masking.keys import MaskingKey
 from phimask.observing.report import ReportBuilder
 from phimask.observing.tally import Tally
+from phimask.planning.components import remembering
 from phimask.planning.plan import CollectionPlan, reported_rules
 from phimask.planning.prediction import predict
 from phimask.plugins.events import CollectionFinished, CollectionStarted, Event, FindingMade, Warned
@@ -199,6 +202,7 @@ class CollectionRun:
             guard=record.guard,
             journal=record.journal,
             vault=record.vault is not None,
+            remembers=self._remembers(),
             salt=secrets.token_bytes(32) if record.salt is None else record.salt,
             partitions=_workers_of_use(cutting, plan.scope.limit),
             limit=plan.scope.limit,
@@ -211,6 +215,17 @@ class CollectionRun:
         finally:
             if cutting is not None:
                 cutting.settle()
+
+    def _remembers(self) -> bool:
+        """Whether validators are to remember originals, since nothing else keeps them."""
+        plan, means = self._plan, self._means
+        if plan.target is not None or self._record.vault is not None:
+            return False
+        chosen = remembering(means.registry, self._profile.validators)
+        wanted = bool(chosen) and why_nothing(plan, means.keys) is None
+        remembered = Remembered(means.deployments.ledger, self._record.id, plan.namespace)
+        remembered.begin(wanted=wanted, begun=self._partitions.touched())
+        return wanted
 
     def _cut(self) -> Cutting | None:
         """Have partitions entered, those that an earlier coordinator did not come to; None: all are there."""

@@ -19,6 +19,7 @@ from phimask.engine.checking import Checks
 from phimask.engine.commit import Committer, CopyCommitter, Keep, PlainCommitter
 from phimask.engine.journal import Applied, Journal
 from phimask.engine.means import Means
+from phimask.engine.remembering import VALIDATORS_DOMAIN, Remembering
 from phimask.engine.resident import return_large_blocks
 from phimask.engine.served import READS, ServedCommitter, ServedPreparer, take_up_served
 from phimask.engine.takeover import (
@@ -34,6 +35,7 @@ from phimask.errors import PreflightError
 from phimask.ledger.opening import APPLIED, Ledger
 from phimask.ledger.partitions import Lease, Partitions
 from phimask.ledger.quarantine import Quarantine
+from phimask.ledger.remembered import Remembered
 from phimask.masking.core import MaskingCore
 from phimask.masking.covered import covered_values
 from phimask.masking.fingerprints import FINGERPRINT_DOMAIN, Fingerprint
@@ -41,7 +43,7 @@ from phimask.masking.keys import MaskingKey
 from phimask.masking.unmapped import Unmapped
 from phimask.planning.binding import bind, facts
 from phimask.planning.classifier import Classifier
-from phimask.planning.components import validators
+from phimask.planning.components import remembering, validators
 from phimask.planning.conditions import Conditions
 from phimask.planning.namespace import Namespace
 from phimask.planning.preflight import gone
@@ -70,10 +72,11 @@ class Where:
 class MaskingJob:
     """Implements phimask.Job. `collection` is the collection file's place among the configuration's.
 
-    `guard`: batches are transactions; `journal`: they are announced; `vault`: originals are kept. `salt` stands in for
-    a masking key in fingerprints where there is none. `limit`: at most so many documents in all, by the one worker of
-    such a job. `classifier` tells documents' classes where a meter asks. `path`: by which way documents are changed in
-    place; `mean_bytes`: of a document, as far as is known. `registry`: what this process has loaded already.
+    `guard`: batches are transactions; `journal`: they are announced; `vault`: originals are kept; `remembers`: what
+    validators learn of them is. `salt` stands in for a masking key in fingerprints where there is none. `limit`: at
+    most so many documents in all, by the one worker of such a job. `classifier` tells documents' classes where a meter
+    asks. `path`: by which way documents are changed in place; `mean_bytes`: of a document, as far as is known.
+    `registry`: what this process has loaded already.
     """
 
     run: str
@@ -89,6 +92,7 @@ class MaskingJob:
     guard: bool
     journal: bool
     vault: bool
+    remembers: bool
     salt: bytes
     partitions: int | None
     limit: int | None = None
@@ -186,6 +190,15 @@ class MaskingJob:
         fingerprint = tells_apart if self.target is None and not self.guard and self.journal else None
         keep = None if vault is None else self._keep(vault, tells_apart)
         nothing = None if vault is None else self._keep_nothing(vault)
+        note = None
+        if self.remembers:
+            chosen, key = remembering(registry, profile.validators), self.keys[0].derive(VALIDATORS_DOMAIN)
+            memory = Remembering(
+                validators(registry, chosen, "after", judged, key),
+                rules,
+                Remembered(ledger, self.run, self.namespace),
+            )
+            note, keep = memory.note, memory.keep
         preparer = Preparer(
             source=source,
             core=MaskingCore(
@@ -194,6 +207,7 @@ class MaskingJob:
                 file.on_error,
                 originals=vault is not None,
                 covered=fingerprint is not None,
+                note=note,
             ),
             conditions=Conditions(rules),
             sample=profile.check_sample if checks.wanted else 0,

@@ -3,7 +3,7 @@ vault."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pymongo.errors import PyMongoError
@@ -14,7 +14,9 @@ from phimask.errors import PreflightError
 from phimask.ledger.opening import Ledger
 from phimask.ledger.partitions import Partitions
 from phimask.ledger.quarantine import Quarantine
+from phimask.ledger.remembered import Remembered
 from phimask.ledger.runs import RunRecord, Runs
+from phimask.masking.keys import MaskingKey
 from phimask.planning.plan import CollectionPlan
 from phimask.plugins.values import CollectionFacts
 from phimask.store.indexes import decoded
@@ -44,6 +46,13 @@ class MaskedBefore:
             decoded(one) for pin in self.record.pins if pin.namespace == self.namespace for one in pin.indexes
         ]
         return as_it_was(self.namespace, found) if found else None
+
+    def remembered(self, keys: Sequence[MaskingKey]) -> Remembered | None:
+        """What validators remember of its originals; None where they do not, or it was masked under another key."""
+        mine = keys[0].fingerprint if keys else None
+        if mine is None or self.record.key_fingerprint != mine or self.record.vault is not None:
+            return None
+        return Remembered(self.ledger, self.record.id, self.namespace)
 
     def originals(self) -> Originals | None:
         """Where they are; None where the run kept none, or they are destroyed. Raises PyMongo's errors."""

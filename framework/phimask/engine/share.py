@@ -16,6 +16,7 @@ from phimask.config.model import ComponentChoice, Configuration
 from phimask.engine.checking import Checked, Checks
 from phimask.engine.job import Where
 from phimask.engine.kept_pairs import KeptPairs
+from phimask.engine.remembering import VALIDATORS_DOMAIN
 from phimask.engine.unsettled import Unsettled
 from phimask.errors import Interrupted
 from phimask.ledger.opening import Ledger
@@ -38,8 +39,6 @@ from phimask.store.source import ID_ORDER
 BUDGET: Final = BatchBudget(300, 16_000_000)
 """So few that most batches fit into one reply of a size that is quick to copy."""
 STOPPED: Final = "stopped during verification; the masking itself is complete"
-FINGERPRINT_DOMAIN: Final = "verification"
-"""What `MaskingKey.derive` is asked for to get the key of validators' fingerprints."""
 
 Piece: TypeAlias = "Partition | tuple[DocumentId, ...]"
 """A range of `_id`s, or documents of a sample."""
@@ -51,7 +50,8 @@ class Verification:
 
     `source` holds the originals, `target` what was made of them; without a target `source` was masked in place, and
     `vault` is the run whose vault has the originals, or None: then only what idempotent maskers would still change is
-    found; `partial`: that run had a query or a limit. `left_out` are documents that are not to be in the target. With
+    found, unless `again` is false, and by `recalls` what validators remember of originals; `partial`: that run had a
+    query or a limit. `left_out` are documents that are not to be in the target. With
     `unsettled` others write to the source meanwhile, and what they change is left to a later look. `salt` stands in for
     a masking key.
     """
@@ -68,6 +68,8 @@ class Verification:
     salt: bytes
     vault: str | None = None
     partial: bool = False
+    again: bool = True
+    recalls: bool = False
     unsettled: Unsettled | None = None
     registry: Registry | None = field(default=None, compare=False)
 
@@ -84,7 +86,7 @@ class Verification:
     @property
     def key(self) -> bytes:
         """Of validators' fingerprints."""
-        return self.keys[0].derive(FINGERPRINT_DOMAIN) if self.keys else self.salt
+        return self.keys[0].derive(VALIDATORS_DOMAIN) if self.keys else self.salt
 
 
 class Share:
@@ -104,8 +106,8 @@ class Share:
         looking = validators(registry, task.validators, "after", judged, task.key)
         self._again = None
         if task.target is None and task.vault is None:
-            self._again = Again(self._rules, file.subject)
-            looking = [one for one in looking if not one.needs_originals]
+            self._again = Again(self._rules, file.subject) if task.again else None
+            looking = [one for one in looking if not one.needs_originals or (task.recalls and one.remembers)]
         self._checks = Checks("after", looking)
         self._in_order = False
         self._stack = ExitStack()
@@ -160,8 +162,9 @@ class Share:
             seen += len(documents)
             without = self._retrying()(self._conditions.without, self._source, found)
             apart = [self._conditions.in_facts(rules) for rules in without] or [frozenset()] * len(found)
-            if self._again is not None:
-                self._again.look(list(documents), without)
+            if self._task.target is None and self._kept is None:
+                if self._again is not None:
+                    self._again.look(list(documents), without)
                 self._checks.documents(
                     DocumentPair(None, raw, rules) for raw, rules in zip(documents, apart, strict=True)
                 )

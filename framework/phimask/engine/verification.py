@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import psutil
 from pymongo.errors import PyMongoError
@@ -20,12 +20,14 @@ from phimask.engine.collection_facts import collection_facts
 from phimask.engine.control import StopSignal
 from phimask.engine.job import Where
 from phimask.engine.processes import Shares
+from phimask.engine.recalling import recall, with_extent
 from phimask.engine.share import Piece, Verification
 from phimask.engine.unsettled import Unsettled
+from phimask.ledger.remembered import Remembered
 from phimask.masking.keys import MaskingKey
 from phimask.planning.components import validators
 from phimask.planning.namespace import Namespace
-from phimask.planning.plan import CollectionPlan
+from phimask.planning.plan import CollectionPlan, Scope
 from phimask.plugins.events import Event, VerificationProgress
 from phimask.plugins.interfaces import Validator
 from phimask.plugins.registry import Registry
@@ -44,6 +46,7 @@ _LEAST_EACH: Final = 1_000
 _OF_IDS: Final = BatchBudget(1000, 16_000_000)
 _SAMPLE_PIECE: Final = 500
 _MOST_PROCESSES: Final = 16
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ class Verifier:
     ) -> None:
         self._configuration = configuration
         self._registry = registry
-        self._keys = keys
+        self.keys = keys
         self._emit = emit
         self._stop = stop
         self._most = processes
@@ -185,13 +188,12 @@ class Verifier:
         source: tuple[Namespace, Where],
         choices: Sequence[ComponentChoice],
         before: CollectionFacts | None,
+        remembered: Remembered | None = None,
     ) -> list[Checked]:
-        """Without originals: what an idempotent masker would still change, and the collection as such. Of every other
-        validator it is said that it cannot judge."""
+        """Without originals: what an idempotent masker would still change, and the collection as such, and what is
+        `remembered` of originals. Of every other validator it is said that it cannot judge."""
         task = self._task(plan, source[1], None, choices, frozenset())
-        with Shares(task, self._processes(plan), self._stop) as shares:
-            self._show(plan, shares, self._pieces(plan, source[0]), shown=True)
-            again = self._sampled(plan, task, added_up(shares.ask("results")))
+        again = self._looked(plan, task, source[0], remembered)
         facts = [one for one in plan.facts if one.changes != "never"]
         idempotent = {rule.path for rule in plan.rules if rule.masker.idempotent}
         matched = {rule.path for rule, count in zip(plan.rules, plan.scan.matched, strict=True) if count}
@@ -216,6 +218,39 @@ class Verifier:
         ]
         return results
 
+    def recalled(
+        self,
+        plan: CollectionPlan,
+        source: tuple[Namespace, Where],
+        choices: Sequence[ComponentChoice],
+        remembered: Remembered,
+    ) -> list[Checked]:
+        """What these validators find by what they remember, in all of a collection that was masked in place."""
+        everything = replace(plan, scope=Scope())
+        task = replace(self._task(everything, source[1], None, choices, frozenset()), again=False)
+        return self._looked(everything, task, source[0], remembered)
+
+    def _looked(
+        self, plan: CollectionPlan, task: Verification, source: Namespace, remembered: Remembered | None
+    ) -> list[Checked]:
+        """What is found without originals."""
+        extent = None if remembered is None else _asked(remembered.extent)
+        task = replace(task, recalls=extent is not None)
+        lead = Checks("after", self._validators(plan, task.validators, task))
+        with Shares(task, self._processes(plan), self._stop) as shares:
+
+            def show() -> None:
+                self._show(plan, shares, self._pieces(plan, source), shown=True)
+
+            if remembered is None or extent is None:
+                show()
+                return self._sampled(plan, task, added_up(shares.ask("results")))
+            _asked(lambda: recall(lead, shares, remembered, plan.documents, show))
+            names = {one.name for one in lead.validators if one.remembers}
+            last_words = [one for one in lead.results() if one.validator in names]
+            found = added_up([*shares.ask("results"), last_words])
+            return with_extent(self._sampled(plan, task, found), names, extent)
+
     def _task(
         self,
         plan: CollectionPlan,
@@ -227,7 +262,7 @@ class Verifier:
         return Verification(
             configuration=self._configuration,
             collection=self._configuration.collections.index(plan.file),
-            keys=self._keys,
+            keys=self.keys,
             source=source,
             target=target,
             validators=tuple(choices),
@@ -315,6 +350,13 @@ class Verifier:
             return list(_ranges(source.raw(), plan.documents, last, self._most))
         except PyMongoError as error:
             raise terminal_error(error, f"cutting {source} into ranges") from None
+
+
+def _asked(ask: Callable[[], _Answer]) -> _Answer:
+    try:
+        return ask()
+    except PyMongoError as error:
+        raise terminal_error(error, "asking the ledger for what is remembered of originals") from None
 
 
 def _there_were(source: Any, deleted: Callable[[], int], wanted: int) -> int:

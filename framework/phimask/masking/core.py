@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -67,7 +67,7 @@ class MaskingCore:
     """Masks batches by one collection's rules. Not safe for threads: one for each worker.
 
     With `originals` or `covered`, batches of updates tell these too, and documents that need the exact walk are left
-    to be masked whole. `slice_bytes`: see SLICE_BYTES.
+    to be masked whole. `note` is shown the columns of originals before they are masked. `slice_bytes`: see SLICE_BYTES.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class MaskingCore:
         *,
         originals: bool = False,
         covered: bool = False,
+        note: Callable[[Sequence[Gathered]], None] | None = None,
         slice_bytes: int = SLICE_BYTES,
     ) -> None:
         self._rules = tuple(rules)
@@ -92,6 +93,7 @@ class MaskingCore:
         self._per_document = any(rule.masker.per_document for rule in rules)
         self._on_error: OnError = on_error
         self._tells = originals, covered
+        self._note = note
         self._roots: dict[frozenset[int], State] = {}
         self._kept: _Kept | None = None
         self._decoded = DecodedWalk(self._rules)
@@ -236,6 +238,8 @@ class MaskingCore:
             except (NeedsSplice, RecursionError):
                 decoded.kept[:] = kept
                 batch.spliced.append(number)
+        if self._note is not None:
+            self._note(decoded.gathered)
         batch.distribute(decoded.gathered, decoded.kept, decoded.fields)
         decoded.clear()
         if batch.spliced and mode == "update" and any(self._tells):
@@ -283,6 +287,8 @@ class MaskingCore:
                 del self._raw.fields[fields:]
                 for column, mark in zip(gathered, marks, strict=True):
                     column.cut(mark)
+        if self._note is not None:
+            self._note(gathered)
         batch.distribute_spots(gathered, kept, self._raw.fields)
         self._raw.fields.clear()
 

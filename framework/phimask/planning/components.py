@@ -34,6 +34,13 @@ def refuse_impossible(profile: Profile, registry: Registry) -> None:
         raise ConfigError(faults)
 
 
+def remembering(registry: Registry, choices: Sequence[ComponentChoice]) -> list[ComponentChoice]:
+    """Those of the chosen validators that look afterwards by what they learnt of originals."""
+    classes = registry.classes("validator")
+    found = [(one, cast("type[Validator]", classes[one.name].cls)) for one in choices]
+    return [one for one, cls in found if cls.remembers and "after" in cls.phases]
+
+
 def validators(
     registry: Registry,
     choices: Sequence[ComponentChoice],

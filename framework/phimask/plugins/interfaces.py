@@ -29,6 +29,7 @@ from phimask.plugins.values import (
     Finding,
     Lane,
     MemoryReading,
+    OriginalValues,
     Partition,
     Phase,
     RuleFacts,
@@ -256,6 +257,11 @@ class Validator(Component):
     """Its constructor is given `detectors`: one of each that looks without being named."""
     needs_originals: ClassVar[bool] = True
     """Of documents whose originals nobody has, it can say nothing. Otherwise it is shown these without a `before`."""
+    remembers: ClassVar[bool] = False
+    """Where nobody will have the originals, it is shown them while they are masked, and what it learns of them is kept
+    for it: see `remember`, `learnt` and `recall`."""
+    most_kept: int = 0
+    """So many bytes of what it learns of a collection are kept; of what is masked after that, nothing."""
 
     def __init__(self, options: Mapping[str, Any], rules: Sequence[RuleFacts] = ()) -> None:
         super().__init__(options)
@@ -293,6 +299,24 @@ class Validator(Component):
         """The last word, of the leading one, after the last round. `earlier`: the leading ones of its kind for the
         collections that were verified before this one."""
         return ()
+
+    def remember(self, originals: Sequence[OriginalValues]) -> None:  # noqa: ARG002
+        """Values that are about to be masked; they may be shown again, and may not be masked after all."""
+        return
+
+    def learnt(self) -> Iterable[bytes]:
+        """What it has to keep of all that it was shown, and gave nothing for yet, in parts of 8 MB at the most. It is
+        written to the ledger before any of these is masked: nothing that tells a value to whoever has no key.
+
+        May be called by another thread than `remember`, while that goes on.
+        """
+        return ()
+
+    def recall(self, learnt: Iterable[bytes], documents: int) -> None:  # noqa: ARG002
+        """Asked of the leading one, in place of a round in which documents are shown with what they were: all that was
+        kept, from about so many documents. Then `next_round` comes, all see documents without a `before`, `next_round`
+        comes again, and this is asked once more before the last one."""
+        return
 
     def unjudged(self) -> Iterable[Finding]:
         """What it cannot judge, and why: said beside its findings, so that nobody takes its silence for an all-clear.

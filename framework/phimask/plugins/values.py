@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
@@ -55,6 +55,21 @@ class Column:
     subjects: Sequence[bytes] = field(repr=False)
     siblings: Sequence[Sequence[MaskedField]] = field(default=(), repr=False)
     places: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OriginalValues:
+    """What one rule is about to mask in some documents: the rule's path as the collection file writes it, and values as
+    in a Column, but of any BSON type.
+
+    When they are called, `documents` tells for each value which of the documents it stands in, and `fields` what its
+    sub-document is told from others by among these, and the name of its field.
+    """
+
+    path: str
+    values: Sequence[Any] = field(repr=False)
+    documents: Callable[[], Iterator[int]] = field(repr=False)
+    fields: Callable[[], Iterator[tuple[Hashable, str]]] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 Two searches. In its own document each original is looked for in all that is not masked, and in texts that are masked in
 part, names by their single words too. Across documents, originals that tell something by themselves are remembered as
 keyed fingerprints in a Bloom filter, and what no rule touches is looked up in it; what it takes for known is confirmed
-by the originals themselves before it is a finding.
+by the originals themselves before it is a finding. Where nobody has the originals any more, the second search goes by
+fingerprints that were learnt while they were masked.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
-from phimask import DocumentPair, Finding, RuleFacts, Validator
+from phimask import DocumentPair, Finding, OriginalValues, RuleFacts, Validator
 from phimask_plugins.validators.bloom import FINGERPRINT_BYTES, Bloom, Fingerprints
 from phimask_plugins.validators.compare import comparer_for
 from phimask_plugins.validators.matcher import ENCODED, VALUE
 from phimask_plugins.validators.own import Original, Own, is_text_in_part, originals
 from phimask_plugins.validators.parts import RUN, Parts, scalars
-from phimask_plugins.validators.words import LEAST, is_naming, known_by, phrases, tells, text_of, words
+from phimask_plugins.validators.remembered import KEPT_BYTES, MOST_NAMES, Learnt, pairs, records, spread
+from phimask_plugins.validators.words import LEAST, is_naming, known_by, phrases, text_of, words
 
 OWN: Final = "an original of the document is still in it, outside of the field that was masked"
 OTHERS: Final = "an original of another document, or of this one, is in a field that no rule masks"
@@ -34,10 +36,8 @@ _MOST_RUN_BYTES: Final = 24 << 20
 _MOST_WORDS: Final = 50_000
 _MOST_SUSPECTS: Final = 100_000
 _MOST_SEEN: Final = 100_000
-_MOST_NAMES: Final = 4
-"""Fields of one sub-document whose pairs count as names, such as first and last name."""
 _COMMON: Final = 50
-_HEAD: Final = struct.Struct("<IHI")
+_HEAD: Final = struct.Struct("<QQ?")
 
 
 class Leak(Validator):
@@ -55,6 +55,7 @@ class Leak(Validator):
     name = "leak"
     phases = frozenset({"after"})
     needs_key = True
+    remembers = True
     options_schema: ClassVar[Mapping[str, Any]] = {
         "type": "object",
         "additionalProperties": False,
@@ -64,6 +65,13 @@ class Leak(Validator):
                 "default": "32MB",
                 "description": "The memory of each process for fingerprints of originals; the greatest power of two "
                 "within it is taken. Each false alarm is confirmed to be one, at the cost of reading once more.",
+            },
+            "kept": {
+                "format": "size",
+                "default": "256MB",
+                "description": "The most that the ledger keeps of one collection's originals, where it is masked in "
+                "place without a vault: 12 bytes for each that tells something. Of documents beyond, nothing is known, "
+                "and that is said.",
             },
             "leave_out": {
                 "type": "array",
@@ -80,9 +88,12 @@ class Leak(Validator):
         super().__init__(options, rules)
         if options.get("filter", 1) < 1:
             raise ValueError("filter is nothing; give it a positive size")
+        self.most_kept = options.get("kept", 256 << 20)
         self._comparer = comparer_for(self.rules)
-        self._fingerprint = Fingerprints(key or b"\0", b"leak").of
+        self._fingerprint = whole = Fingerprints(key or b"\0", b"leak").of
         self._left_out = frozenset(options.get("leave_out", ()))
+        self._learnt = Learnt(whole, self._left_out)
+        self._recalls = False
         self._size: int = options.get("filter", 1 << 20)
         self._bloom: Bloom | None = None
         self._round = 1
@@ -101,10 +112,11 @@ class Leak(Validator):
 
     def document(self, pair: DocumentPair) -> Iterable[Finding]:
         """Own originals that are still there, by path; what other documents' are is said at the end."""
-        if pair.before is None or pair.after is None:
-            return ()
         if self._round == 2:
-            self._scan(pair)
+            if pair.before is not None or self._recalls:
+                self._scan(pair)
+            return ()
+        if pair.before is None or pair.after is None:
             return ()
         parts = self._comparer.parts(pair)
         if self._round > 2:
@@ -161,13 +173,10 @@ class Leak(Validator):
                 yield look.joined
             elif is_naming(one.key) and look.text.isalpha():
                 some = names.setdefault(one.group, [])
-                if len(some) < _MOST_NAMES:
+                if len(some) < MOST_NAMES:
                     some.append(look.text.casefold())
         for some in names.values():
-            for first in some:
-                for second in some:
-                    if first != second and tells(first + second, 2):
-                        yield first + second
+            yield from pairs(some)
 
     def _remember(self, joined: str) -> None:
         if self._bloom is None:
@@ -229,12 +238,36 @@ class Leak(Validator):
         }
         self._held.update(held)
 
+    # --- what was learnt while originals were masked
+
+    def remember(self, originals: Sequence[OriginalValues]) -> None:
+        """As fingerprints of what other documents would repeat."""
+        self._learnt.note(originals)
+
+    def learnt(self) -> Iterable[bytes]:
+        """Records of 12 bytes: see `Learnt`."""
+        return self._learnt.taken()
+
+    def recall(self, learnt: Iterable[bytes], documents: int) -> None:
+        """All into the filter; when there are suspects, which of them were originals, and how common."""
+        if self._round == 1:
+            self._documents, self._recalls = documents, True
+            self._bloom = Bloom(self._size)
+            for fingerprint, _ in records(learnt):
+                self._added += 1
+                self._bloom.add(spread(fingerprint))
+            return
+        for fingerprint, number in records(learnt):
+            whole = spread(fingerprint)
+            if whole in self._suspects:
+                self._held[whole] += number
+
     # --- rounds
 
     def gathered(self) -> bytes:
         """The filter; then suspects; then how many documents hold each of those."""
         if self._round == 1:
-            head = struct.pack("<QQ", self._documents, self._added)
+            head = _HEAD.pack(self._documents, self._added, self._recalls)
             return head + (b"" if self._bloom is None else bytes(self._bloom))
         if self._round == 2:
             return struct.pack("<?", self._too_many) + _packed_suspects(self._suspects)
@@ -243,9 +276,9 @@ class Leak(Validator):
     def join(self, gathered: Sequence[bytes]) -> bytes:
         """The filters as one; the suspects; the counts added up."""
         if self._round == 1:
-            heads = [struct.unpack_from("<QQ", one) for one in gathered]
-            bodies = [one[16:] for one in gathered if len(one) > 16]
-            head = struct.pack("<QQ", sum(one[0] for one in heads), sum(one[1] for one in heads))
+            heads = [_HEAD.unpack_from(one) for one in gathered]
+            bodies = [one[_HEAD.size :] for one in gathered if len(one) > _HEAD.size]
+            head = _HEAD.pack(sum(one[0] for one in heads), sum(one[1] for one in heads), False)
             if not bodies:
                 return head
             bloom = Bloom(self._size)
@@ -266,12 +299,15 @@ class Leak(Validator):
         """Again where something is suspicious, or where it could not be known yet."""
         self._round += 1
         if self._round == 2:
-            self._documents, self._added = struct.unpack_from("<QQ", joined)
+            self._documents, self._added, self._recalls = _HEAD.unpack_from(joined)
+            if self._recalls:
+                of = self._fingerprint
+                self._fingerprint = lambda data: spread(of(data))
             self._seen.clear()
             self._bloom = None
-            if len(joined) > 16:
+            if len(joined) > _HEAD.size:
                 self._bloom = Bloom(self._size)
-                self._bloom.unite([joined[16:]])
+                self._bloom.unite([joined[_HEAD.size :]])
             again = self._overflowed or any(
                 True for run in self._runs for _ in self._suspicious(run.decode("utf-8", "replace"))
             )
@@ -287,6 +323,8 @@ class Leak(Validator):
     def conclude(self, earlier: Sequence[Validator]) -> Iterator[Finding]:  # noqa: ARG002
         """What was confirmed, by path; what is in common use is left out."""
         common = max(_COMMON, self._documents // 1000)
+        if self._recalls:
+            common *= 2  # some documents were masked twice on their way, and counted each time
         found: Counter[str] = Counter()
         for fingerprint, paths in self._suspects.items():
             if 0 < self._held[fingerprint] <= common:
@@ -296,11 +334,18 @@ class Leak(Validator):
 
     def unjudged(self) -> Iterator[Finding]:
         """What is left out across documents, and how sure the filter is."""
-        if self._encoded:
+        if self._recalls:
+            chance = 2 ** (8 * KEPT_BYTES) / max(self._added, 1)
+            yield Finding(
+                "a document's own names by their single words; originals that are short, single words, dates or in "
+                f"common use; texts that are masked in part. All else was looked for by {self._added:,} "
+                f"fingerprints, of which one is met by chance in {min(1e15, chance):,.0f} lookups"
+            )
+        elif self._encoded:
             yield Finding("originals inside of fields with `decode`")
         if self._too_many:
             yield Finding(f"more than {_MOST_SUSPECTS:,} suspects could not be confirmed: raise `filter`")
-        if self._round > 1 and self._documents:
+        if self._round > 1 and self._documents and not self._recalls:
             rate = 0.0 if self._bloom is None else self._bloom.false_positives
             yield Finding(
                 "across documents: originals that are short, single words, dates or in common use; of the others "

@@ -1,0 +1,166 @@
+"""Originals in places that no rule masks, in collections that were masked in place and have no vault."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import bson
+import pytest
+from pymongo import MongoClient
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+
+import phimask.engine.commit as committing
+
+Phimask = Callable[..., Any]
+Client = MongoClient[dict[str, Any]]
+Wards = Database[dict[str, Any]]
+
+RULES = """\
+version: 1
+collection: wards
+subject: Patient.Number
+rules:
+  - {path: Patient.Number, masker: {name: hash, options: {length: 24}}}
+  - {path: Patient.FirstName, masker: {name: fake, options: {kind: first_name}}}
+  - {path: Patient.LastName, masker: {name: fake, options: {kind: last_name}}}
+  - {path: Patient.Phone, masker: redact}
+  - {path: Form, decode: json}
+  - {path: Form.Insured, masker: redact}
+"""
+PROFILE = """\
+version: 1
+extends: parallel
+description: in place, without a vault
+executor: inline
+partitioner: single
+observers: []
+check: {sample: 0}
+write: {guard: none}
+batch_sizer: {name: fixed, options: {documents: 10}}
+validators: [count, leak]
+"""
+PEOPLE = (("Mirabel", "Ferrisworth"), ("Thaddeus", "Brightwater"), ("Saoirse", "Vandermolen"))
+ORIGINALS = "|".join([*(last for _, last in PEOPLE), "PN-7", "41555500", "Hollingbery"])
+DOCUMENTS = 60
+
+
+def ward(number: int) -> dict[str, Any]:
+    first, last = PEOPLE[number % 3]
+    return {
+        "_id": number,
+        "Patient": {
+            "Number": f"PN-{70000000 + number}",
+            "FirstName": first,
+            "LastName": last,
+            "Phone": 4155550000 + number,
+        },
+        "Form": f'{{"Insured": "Prudence{number:02} Hollingbery", "Plan": "B"}}',
+        "Remark": "was calm and slept well",
+        "Beds": number % 9,
+    }
+
+
+@pytest.fixture
+def wards(deployed: Path, database: Wards) -> Iterator[Wards]:
+    (deployed / "collections" / "wards.yaml").write_text(RULES, encoding="utf-8")
+    (deployed / "bare.yaml").write_text(PROFILE, encoding="utf-8")
+    database["wards"].insert_many([ward(number) for number in range(DOCUMENTS)])
+    yield database
+    database.client.drop_database("phimask")
+
+
+def where(wards: Wards, *more: str) -> tuple[str, ...]:
+    return ("--profile", "bare.yaml", "-c", "wards", "--json", "-d", wards.name, *more)
+
+
+def leak_of(answer: Any) -> dict[str, Any]:
+    results = answer.json
+    entries = (
+        results["collections"][0]["verification"]
+        if "collections" in results
+        else next(iter(results.values()))
+    )
+    (found,) = [one for one in entries if one["validator"] == "leak"]
+    return dict(found)
+
+
+def all_bytes(client: Client, database: str) -> bytes:
+    return b"".join(
+        bson.encode(one)
+        for name in client[database].list_collection_names()
+        for one in client[database][name].find()
+    )
+
+
+PLANTED = {
+    "Remark": "beside Thaddeus Brightwater the patient slept",
+    "Order": "see PN 70000033",
+    "Beds": 4155550041,
+    "Contact": "(415) 555-0041",
+    "Kin.Note": "Prudence07 Hollingbery called",
+}
+"""Somebody's name in a note; a number in another form; a number as a number, and as a text; what a form had in JSON."""
+
+
+@pytest.fixture
+def planted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever way documents are written, the fifth gets what it had not."""
+
+    def with_bug(real: Callable[..., Any]) -> Callable[..., Any]:
+        def write(collection: Any, *given: Any) -> Any:
+            written = real(collection, *given)
+            session = next((one for one in given if isinstance(one, ClientSession)), None)
+            collection.update_one({"_id": 5}, {"$set": PLANTED}, session=session)
+            return written
+
+        return write
+
+    for name in ("update", "replace", "replace_unchanged"):
+        monkeypatch.setattr(committing, name, with_bug(getattr(committing, name)))
+
+
+@pytest.mark.usefixtures("planted")
+@pytest.mark.parametrize("guard", ["none", "changed"])
+@pytest.mark.parametrize("path", ["set", "replace"])
+def test_originals_elsewhere_are_found(
+    guard: str, path: str, wards: Wards, phimask: Phimask, client: Client
+) -> None:
+    answer = phimask("run", *where(wards, "--yes", f"--set=write.guard={guard}", f"--set=write.path={path}"))
+    assert answer.code == 3, answer.err
+    assert {one["path"] for one in leak_of(answer)["findings"]} == set(PLANTED)
+    assert {one["count"] for one in leak_of(answer)["findings"]} == {1}
+    assert leak_of(answer)["checked"] == DOCUMENTS
+    verified = phimask("verify", *where(wards))
+    assert verified.code == 3, verified.err
+    assert {one["path"] for one in leak_of(verified)["findings"]} == set(PLANTED)
+    for said in (answer.out, answer.err, verified.out, verified.err):
+        assert not re.search(ORIGINALS, said)
+    assert not re.search(ORIGINALS.encode(), all_bytes(client, "phimask"))
+
+
+def test_nothing_is_found_without_a_bug(wards: Wards, phimask: Phimask, client: Client) -> None:
+    answer = phimask("run", *where(wards, "--yes"))
+    assert answer.code == 0, answer.err
+    found = leak_of(answer)
+    assert (found["ok"], found["checked"]) == (True, DOCUMENTS)
+    assert "fingerprints" in found["unjudged"][0]["what"]
+    kept = client["phimask"]["masking_coordination.remembered"]
+    assert kept.count_documents({"learnt": {"$exists": True}})
+    assert phimask("verify", *where(wards)).code == 0
+
+    run = answer.json["run_id"]
+    assert phimask("finalize", run, "--yes", "--uri", str_uri(client)).code == 0
+    kept = client["phimask"]["masking_coordination.remembered"]
+    assert kept.count_documents({}) == 0
+    verified = phimask("verify", *where(wards))
+    assert verified.code == 0
+    assert not leak_of(verified)["ok"]
+
+
+def str_uri(client: Client) -> str:
+    host, port = client.address or ("", 0)
+    return f"mongodb://{host}:{port}/?directConnection=true"
