@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, get_args
 
 from pymongo import MongoClient, monitoring
 from pymongo.errors import PyMongoError
 
-from masking_trials import SUCCESSOR, Rules, bound, core
-from phimask import BatchBudget
+from masking_trials import SUCCESSOR, TILDE, Rules, bound
+from phimask import BatchBudget, OriginalValues, Validator
 from phimask.engine.batches import Batch, Preparer
 from phimask.engine.checking import Checks
 from phimask.engine.commit import Committer, PlainCommitter
 from phimask.engine.journal import Applied, Journal
+from phimask.engine.remembering import Remembering
 from phimask.engine.takeover import take_up_plain, take_up_transactions
 from phimask.engine.transactions import TransactionCommitter
 from phimask.ledger.opening import Ledger
 from phimask.ledger.partitions import Lease, LeaseLost, Partitions
 from phimask.ledger.quarantine import Quarantine
+from phimask.ledger.remembered import Remembered
 from phimask.masking.core import MaskingCore
 from phimask.masking.covered import covered_values
 from phimask.masking.fingerprints import Fingerprint
@@ -37,11 +39,11 @@ from phimask.store.retry import classify
 from replica_set import Client
 
 Answer = TypeVar("Answer")
-RULES: Rules = [(("Count",), SUCCESSOR)]
+RULES: Rules = [(("Count",), SUCCESSOR), (("Name",), TILDE)]
 RUN = "run"
 DOCUMENTS = "documents"
 PREFIX = "ledger"
-PROJECTION: Mapping[str, Any] = {"Count": 1, "Pad": 1}
+PROJECTION: Mapping[str, Any] = {"Count": 1, "Name": 1, "Pad": 1}
 BATCH = 3
 OVERSIZE = 80
 """Documents of more bytes are set aside."""
@@ -103,10 +105,35 @@ class Gate(monitoring.CommandListener):
         self._pause()
 
 
-class SteppedWorker:
-    """Leases partitions and masks them until it finds none. `guard`: in transactions, else by fingerprints."""
+class Names(Validator):
+    """Learns names as they were, each once."""
 
-    def __init__(self, uri: str, database: str, name: str, *, guard: bool) -> None:
+    name = "names"
+    remembers = True
+    most_kept = 1 << 30
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self._seen: set[str] = set()
+        self._news: list[str] = []
+
+    def remember(self, originals: Sequence[OriginalValues]) -> None:
+        for column in originals:
+            if column.path == "Name":
+                self._news += [name for name in column.values if name not in self._seen]
+                self._seen.update(column.values)
+
+    def learnt(self) -> Iterator[bytes]:
+        news, self._news = self._news, []
+        if news:
+            yield " ".join(news).encode()
+
+
+class SteppedWorker:
+    """Leases partitions and masks them until it finds none. `guard`: in transactions, else by fingerprints.
+    `remembers`: it keeps the names that it masks."""
+
+    def __init__(self, uri: str, database: str, name: str, *, guard: bool, remembers: bool = False) -> None:
         self.name = name
         self.gate = Gate()
         self.error: BaseException | None = None
@@ -128,14 +155,17 @@ class SteppedWorker:
         self._applied = Applied(ledger.named("applied"), RUN, namespace)
         self._fingerprint = Fingerprint(b"test")
         checks = Checks("during", [])
-        made = core(RULES) if guard else MaskingCore(bound(RULES), None, "redact", covered=True)
+        rules = bound(RULES)
+        memory = Remembering([Names()], rules, Remembered(ledger, RUN, namespace)) if remembers else None
+        note, keep = (memory.note, memory.keep) if memory else (None, None)
+        made = MaskingCore(rules, None, "redact", covered=not guard, note=note)
         self._preparer = Preparer(
             source=self._source, core=made, conditions=Conditions(()), sample=0, copies=False
         )
         self._committer: Committer = (
-            TransactionCommitter(self.client, PROJECTION, None, self._preparer, checks)
+            TransactionCommitter(self.client, PROJECTION, None, self._preparer, checks, keep)
             if guard
-            else PlainCommitter(self._preparer, checks)
+            else PlainCommitter(self._preparer, checks, keep)
         )
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.gate.hold(self._thread)

@@ -35,6 +35,7 @@ from trials import Note
 from phimask import Partition
 from phimask.ledger.opening import Ledger
 from phimask.ledger.partitions import Partitions
+from phimask.ledger.remembered import Remembered
 from phimask.store.raw import identity
 from replica_set import Client
 
@@ -48,11 +49,12 @@ LONG_AGO = datetime.datetime(2000, 1, 1, tzinfo=datetime.timezone.utc)
 class Leases(RuleBasedStateMachine):
     """At most four workers at a time; the invariant is looked at after each step."""
 
-    def __init__(self, uri: str, client: Client, *, guard: bool) -> None:
+    def __init__(self, uri: str, client: Client, *, guard: bool, remembers: bool = False) -> None:
         super().__init__()
         self.uri = uri
         self.client = client
         self.guard = guard
+        self.remembers = remembers
         self.database = f"test_{uuid.uuid4().hex[:16]}"
         self.documents = client[self.database][DOCUMENTS]
         self.ledger = Ledger(client, self.database, PREFIX)
@@ -62,7 +64,9 @@ class Leases(RuleBasedStateMachine):
 
     @initialize()
     def fill(self) -> None:
-        self.expected = {number: {"Count": 0, "Ward": 0} for number in range(1, CUTS[-1] + 1)}
+        self.expected = {
+            number: {"Count": 0, "Name": f"n{number}", "Ward": 0} for number in range(1, CUTS[-1] + 1)
+        }
         for number in GIANTS:
             self.expected[number]["Pad"] = "x" * 100
         self.documents.insert_many({"_id": number, **fields} for number, fields in self.expected.items())
@@ -75,6 +79,8 @@ class Leases(RuleBasedStateMachine):
         list(self.partitions.add(cut))
         self.ledger.runs.insert_one({"_id": RUN, "splits": 0})
         self.ledger.named("applied").insert_one({"_id": "there"})  # a transaction makes no collection
+        self.remembered = Remembered(self.ledger, RUN, f"{self.database}.{DOCUMENTS}")
+        self.remembered.begin(wanted=self.remembers, begun=False)
 
     @precondition(lambda self: len(self.workers) < 4)
     @rule()
@@ -82,7 +88,8 @@ class Leases(RuleBasedStateMachine):
         self.start_one()
 
     def start_one(self) -> SteppedWorker:
-        worker = SteppedWorker(self.uri, self.database, f"worker {len(self.all)}", guard=self.guard)
+        name = f"worker {len(self.all)}"
+        worker = SteppedWorker(self.uri, self.database, name, guard=self.guard, remembers=self.remembers)
         self.workers.append(worker)
         self.all.append(worker)
         return worker
@@ -155,6 +162,13 @@ class Leases(RuleBasedStateMachine):
     def none_is_masked_twice(self) -> None:
         assert self.documents.count_documents({"Count": {"$gt": 1}}) == 0
 
+    @precondition(lambda self: self.remembers)
+    @invariant()
+    def what_is_masked_is_remembered(self) -> None:
+        names = {one["Name"].removesuffix("~") for one in self.documents.find({"Count": 1})}
+        kept = {name for part in self.remembered.parts("names") for name in part.decode().split()}
+        assert names <= kept
+
     def teardown(self) -> None:
         try:
             if self.expected:
@@ -175,7 +189,10 @@ class Leases(RuleBasedStateMachine):
         last.step(10_000)
         assert last.over
         found = {one.pop("_id"): one for one in self.documents.find()}
-        once = {number: {**fields, "Count": 1} for number, fields in self.expected.items()}
+        once = {
+            number: {**fields, "Count": 1, "Name": f"{fields['Name']}~"}
+            for number, fields in self.expected.items()
+        }
         assert found == once
         for zombie in self.workers:
             zombie.step(10_000)
@@ -186,6 +203,8 @@ class Leases(RuleBasedStateMachine):
         assert (states["open"], states["leased"]) == (0, 0)
         tally = self.partitions.tally()
         assert tally.masked + tally.missing >= len(once)
+        if self.remembers:
+            self.what_is_masked_is_remembered()
         if not self.guard:
             assert tally.masked == len(once)
 
@@ -216,7 +235,7 @@ def test_worker_at_any_command(
     fate: str, guard: str, chance: random.Random, note: Note, mongo_uri: str, client: Client
 ) -> None:
     """Before a command is sent, or when it is answered and the worker does not know it; the next one takes over."""
-    machine = Leases(mongo_uri, client, guard=guard == "changed")
+    machine = Leases(mongo_uri, client, guard=guard == "changed", remembers=True)
     machine.fill()
     outcome = Outcome(documents=CUTS[-1], wrong=1)
     try:
@@ -228,6 +247,7 @@ def test_worker_at_any_command(
                 worker.kill()
             machine.expire_all()
             machine.none_is_masked_twice()
+            machine.what_is_masked_is_remembered()
             outcome.struck[fate] += 1
         machine.finish()
         outcome.wrong = 0
