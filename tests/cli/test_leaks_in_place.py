@@ -9,6 +9,7 @@ from typing import Any
 
 import bson
 import pytest
+from counters import Counters
 from pymongo import MongoClient
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
@@ -152,15 +153,57 @@ def test_nothing_is_found_without_a_bug(wards: Wards, phimask: Phimask, client: 
     assert kept.count_documents({"learnt": {"$exists": True}})
     assert phimask("verify", *where(wards)).code == 0
 
-    run = answer.json["run_id"]
-    assert phimask("finalize", run, "--yes", "--uri", str_uri(client)).code == 0
-    kept = client["phimask"]["masking_coordination.remembered"]
+    assert phimask("finalize", answer.json["run_id"], "--yes").code == 0
     assert kept.count_documents({}) == 0
     verified = phimask("verify", *where(wards))
     assert verified.code == 0
     assert not leak_of(verified)["ok"]
 
 
-def str_uri(client: Client) -> str:
-    host, port = client.address or ("", 0)
-    return f"mongodb://{host}:{port}/?directConnection=true"
+def test_it_is_said_of_how_many_documents_nothing_is_kept(
+    wards: Wards, deployed: Path, phimask: Phimask, client: Client
+) -> None:
+    bounded = PROFILE.replace("leak]", "{name: leak, options: {kept: 600B}}]")
+    (deployed / "bare.yaml").write_text(bounded, encoding="utf-8")
+    answer = phimask("run", *where(wards, "--yes"))
+    assert answer.code == 0, answer.err
+    (said,) = [one for one in leak_of(answer)["unjudged"] if "bound" in one["what"]]
+    assert said["count"] == DOCUMENTS - 20
+    kept = client["phimask"]["masking_coordination.remembered"].find({"learnt": {"$exists": True}})
+    assert 600 <= sum(len(one["learnt"]) for one in kept) < 1500
+
+
+def test_without_a_key_it_is_said_that_nothing_can_be_judged(
+    wards: Wards, deployed: Path, phimask: Phimask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = "version: 1\ncollection: wards\nrules:\n  - {path: Patient.Phone, masker: redact}\n"
+    (deployed / "collections" / "wards.yaml").write_text(rules, encoding="utf-8")
+    monkeypatch.delenv("PHIMASK_KEY")
+    answer = phimask("run", *where(wards, "--yes"))
+    assert answer.code == 0, answer.err
+    assert not leak_of(answer)["ok"]
+    assert "masking key" in leak_of(answer)["unjudged"][0]["what"]
+
+
+def test_after_a_kill_what_was_masked_before_it_is_still_known(counters: Counters, phimask: Phimask) -> None:
+    more = "  - {path: Name, masker: redact}\n"
+    counters.file("counters", more)
+    for number in range(600):
+        counters.collection.update_one({"_id": number}, {"$set": {"Name": f"Zebulon Quagmire {number:04}"}})
+    run = counters.killed("--yes", "--set=validators=[leak]")
+    counters.collection.update_one({"_id": 1}, {"$set": {"Ward": "beside Zebulon Quagmire 0002"}})
+    answer = phimask("resume", "--json", "--set=validators=[leak]")
+    assert answer.code == 3, answer.err
+    assert answer.json["run_id"] == run
+    assert [(one["path"], one["count"]) for one in leak_of(answer)["findings"]] == [("Ward", 1)]
+    assert not [one for one in leak_of(answer)["unjudged"] if "profile" in one["what"]]
+
+
+@pytest.mark.soak
+def test_a_resume_without_it_is_not_passed_over(counters: Counters, phimask: Phimask) -> None:
+    counters.file("counters", "  - {path: Name, masker: redact}\n")
+    run = counters.killed("--yes", "--set=validators=[leak]")
+    answer = phimask("resume", run, "--json", "--set=validators=[count]")
+    assert answer.code == 0, answer.err
+    verified = phimask("verify", "--json")
+    assert [one for one in leak_of(verified)["unjudged"] if "profile" in one["what"]]

@@ -165,15 +165,18 @@ def failing(answer: Any, phase: str | None = None) -> set[str]:
     return {one["validator"] for one in entries if one["findings"]}
 
 
-IN_PLACE = "an index is lost", {"indexes"}
-"""The bug that is planted in a run in place."""
+IN_PLACE = {
+    "an index is lost": {"indexes"},
+    "a patient's name is in a note, in place and without a vault": {"leak"},
+}
+"""The bugs that are planted in runs in place."""
 
 
 def test_the_table_of_planted_bugs_is_this_one() -> None:
     _, _, table = TABLE.read_text(encoding="utf-8").partition("| the bug | noticed by |")
     rows = re.findall(r"^\| (\w.*?) \| (`.*?) \|$", table, re.MULTILINE)
     told = {bug: set(re.findall(r"`(\w+)`", validators)) for bug, validators in rows}
-    assert told == {name: validators for name, (_, validators) in BUGS.items()} | dict([IN_PLACE])
+    assert told == {name: validators for name, (_, validators) in BUGS.items()} | IN_PLACE
 
 
 ALL = ("--profile", "strict.yaml", "-c", "stays", "--json")
@@ -224,10 +227,10 @@ def test_a_lost_index_is_found(
     where = (*ALL, "-d", stays.name)
     answer = phimask("run", *where, "--yes")
     assert answer.code == 3, answer.err
-    assert failing(answer, "after") == IN_PLACE[1]
+    assert failing(answer, "after") == IN_PLACE["an index is lost"]
     verified = phimask("verify", *where)
     assert verified.code == 3, verified.err
-    assert failing(verified) == IN_PLACE[1]
+    assert failing(verified) == IN_PLACE["an index is lost"]
     stays["stays"].create_index("Ward")
     stays["stays"].create_index([("Beds", -1)], name="beds")
     assert phimask("verify", *where).code == 0
@@ -258,6 +261,27 @@ def test_bugs_in_place_are_found_beside_the_vault(
     verified = phimask("verify", *where)
     assert verified.code == 3, verified.err
     assert {"no_original", "leak"} <= failing(verified)
+    assert not re.search("Achterberg", answer.out + answer.err + verified.out + verified.err)
+
+
+def test_a_name_in_a_note_is_found_where_nobody_has_the_originals(
+    stays: Database[dict[str, Any]], phimask: Phimask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def update(collection: Any, documents: Any, session: Any = None) -> Any:
+        written = real(collection, documents, session)
+        note = {"$set": {"Remark": "Leopold Achterberg was calm and slept well"}}
+        stays["stays"].update_one({"_id": 9}, note)
+        return written
+
+    real = committing.update
+    monkeypatch.setattr(committing, "update", update)
+    where = (*ALL, "-d", stays.name, "--set", "write.path=set")
+    answer = phimask("run", *where, "--yes")
+    assert answer.code == 3, answer.err
+    assert failing(answer, "after") == {"leak"}
+    verified = phimask("verify", *where)
+    assert verified.code == 3, verified.err
+    assert "leak" in failing(verified)
     assert not re.search("Achterberg", answer.out + answer.err + verified.out + verified.err)
 
 

@@ -36,7 +36,8 @@ def finalize_command(
 ) -> int:
     """Destroy the key to the originals that RUN kept, then the originals: nobody can roll it back any more.
 
-    Of a run through shadows, the original collections that it kept are dropped.
+    What the ledger remembers of originals for `leak` is deleted. Of a run through shadows, the original collections
+    that it kept are dropped.
 
     A run that is not finished is given up by it: what is not masked stays so, and its collections are free.
     """
@@ -62,6 +63,7 @@ def _finalize(undoable: Undoable, *, yes: bool, vault_gone: bool) -> dict[str, A
     confirm(question, yes=yes)
     _refuse_taken_up(undoable)
     _bring_indexes_back(undoable)
+    forget(undoable.ledger, record.id)
     destroyed, segments = False, 0
     if kept:
         storage = open_storage(undoable.vault(), record.id)
@@ -74,7 +76,6 @@ def _finalize(undoable: Undoable, *, yes: bool, vault_gone: bool) -> dict[str, A
     else:
         _note(undoable)
     Rollbacks(undoable.ledger, record.id).forget()
-    forget(undoable.ledger, record.id)
     said = "the key to its originals is destroyed" if kept else "it had no vault to destroy"
     say(f"run {record.id} is final: {said}")
     return {"run_id": record.id, "state": "finalized", "key_destroyed": destroyed, "parts_removed": segments}
