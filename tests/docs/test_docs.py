@@ -379,7 +379,9 @@ def test_the_page_on_the_ledger_names_its_collections() -> None:
         if isinstance(value := getattr(ledger, name), Collection) and name != "client"
     ]
     assert len(own) == 5
-    others = [ledger.named(name).name for name in ("meta", "heartbeat", "series", opening.APPLIED)]
+    others = [
+        ledger.named(name).name for name in ("meta", "heartbeat", "series", "remembered", opening.APPLIED)
+    ]
     listed = first_cells(page("how-to/keep-the-ledger-elsewhere.md"), "# Keep the ledger elsewhere")
     assert sorted(cell.strip("`") for cell in listed) == sorted([*own, *others])
 
