@@ -14,7 +14,7 @@ from pymongo import MongoClient
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
-import phimask.engine.commit as committing
+from phimask.engine import commit, transactions
 
 Phimask = Callable[..., Any]
 Client = MongoClient[dict[str, Any]]
@@ -121,7 +121,9 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> None:
         return write
 
     for name in ("update", "replace", "replace_unchanged"):
-        monkeypatch.setattr(committing, name, with_bug(getattr(committing, name)))
+        monkeypatch.setattr(commit, name, with_bug(getattr(commit, name)))
+    for name in ("update", "replace"):
+        monkeypatch.setattr(transactions, name, with_bug(getattr(transactions, name)))
 
 
 @pytest.mark.usefixtures("planted")
