@@ -1,6 +1,6 @@
 """The crisis that batches by count make of uneven documents, beside what phimask makes of the same collections.
 
-    uv run python tests/benchmarks/crisis.py [--docs 24000] [--only runs] [--ways "usual script,emergency"]
+    uv run python tests/benchmarks/crisis.py [--docs 48000] [--only runs] [--ways "usual script,emergency"]
     uv run --with matplotlib python tests/benchmarks/crisis.py --plot docs/images/crisis.svg
 
 Each collection holds the same kinds of documents in another order, such that hard ones come in runs. The usual script
@@ -228,7 +228,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--usual", nargs=2, help=argparse.SUPPRESS)
-    parser.add_argument("--docs", type=int, default=24_000)
+    parser.add_argument("--docs", type=int, default=48_000)
     parser.add_argument("--target", type=float, default=1.0)
     parser.add_argument("--ways", default=f"{_USUAL},emergency,parallel,advanced")
     parser.add_argument("--only", default=",".join(SKEWS))
