@@ -170,6 +170,43 @@ def test_without_classes_it_stays_adaptive() -> None:
         assert sizer.budget() == adaptive.budget()
 
 
+def taught_simple_ones() -> BatchSizer:
+    """After a first batch that took ten times as long, as one does that opens connections."""
+    sizer = sized()
+    for turn in range(12):
+        count = min(20 * 2**turn, 5000)
+        taken = (0.02 + count * 0.25e-3) * (1 if turn else 10)
+        sizer.record(BatchCost(count, count * 1200, taken, {"simple": (count, count * 1200)}))
+    return sizer
+
+
+def price(sizer: BatchSizer, kind: ComplexityClass, size: int) -> float:
+    """Seconds that one document is expected to add."""
+    meter = sizer.meter()
+    assert meter is not None
+    before = meter.expected()
+    meter.admits(kind, size)
+    after = meter.expected()
+    assert before is not None
+    assert after is not None
+    return after.seconds - before.seconds
+
+
+def test_a_class_that_no_batch_held_costs_what_the_nearest_does_and_a_fifth_more() -> None:
+    sizer = taught_simple_ones()
+    known = price(sizer, "simple", 1200)
+    assert known == pytest.approx(0.25e-3, rel=0.15)
+    assert price(sizer, "medium", 1200) == price(sizer, "complex", 1200) == pytest.approx(1.2 * known)
+
+
+def test_that_a_giant_takes_far_longer_than_expected_is_believed_at_once() -> None:
+    sizer = taught_simple_ones()
+    assert price(sizer, "complex", MB) < 0.4
+    sizer.record(BatchCost(1, MB, 3.0, {"complex": (1, MB)}))
+    assert price(sizer, "complex", MB) > 2.0
+    assert price(sizer, "simple", 1200) == pytest.approx(0.25e-3, rel=0.15)
+
+
 def test_a_first_document_is_taken_whatever_it_costs() -> None:
     sizer = sized()
     worked(sizer)
