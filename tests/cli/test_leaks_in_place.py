@@ -175,6 +175,33 @@ def test_it_is_said_of_how_many_documents_nothing_is_kept(
     assert 600 <= sum(len(one["learnt"]) for one in kept) < 1500
 
 
+def test_an_original_of_another_collection_is_found(wards: Wards, deployed: Path, phimask: Phimask) -> None:
+    rules = "version: 1\ncollection: beds\nrules:\n  - {path: Code, masker: redact}\n"
+    (deployed / "collections" / "beds.yaml").write_text(rules, encoding="utf-8")
+    wards["beds"].insert_one({"_id": 1, "Code": "B-12345678", "Label": "for Thaddeus Brightwater"})
+    wards["wards"].update_one({"_id": 7}, {"$set": {"Remark": "lies in B-12345678"}})
+    answer = phimask("run", *where(wards, "-c", "beds", "--yes"))
+    assert answer.code == 3, answer.err
+    leaks = [
+        next(one for one in collection["verification"] if one["validator"] == "leak")
+        for collection in answer.json["collections"]
+    ]
+    assert [[one["path"] for one in leak["findings"]] for leak in leaks] == [[], ["Label"]]
+    assert [any("after this one" in one["what"] for one in leak["unjudged"]) for leak in leaks] == [
+        True,
+        False,
+    ]
+    verified = phimask("verify", *where(wards, "-c", "beds"))
+    assert verified.code == 3, verified.err
+    found = [
+        [finding["path"] for finding in one["findings"]]
+        for checked in verified.json.values()
+        for one in checked
+        if one["validator"] == "leak"
+    ]
+    assert found == [["Remark"], ["Label"]]
+
+
 def test_without_a_key_it_is_said_that_nothing_can_be_judged(
     wards: Wards, deployed: Path, phimask: Phimask, monkeypatch: pytest.MonkeyPatch
 ) -> None:

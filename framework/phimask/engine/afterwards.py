@@ -26,6 +26,9 @@ from phimask.planning.plan import CollectionPlan
 from phimask.plugins.registry import Registry
 from phimask.plugins.values import CollectionFacts, DocumentId, Finding
 
+_LATER: Final = (
+    "originals of collections that the run masks after this one: `phimask verify` looks for them here"
+)
 NOT_READ: Final = "the vault cannot be read, so that nothing could be compared with what it holds"
 
 
@@ -118,7 +121,10 @@ class Afterwards:
             return [Checked(one.name, "after", 0, (), (Finding(why),), judged=False) for one in choices]
         source = plan.source, self._deployments.of_source(plan.source)
         remembered = Remembered(self._deployments.ledger, self._record.id, plan.namespace)
-        return verifier.recalled(plan, source, choices, remembered)
+        results = verifier.recalled(plan, source, choices, remembered)
+        names = [one.namespace for one in self._record.pins]
+        later = names[names.index(plan.namespace) + 1 :]
+        return [replace(one, unjudged=(*one.unjudged, *(Finding(_LATER),) * bool(later))) for one in results]
 
     def _left_out(self) -> set[DocumentId]:
         return {found for found, _ in self._quarantine.listed()}

@@ -45,7 +45,7 @@ class Remembered:
         if not wanted:
             self._kept.update_one(self._head, {"$set": {"partly": True}})
             return
-        self._kept.create_index([("run", 1), ("namespace", 1)])
+        self._kept.create_index([("run", 1), ("validator", 1)])
         head = {"bytes": 0, "beyond": 0, "partly": begun}
         self._kept.update_one(self._head, {"$setOnInsert": head}, upsert=True)
 
@@ -73,8 +73,9 @@ class Remembered:
         return None if head is None else Extent(head["bytes"], head["beyond"], head["partly"])
 
     def parts(self, validator: str) -> Iterator[bytes]:
-        """All that this validator learnt. Raises PyMongo's errors."""
-        for one in self._kept.find({**self._of, "validator": validator}, {"learnt": 1}):
+        """All that this validator learnt in the run by now, of this collection and of others: an original of one may
+        be in another. Raises PyMongo's errors."""
+        for one in self._kept.find({"run": self._of["run"], "validator": validator}, {"learnt": 1}):
             yield one["learnt"]
 
 
