@@ -140,6 +140,26 @@ def test_explain_names_the_rule_that_wins_with_its_line(deployed: Path, phimask:
     assert phimask("explain", "**.NPI", "-c", "people").code == 2
 
 
+def test_explain_says_in_which_documents_a_rule_wins(deployed: Path, phimask: Callable[..., Any]) -> None:
+    write(
+        "rules:\n  - {path: Name, masker: hash, when: {Status: lost}}\n  - {path: Name, masker: redact}\n"
+        "  - {path: Name, masker: keep, when: {Status: open}}\n  - {path: Name, masker: nullify, when: {Status: new}}\n"
+        "  - {path: Born, masker: redact, when: {Status: open}}\n"
+    )
+    told = phimask("explain", "Name", "-c", "people").err.splitlines()
+    assert [line.partition("Name: ")[2] for line in told] == [
+        'hash when {"Status": "lost"}',
+        "redact  <- wins in all other documents",
+        'keep when {"Status": "open"}  <- wins in documents that match, and match no rule below',
+        'nullify when {"Status": "new"}  <- wins in documents that match',
+    ]
+    assert (
+        "no rule covers it in other documents; unmapped: keep"
+        in phimask("explain", "Born", "-c", "people").err
+    )
+    assert phimask("explain", "Born", "-c", "people", "--json").json["winner"]["when"] == {"Status": "open"}
+
+
 def test_explain_takes_the_collection_that_a_project_has(deployed: Path, phimask: Callable[..., Any]) -> None:
     write("rules:\n  - {path: Name, masker: redact}\n")
     project = Path("phimask.yaml")

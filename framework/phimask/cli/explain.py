@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 
 import click
@@ -25,7 +26,10 @@ from phimask.masking.automaton import NO_RULE, State, automaton, covers
 )
 @as_json_option
 def explain_command(path: str, collection: str | None, as_json: bool) -> None:
-    """Say which rules cover the values at PATH, which one wins (the last), and which fields on the way are decoded."""
+    """Say which rules cover the values at PATH, and which one wins: the last, or the last whose `when` matches.
+
+    Also which fields on the way are decoded, and by which rule.
+    """
     try:
         keys = [segment for segment in parse_path(path) if isinstance(segment, str)]
         if len(keys) < len(parse_path(path)):
@@ -57,9 +61,30 @@ def explain_command(path: str, collection: str | None, as_json: bool) -> None:
         what = "it is never masked" if keys[0] == "_id" else f"unmapped: {file.unmapped}"
         say(f"{path}: no rule covers it; {what}")
         return
-    for number, rule in enumerate(covering, start=1):
-        wins = "  <- wins: the last rule that covers a value" if number == len(covering) else ""
-        say(f"{rule.origin.file}:{rule.origin.line}: {rule.path}: {rule.masker_name}{wins}")
+    for rule, wins in _judged(covering):
+        where = "" if rule.when is None else f" when {json.dumps(rule.when, default=str)}"
+        said = f"{rule.origin.file}:{rule.origin.line}: {rule.path}: {rule.masker_name}{where}"
+        say(f"{said}  <- wins{wins}" if wins is not None else said)
+    if all(rule.when is not None for rule in covering):
+        say(f"{path}: no rule covers it in other documents; unmapped: {file.unmapped}")
+
+
+def _judged(covering: Sequence[Rule]) -> Iterator[tuple[Rule, str | None]]:
+    """Each rule, and where it wins; None: nowhere. What stands before the last rule without `when` never does."""
+    always = max((place for place, rule in enumerate(covering) if rule.when is None), default=-1)
+    last = len(covering) - 1
+    for place, rule in enumerate(covering):
+        if place < always:
+            yield rule, None
+        elif place == last:
+            yield (
+                rule,
+                ": the last rule that covers a value" if rule.when is None else " in documents that match",
+            )
+        elif place == always:
+            yield rule, " in all other documents"
+        else:
+            yield rule, " in documents that match, and match no rule below"
 
 
 def _decoding(rules: Sequence[Rule], keys: Sequence[str]) -> Iterator[tuple[str, Rule]]:
@@ -84,6 +109,7 @@ def _entry(rule: Rule) -> dict[str, object]:
         "masker": rule.masker_name,
         "options": {} if rule.masker is None else dict(rule.masker.options),
         "decode": list(rule.decode),
+        "when": rule.when,
         "file": rule.origin.file,
         "line": rule.origin.line,
     }
