@@ -381,8 +381,11 @@ def test_the_page_on_the_ledger_names_its_collections() -> None:
     assert len(own) == 5
     named = {opening.APPLIED}
     for module in sorted(Path(opening.__file__).parents[1].rglob("*.py")):
-        named.update(re.findall(r'\.named\("(\w+)"\)', module.read_text("utf-8")))
-    assert {"heartbeat", "series", "indexes"} <= named
+        text = module.read_text("utf-8")
+        named.update(re.findall(r'\.named\("(\w+)"\)', text))
+        for constant in re.findall(r"\.named\(([A-Z_]+)\)", text):
+            named.update(re.findall(rf'^{constant}: Final = "(\w+)"', text, re.MULTILINE))
+    assert {"heartbeat", "series", "indexes", "remembered"} <= named
     others = {ledger.named(name).name for name in named}
     listed = first_cells(page("how-to/keep-the-ledger-elsewhere.md"), "# Keep the ledger elsewhere")
     cells = [name.strip("`") for cell in listed for name in cell.split(", ")]
