@@ -23,6 +23,8 @@ _IN_PART: Final = 4
 _WHOLE: Final = 11
 """Spaces in a text of which its masker changes a part, or all: fewer are an address, or what a hospital is called."""
 _MOST_CLEAN: Final = 50_000
+_LONGEST_OLD: Final = 500
+"""Bytes of a stretch that is remembered as none to look at."""
 
 
 class Residual(Validator):
@@ -114,7 +116,7 @@ class Residual(Validator):
         if not new:
             return False
         fresh = [run for run in new if len(run) >= _LEAST_LENGTH and run.count(b" ") >= _LEAST_SPACES]
-        self._old.update(new.difference(fresh))
+        self._old.update(run for run in new.difference(fresh) if len(run) <= _LONGEST_OLD)
         if len(self._old) > _MOST_CLEAN:
             self._old.clear()
         return not self._clean.issuperset(fresh)

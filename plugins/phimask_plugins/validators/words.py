@@ -98,7 +98,7 @@ class Look(NamedTuple):
     longest: bytes | None
 
 
-@lru_cache(131_072)
+@lru_cache(65_536)
 def look_at(kind: int, value: bytes) -> Look | None:
     """None for what is no text. Values repeat, and looking takes time."""
     text = text_of(kind, value)
@@ -119,7 +119,7 @@ def is_naming(key: bytes) -> bool:
     return _NAMING.search(key) is not None
 
 
-@lru_cache(65_536)
+@lru_cache(16_384)
 def parts_of_name(text: str) -> tuple[str, ...]:
     """The single words of a name, as they are written, that tell it by themselves in the person's own document."""
     if text.isalpha():
