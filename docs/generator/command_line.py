@@ -10,7 +10,8 @@ import click
 
 from generator.markdown import page, table
 from phimask import errors
-from phimask.cli.main import COMMANDS, cli
+from phimask.cli.commands import COMMANDS
+from phimask.cli.main import cli
 
 _ENVIRONMENT: Final = (
     ("PHIMASK_URI", "The deployment, where neither `--uri` nor phimask.yaml names one. May hold a password."),
