@@ -49,6 +49,8 @@ def show_plans(flags: Flags, *, as_json: bool, again: bool = False) -> int:
         console = PersonConsole()
         for summary in summaries:
             _show(console, summary)
+        if len(summaries) > 1:
+            _show_all(console, summaries)
     return _HAZARD if any(plan.stopping or _open_rules(plan) for plan in plans) else 0
 
 
@@ -95,6 +97,30 @@ def _show(console: PersonConsole, plan: Mapping[str, Any]) -> None:
             _show_shadow(plan["shadow"])
         _show_rules(console, plan["rules"])
     _show_hazards(plan["hazards"])
+
+
+def _show_all(console: PersonConsole, plans: Sequence[Mapping[str, Any]]) -> None:
+    """What one collection after the other comes to."""
+    documents, size = (sum(one[name] for one in plans) for name in ("documents", "bytes"))
+    console.print(f"\nall {len(plans)} collections, one after the other", style="bold", highlight=False)
+    say(
+        f"  documents   about {documents:,} ({_size(size)})\n"
+        f"  duration    {_range(_added(plans, 'seconds'), _duration)}\n"
+        f"  written     {_range(_added(plans, 'bytes_written'), _size)}"
+    )
+    needed = [one["room"]["vault_needed_bytes"] for one in plans]
+    free = [one["room"]["vault_free_bytes"] for one in plans]
+    if None not in needed and None not in free:
+        say(f"  vault       up to {_size(sum(needed))} needed, {_size(min(free))} free")
+
+
+def _added(plans: Sequence[Mapping[str, Any]], name: str) -> dict[str, float | None]:
+    """A prediction's sum; nobody knows it where that of one collection is not known."""
+    ranges = [one["predicted"][name] for one in plans]
+    return {
+        part: None if any(one[part] is None for one in ranges) else sum(one[part] for one in ranges)
+        for part in ("low", "likely", "high")
+    }
 
 
 def _show_extent(plan: Mapping[str, Any]) -> None:
@@ -197,7 +223,8 @@ def _show_shadow(shadow: Mapping[str, Any]) -> None:
 
 
 def _show_rules(console: PersonConsole, rules: Sequence[Mapping[str, Any]]) -> None:
-    table = Table("rule", "masker", "values in sample", box=None, pad_edge=False)
+    table = Table("rule", "masker", box=None, pad_edge=False)
+    table.add_column("values in sample", justify="right")
     for rule in rules:
         if rule["values"]:
             table.add_row(rule["path"], rule["masker"], f"{rule['values']:,}")
@@ -227,9 +254,8 @@ def _range(predicted: Mapping[str, Any], shown: Callable[[Any], str]) -> str:
     low, likely, high = (predicted[name] for name in ("low", "likely", "high"))
     if likely is None:
         return "?"
-    return (
-        shown(likely) if low == likely == high else f"about {shown(likely)} ({shown(low)} to {shown(high)})"
-    )
+    told = shown(likely)
+    return told if shown(low) == told == shown(high) else f"about {told} ({shown(low)} to {shown(high)})"
 
 
 def _size(size: float) -> str:
@@ -241,6 +267,8 @@ def _size(size: float) -> str:
 def _duration(seconds: float | None) -> str:
     if seconds is None:
         return "?"
+    if seconds < 1:
+        return "under 1 s"
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

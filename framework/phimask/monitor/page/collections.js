@@ -5,7 +5,7 @@ import { count, percent, plural } from './format.js';
 import { drawStrip, markAt } from './strip.js';
 
 const STEPS = {
-  filling: 'its shadow is being filled', swapping: 'its shadow is being swapped in', swapped: 'its shadow has its name',
+  filling: 'its shadow is being filled', closing: 'it refuses writes until its shadow is swapped in', swapping: 'its shadow is being swapped in', swapped: 'its shadow has its name',
   taking_back: 'the original gets its name back', given_up: 'its shadow was given up',
 };
 

@@ -23,7 +23,7 @@ function tiles(known) {
     const masking = workers.filter((one) => one.state === 'masking').length;
     list.push({ key: 'workers', label: 'Workers', value: count(workers.filter((one) => one.state !== 'silent').length), more: `${count(masking)} masking` });
   } else if (ending) {
-    list.push({ key: 'took', label: 'Took', value: duration(ending.seconds), more: ending.finished ? `ended ${date(Date.parse(ending.finished))}` : '' });
+    list.push({ key: 'took', label: 'Masking took', value: duration(ending.seconds), more: ending.finished ? `ended ${date(Date.parse(ending.finished))}` : '' });
     list.push({ key: 'rate', label: 'Documents/s', value: rough(ending.documents_per_second), more: 'on the whole' });
   }
   list.push({ key: 'quarantine', label: 'Quarantine', value: count(progress.quarantined), more: 'documents left out', bad: progress.quarantined > 0 });
