@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from importlib.resources import files
+from typing import Any, get_args
 
 import psutil
 import pytest
@@ -20,6 +22,7 @@ from pymongo.errors import AutoReconnect, NetworkTimeout
 from phimask.ledger.opening import Ledger, open_ledger
 from phimask.ledger.runs import Runs
 from phimask.ledger.series import RunSeries
+from phimask.ledger.swaps import Step
 from phimask.monitor import hub
 from phimask.monitor.following import Followed
 from phimask.monitor.looking import Looker
@@ -84,6 +87,12 @@ def test_a_run_is_shown_and_followed(site: Site, run: SimulatedRun) -> None:
     run.note("warning", "Warned", "something else")
     known = until(events, lambda now: len(now["notes"]) == 2)
     assert known["notes"][0]["text"] == "something else"
+
+
+def test_every_step_of_a_shadow_has_its_words() -> None:
+    page = files("phimask.monitor").joinpath("page", "collections.js").read_text("utf-8")
+    (steps,) = re.findall(r"const STEPS = \{(.*?)\};", page, re.DOTALL)
+    assert set(re.findall(r"(\w+): '", steps)) == set(get_args(Step))
 
 
 def test_collections_not_begun_yet_count_in_the_total(ledger: Ledger) -> None:

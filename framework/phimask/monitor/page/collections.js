@@ -5,7 +5,8 @@ import { count, percent, plural } from './format.js';
 import { drawStrip, markAt } from './strip.js';
 
 const STEPS = {
-  filling: 'its shadow is being filled', closing: 'it refuses writes until its shadow is swapped in', swapping: 'its shadow is being swapped in', swapped: 'its shadow has its name',
+  filling: 'its shadow is being filled', closing: 'it refuses writes until its shadow is swapped in',
+  swapping: 'its shadow is being swapped in', swapped: 'its shadow has its name',
   taking_back: 'the original gets its name back', given_up: 'its shadow was given up',
 };
 
@@ -54,8 +55,9 @@ function update(item, one, marks) {
   else if (one.partitions.leased) bar.removeAttribute('value');
   else bar.value = 0;
   data(bar, 'done', String(one.done));
-  text(counts, words(one));
-  const said = partitionWords(one);
+  const begun = one.partitions.all_known || one.documents.read > 0 || one.partitions.open + one.partitions.leased > 0;
+  text(counts, begun ? words(one) : `not begun yet${one.target ? `, into ${one.target}` : ''}`);
+  const said = begun ? partitionWords(one) : '';
   text(under.children[0], said);
   strip.setAttribute('aria-label', said);
   show(strip, marks.length > 0);
