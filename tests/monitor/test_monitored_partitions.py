@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from phimask.ledger.opening import Ledger
+from phimask.ledger.partitions import Partitions
 from phimask.ledger.runs import Runs
 from phimask.monitor import strip
 from phimask.monitor.partitions import RunPartitions
-from simulated_ledger import NAMESPACE, SimulatedRun
+from phimask.plugins.values import Partition
+from simulated_ledger import NAMESPACE, SimulatedRun, record
 
 
 @pytest.mark.parametrize(
@@ -56,3 +58,19 @@ def test_reading_on_comes_to_what_is_there(ledger: Ledger, run: SimulatedRun) ->
         if number == 7:
             run.done(20)
     assert one.counts["read"] > 200_000
+
+
+def test_a_collection_that_was_cut_between_two_looks_is_seen_at_once(ledger: Ledger) -> None:
+    runs = Runs(ledger)
+    runs.begin(record("r", "ehr.a", "ehr.b"))
+    followed = RunPartitions(ledger, "r")
+    for namespace in ("ehr.a", "ehr.b"):
+        for _ in Partitions(ledger, "r", namespace).add([Partition(0, None, None, 10)]):
+            pass
+        runs.all_cut("r", namespace)
+        now = runs.find("r")
+        assert now is not None
+        followed.read(now)
+        assert followed[namespace].strip() == "o"
+        ledger.partitions.update_one({"_id.namespace": namespace}, {"$currentDate": {"renewed": True}})
+        followed.read(now)

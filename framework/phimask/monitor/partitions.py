@@ -92,19 +92,20 @@ class RunPartitions:
         self._by_namespace: defaultdict[str, CollectionPartitions] = defaultdict(CollectionPartitions)
         self._upto: datetime | None = None
         self._looks = 0
-        self._standing = ""
+        self._since: tuple[frozenset[str], str] = frozenset(), ""
 
     def read(self, record: RunRecord) -> None:
         """Read what is new, or all that there is. Raises PyMongo's errors."""
         cut = len(record.cut) == len(record.pins)
-        again = not cut or record.standing != self._standing or self._looks % _ALL_AGAIN == 0
+        since = record.cut, record.standing
+        again = not cut or since != self._since or self._looks % _ALL_AGAIN == 0
         asked: dict[str, Any] = {"_id.run": self._run}
         if not again and self._upto is not None:
             asked["$or"] = [{"state": "leased"}, {"renewed": {"$gt": self._upto - _OVERLAP}}]
         for row in list(self._kept.aggregate([{"$match": asked}, {"$project": _SHAPE}])):
             self[row["namespace"]].take(row)
             self._upto = row["renewed"] if self._upto is None else max(self._upto, row["renewed"])
-        self._standing = record.standing
+        self._since = since
         self._looks += 1
 
     def __getitem__(self, namespace: str) -> CollectionPartitions:

@@ -56,6 +56,17 @@ function parted(rows, most) {
   return parts;
 }
 
+/** Rows that follow each other and have a value. */
+function measured(rows, value) {
+  const pieces = [];
+  rows.forEach((row, place) => {
+    if (value(row) == null) return;
+    if (!place || value(rows[place - 1]) == null) pieces.push([]);
+    pieces.at(-1).push(row);
+  });
+  return pieces;
+}
+
 class Plot {
   constructor(kind) {
     this.kind = kind;
@@ -145,8 +156,12 @@ class Plot {
     }
   }
 
+  /** A rate has an end where nothing is masked; of batches it is only not known between two of them. */
   drawLine(line, y, bottom) {
-    for (const part of this.parts) this.drawPart(part, line, y, bottom);
+    for (const part of this.parts) {
+      const pieces = this.kind.area ? measured(part, (row) => this.value(row, line)) : [part];
+      for (const piece of pieces) this.drawPart(piece, line, y, bottom);
+    }
   }
 
   drawPart(rows, line, y, bottom) {
