@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import PyMongoError
 
-from phimask.cli.console import PersonConsole
-from phimask.cli.proof import manifest_text, signing_key
 from phimask.cli.show import answer, say
 from phimask.config.units import parse_duration
 from phimask.engine.run import Outcome
@@ -21,8 +20,9 @@ from phimask.ledger.series import RunSeries
 from phimask.log import close_log, configure_log
 from phimask.observing.html import Recorded, page
 from phimask.observing.series import Note, Point
-from phimask.observing.signing import SigningKey
-from phimask.observing.text import render
+
+if TYPE_CHECKING:
+    from phimask.observing.signing import SigningKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,10 @@ class Ending:
 
     def __call__(self, outcome: Outcome, over_time: Recorded) -> int:
         """The exit code, where it is 0; any other comes as the outcome's error."""
+        # What draws tables, and what signs, is loaded when it is needed: a run begins sooner without.
+        from phimask.cli.console import PersonConsole  # noqa: PLC0415
+        from phimask.observing.text import render  # noqa: PLC0415
+
         report = outcome.report
         render(report, PersonConsole())
         if self.as_json:
@@ -56,7 +60,7 @@ class Ending:
         made: list[tuple[str, Path | None, Callable[[], str]]] = [
             ("report", self.report_file, lambda: json.dumps(report, indent=2) + "\n"),
             ("page", self.html_file, lambda: page(report, over_time)),
-            ("manifest", self.manifest_file, lambda: manifest_text(report, self.key or signing_key())),
+            ("manifest", self.manifest_file, lambda: _manifest(report, self.key)),
         ]
         failed = []
         for what, path, text in made:
@@ -90,7 +94,7 @@ def run_ending(
     """The log is open meanwhile. Raises UsageError for a file that could not be written, and for a manifest
     without a key that signs."""
     refuse_nowhere({"--report": report_file, "--html": html_file, "--manifest": manifest_file})
-    key = None if manifest_file is None else signing_key()
+    key = None if manifest_file is None else _signing_key()
     most_seconds = None
     if max_duration is not None:
         try:
@@ -102,6 +106,18 @@ def run_ending(
         yield Ending(report_file, html_file, manifest_file, key, log_file, as_json, most_seconds)
     finally:
         close_log()
+
+
+def _signing_key() -> SigningKey:
+    from phimask.cli.proof import signing_key  # noqa: PLC0415  (as above)
+
+    return signing_key()
+
+
+def _manifest(report: Mapping[str, Any], key: SigningKey | None) -> str:
+    from phimask.cli.proof import manifest_text  # noqa: PLC0415  (as above)
+
+    return manifest_text(report, key or _signing_key())
 
 
 def refuse_nowhere(files: dict[str, Path | None]) -> None:

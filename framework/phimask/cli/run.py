@@ -13,7 +13,6 @@ import click
 
 from phimask.cli.ending import run_ending
 from phimask.cli.options import Flags, accept_option, as_json_option, ending_flags, run_flags
-from phimask.cli.plan import show_plans
 from phimask.cli.session import Session, open_session
 from phimask.engine.beginning import begin, obstacles, pins
 from phimask.engine.control import StopSignal, stop_on_signals
@@ -39,6 +38,8 @@ def run_command(flags: Flags, yes: bool, again: bool, dry_run: bool, as_json: bo
     With no deployment named anywhere, sample documents are masked in a MongoDB of phimask's own.
     """
     if dry_run:
+        from phimask.cli.plan import show_plans  # noqa: PLC0415  (no run has to wait for what draws its tables)
+
         return show_plans(flags, as_json=as_json, again=again)
     run_id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
     with run_ending(run_id, as_json=as_json, **ending) as finish:

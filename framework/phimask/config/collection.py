@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from phimask.config.components import ComponentCatalog, choose
+from phimask.config.components import ComponentCatalog, Known, choose
 from phimask.config.data import shipped_schema
 from phimask.config.environment import substitute
 from phimask.config.extends import lineage
@@ -52,7 +52,12 @@ def load_collection(
         wrong = "the file names no collection: it is a rule pack, there to be extended"
         faults.append(fault_at(tree.origin, wrong, "add `collection:`, or name a file that extends this one"))
     subject = _subject(keys.get("subject"), faults)
-    rules = [_rule(node, components, faults) for node in sequence(keys["rules"])] if "rules" in keys else []
+    known: Known = {}
+    rules = (
+        [_rule(node, components, faults, known) for node in sequence(keys["rules"])]
+        if "rules" in keys
+        else []
+    )
     if "subject" not in keys and not pack:
         _refuse_without_subject([rule for rule in rules if rule is not None], components, faults)
     if keys["unmapped"].value == "redact":
@@ -93,10 +98,10 @@ def _merged(trees: list[Node]) -> Node:
     return replace(merged, value={**mapping(merged), "rules": where})
 
 
-def _rule(node: Node, components: ComponentCatalog, faults: list[Fault]) -> Rule | None:
+def _rule(node: Node, components: ComponentCatalog, faults: list[Fault], known: Known) -> Rule | None:
     keys = mapping(node)
     path, masker = keys.get("path"), keys.get("masker")
-    choice = None if masker is None else choose("masker", masker, components, faults)
+    choice = None if masker is None else choose("masker", masker, components, faults, known)
     segments = None if path is None else _segments(path, faults)
     decode = _decode(keys.get("decode"), faults, alone=masker is None)
     if path is None or segments is None or (choice is None and (masker is not None or not decode)):

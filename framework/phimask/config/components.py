@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 from phimask.config.merge import as_choice
 from phimask.config.model import ComponentChoice, Origin
@@ -45,8 +45,17 @@ class ComponentCatalog(Protocol):
         ...
 
 
-def choose(kind: str, node: Node, catalog: ComponentCatalog, faults: list[Fault]) -> ComponentChoice | None:
-    """The choice at `node`, its options checked; None where a fault was found (here or by the file's schema)."""
+Known: TypeAlias = dict[tuple[str, str], Mapping[str, Any]]
+"""Complete options without faults or secrets, by the component's name and what was written of them."""
+
+
+def choose(
+    kind: str, node: Node, catalog: ComponentCatalog, faults: list[Fault], known: Known | None = None
+) -> ComponentChoice | None:
+    """The choice at `node`, its options checked; None where a fault was found (here or by the file's schema).
+
+    `known`: choices of the kind that were checked before, since a file's rules have few that are not written alike.
+    """
     parts = mapping(as_choice(node))
     name_node = parts.get("name")
     name = text_of(name_node)
@@ -63,10 +72,14 @@ def choose(kind: str, node: Node, catalog: ComponentCatalog, faults: list[Fault]
     given = parts.get("options", Node({}, node.origin))
     if not isinstance(given.value, dict):
         return None
+    written = name, repr(plain(given))
+    if known is not None and written in known:
+        return ComponentChoice(name, known[written], node.origin)
     schema = catalog.options_schema(kind, name)
     before = len(faults)
-    options = checked(given, schema, faults)
-    for path in sorted(secret_paths(given, schema), key=str):
+    options = plain(checked(given, schema, faults))
+    secrets = sorted(secret_paths(given, schema), key=str)
+    for path in secrets:
         secret = at(given, path)
         if secret.origin.file == FROM_FLAG:
             wrong = "a secret stands on the command line, where every process can read it"
@@ -75,7 +88,9 @@ def choose(kind: str, node: Node, catalog: ComponentCatalog, faults: list[Fault]
             )
     if len(faults) > before:
         return None
-    return ComponentChoice(name, plain(options), node.origin)
+    if known is not None and not faults and not secrets:
+        known[written] = options
+    return ComponentChoice(name, options, node.origin)
 
 
 def complete_options(

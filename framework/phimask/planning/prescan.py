@@ -103,8 +103,7 @@ class _Scan:
                 found.unreadable += 1
                 continue
             found.id_types[PYTHON_ALIASES.get(type(document.get("_id")), "other")] += 1
-            if self._detectors:
-                self._detect("_id", document.get("_id"))
+            self._detect("_id", document.get("_id"))
             self._document(document, self._root, "")
             for root in self._otherwise:
                 if 0 in found.matched:
@@ -125,16 +124,16 @@ class _Scan:
         """`named`: a projection can name this document, and nothing else by the same path."""
         for key, value in document.items():
             found = state.named.get(key)
-            below = found[0] if found is not None else state.other
+            below, here = found if found is not None else (state.other, named and nameable(key))
             path = f"{prefix}{key}"
             if below is None:
                 if path == "_id":
                     continue
-                if named and nameable(key):
+                if named and here:
                     self._note_unneeded(path, value)
                 self._detect(path, value)
             else:
-                self._value(path, value, below, named=named and nameable(key))
+                self._value(path, value, below, named=named and here)
 
     def _value(self, path: str, value: Any, state: State, *, named: bool) -> None:
         if isinstance(value, dict):
@@ -190,6 +189,8 @@ class _Scan:
             self._unneeded[path] += size
 
     def _detect(self, path: str, value: Any) -> None:
+        if not self._detectors:
+            return
         if isinstance(value, dict):
             for key, child in value.items():
                 self._detect(f"{path}.{key}", child)

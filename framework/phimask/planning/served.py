@@ -57,9 +57,9 @@ def unserved(file: CollectionFile, rules: Sequence[BoundRule]) -> Iterator[str]:
             yield f"{rule.path}: a path with a wildcard, a number, or a dot or $ in a key"
         elif rule.masker.changes != "never" and not expressions(rule.masker):
             yield f"{rule.path}: MongoDB has no exact expression for the masker {rule.masker.name}"
-    paths = [rule.segments for rule in rules]
+    paths = {rule.segments for rule in rules}
     for rule in rules:
-        if any(len(rule.segments) > len(path) and rule.segments[: len(path)] == path for path in paths):
+        if any(rule.segments[:length] in paths for length in range(1, len(rule.segments))):
             yield f"{rule.path}: it lies below the path of another rule"
 
 

@@ -21,6 +21,8 @@ from phimask.vault.records import Original, pieces
 
 _DOCUMENTS: Final = 200
 _BYTES: Final = 4_000_000
+_FIRST: Final = 20
+"""So many of them are masked before the clock is started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class Trial:
 
     def _mask(self, mode: Mode) -> tuple[MaskedBatch, Cost]:
         assert self._masking is not None  # noqa: S101  (for the type checker)
-        self._masking.mask(self.kept, mode)  # builds what is built once
+        self._masking.mask(self.kept[:_FIRST], mode)  # builds what is built once
         start = time.perf_counter()
         batch = self._masking.mask(self.kept, mode)
         seconds = time.perf_counter() - start

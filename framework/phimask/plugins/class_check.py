@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, get_args
 
 from phimask.plugins.interfaces import (
+    NO_OPTIONS,
     BatchSizer,
     Detector,
     Executor,
@@ -136,6 +137,8 @@ def _constructor_faults(cls: type[Any], given: tuple[str, ...]) -> Iterator[str]
 
 def _schema_faults(cls: type[Any]) -> Iterator[str]:
     schema = plain(getattr(cls, "options_schema", None))
+    if schema == plain(NO_OPTIONS):
+        return
     if not isinstance(schema, dict) or schema.get("type") != "object":
         yield "its options_schema is no schema of an object; start it with {'type': 'object', ...}"
         return
