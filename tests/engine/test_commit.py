@@ -35,7 +35,7 @@ from phimask.engine.batches import Batch
 from phimask.engine.checking import Checks
 from phimask.engine.commit import Committed, Committer
 from phimask.errors import SafeStop
-from phimask.ledger.partitions import LeaseLost
+from phimask.ledger.leases import LeaseLost
 from phimask.plugins.values import Phase
 from phimask.store.raw import identity
 from phimask.store.reading import BatchReader

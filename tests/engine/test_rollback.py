@@ -24,8 +24,9 @@ from phimask.engine.control import StopSignal
 from phimask.engine.restoring import CHANGED, DELETED
 from phimask.engine.rollback import Means, Rollback
 from phimask.errors import Interrupted, PhimaskError, PreflightError, UsageError, VaultError
+from phimask.ledger.leases import LeaseLost
 from phimask.ledger.opening import Ledger, open_ledger
-from phimask.ledger.partitions import LeaseLost, Partitions
+from phimask.ledger.partitions import Partitions
 from phimask.ledger.rollbacks import Rollbacks
 from phimask.ledger.runs import Pin, RunRecord, Runs
 from phimask.masking.excerpt import excerpt, paths_of

@@ -27,7 +27,8 @@ from phimask.engine.takeover import (
 )
 from phimask.engine.transactions import TransactionCommitter
 from phimask.errors import SafeStop
-from phimask.ledger.partitions import LeaseLost, Partitions
+from phimask.ledger.leases import LeaseLost
+from phimask.ledger.partitions import Partitions
 from phimask.ledger.quarantine import Quarantine
 from phimask.masking.covered import covered_values
 from phimask.masking.fingerprints import Fingerprint

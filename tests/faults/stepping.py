@@ -23,8 +23,9 @@ from phimask.engine.journal import Applied, Journal
 from phimask.engine.remembering import Remembering
 from phimask.engine.takeover import take_up_plain, take_up_transactions
 from phimask.engine.transactions import TransactionCommitter
+from phimask.ledger.leases import Lease, LeaseLost
 from phimask.ledger.opening import Ledger
-from phimask.ledger.partitions import Lease, LeaseLost, Partitions
+from phimask.ledger.partitions import Partitions
 from phimask.ledger.quarantine import Quarantine
 from phimask.ledger.remembered import Remembered
 from phimask.masking.core import MaskingCore

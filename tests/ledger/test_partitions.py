@@ -14,8 +14,9 @@ from pymongo.errors import AutoReconnect
 
 from phimask import DocumentId, Partition
 from phimask.errors import SafeStop
+from phimask.ledger.leases import Intent, LeaseLost
 from phimask.ledger.opening import Ledger
-from phimask.ledger.partitions import Intent, LeaseLost, Partitions
+from phimask.ledger.partitions import Partitions
 from phimask.observing.tally import Tally
 from phimask.store.raw import identity
 

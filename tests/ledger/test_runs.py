@@ -12,8 +12,9 @@ from pymongo.database import Database
 
 from phimask import Partition
 from phimask.errors import PreflightError, UsageError
+from phimask.ledger.leases import LeaseLost
 from phimask.ledger.opening import Ledger
-from phimask.ledger.partitions import LeaseLost, Partitions
+from phimask.ledger.partitions import Partitions
 from phimask.ledger.runs import Pin, RunRecord, Runs
 from phimask.store.raw import identity
 

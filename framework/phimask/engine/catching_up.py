@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from phimask.config.model import Retry
-from phimask.engine.batches import Preparer
+from phimask.engine.caught_up import CaughtUp
 from phimask.engine.checking import Checked, added_up
 from phimask.engine.closing import close, judged_before, reopen
 from phimask.engine.control import StopSignal
@@ -29,29 +29,20 @@ from phimask.ledger.changes import Changes, Pieces
 from phimask.ledger.quarantine import Quarantine
 from phimask.ledger.runs import Runs
 from phimask.ledger.swaps import Swap, Swaps
-from phimask.masking.core import MaskingCore
-from phimask.masking.unmapped import Unmapped
 from phimask.observing.tally import Tally
-from phimask.planning.conditions import Conditions
 from phimask.planning.namespace import Namespace
 from phimask.planning.plan import CollectionPlan
-from phimask.planning.preflight import gone
-from phimask.plugins.values import DocumentId, Finding
+from phimask.plugins.values import Finding
 from phimask.store.definition import Definition
-from phimask.store.raw import by_ids, identity, split
 from phimask.store.reading import projected_documents
 from phimask.store.retry import retrying
-from phimask.store.source import ID_ORDER, CollectionSource
-from phimask.store.writing import insert
+from phimask.store.source import CollectionSource
 
 CHECK: Final = "shadow"
 """What the check of a shadow's own is called in the report."""
 
 Verify: TypeAlias = Callable[[Namespace, Look | None], list[Checked]]
 """Verify a shadow against its original: in one of several looks, or all at once."""
-
-QUARANTINED: Final = -1
-"""In place of a partition's number, of documents that could not be masked when they were caught up."""
 
 _AT_ONCE: Final = 500
 _LITTLE: Final = 100
@@ -84,23 +75,11 @@ class CatchingUp:
         self._stop = stop
         self._swaps = Swaps(runs.ledger, run)
         self._changes = Changes(runs.ledger, run, plan.namespace)
-        self._quarantine = Quarantine(runs.ledger, run, plan.namespace)
+        self._caught_up = CaughtUp(plan, Quarantine(runs.ledger, run, plan.namespace))
         self._rebuilding = Rebuilding(plan.source, run, stop)
         self._retry = retry
         self._retrying = retrying(retry, lambda *_: None, lambda: stop.stopping)
-        self._tally = Tally()
         self._position = 0
-        drift = plan.rules[0].masker if plan.rules and isinstance(plan.rules[0].masker, Unmapped) else None
-        self._preparer = Preparer(
-            source=plan.source.raw(),
-            core=MaskingCore(plan.rules, plan.file.subject, plan.file.on_error),
-            conditions=Conditions(plan.rules),
-            sample=0,
-            copies=True,
-            drift=drift,
-            halts=plan.file.unmapped == "halt",
-            gone=lambda: gone(plan.source, plan.preflight.uuid),
-        )
         self._following: Following | None = None
         self._noting = threading.Lock()
         self.swap: Swap | None = None
@@ -113,7 +92,7 @@ class CatchingUp:
         self._changes.begin()
         mark = None if swap is None else swap.watch
         if swap is not None:
-            self._position, self._tally = swap.position, Tally.of(swap.caught)
+            self._position, self._caught_up.tally = swap.position, Tally.of(swap.caught)
         first = self._epoch << _EPOCH_BITS
         self._following = Following(self._source, self._changes, first, mark, self._note_mark)
         return self._following.mark
@@ -132,7 +111,7 @@ class CatchingUp:
     @property
     def tally(self) -> Tally:
         """What was counted of values in documents that were caught up."""
-        return self._tally
+        return self._caught_up.tally
 
     @property
     def documents(self) -> int:
@@ -195,11 +174,11 @@ class CatchingUp:
         upto = following.number
         while batch := self._changes.listed(self._position, upto, _AT_ONCE):
             self._stand_still(closed=closed)
-            self._retrying(self._apply, [one for one, _, _ in batch])
+            self._retrying(self._caught_up.put, [one for one, _, _ in batch], self._shadow())
             self._position = batch[-1][1]
             done += len(batch)
         if done:
-            self._note(position=self._position, caught=self._tally.document())
+            self._note(position=self._position, caught=self._caught_up.tally.document())
         return done
 
     def _wait_for_now(self, *, closed: bool = False) -> None:
@@ -213,33 +192,6 @@ class CatchingUp:
         if self._stop.stopping:
             raise Interrupted("stopped while its shadow was caught up")
 
-    def _apply(self, wanted: Sequence[DocumentId]) -> None:
-        """Put documents into the shadow as they are now, or take them out of it. May be done again."""
-        target = self._shadow().raw()
-        missing = dict.fromkeys(wanted)
-        for reply in self._source.raw().find_raw_batches(by_ids(wanted), hint=ID_ORDER):
-            documents = list(split(reply))
-            if not documents:
-                continue
-            batch = self._preparer.prepare(documents, whole=True)
-            masked = {write.identity: write.bson for write in batch.writes}
-            refused = insert(target, masked).refused if masked else {}
-            if refused:
-                # Two documents that exchange a unique value are in each other's way.
-                target.delete_many(by_ids(refused))
-                refused = insert(target, {one: masked[one] for one in refused}).refused
-            left_out = {**batch.quarantined, **refused}
-            if left_out:
-                target.delete_many(by_ids(left_out))
-            self._quarantine.take_back(QUARANTINED, [identity(raw) for raw in documents])
-            self._quarantine.add(QUARANTINED, 0, left_out)
-            self._tally.add(batch.tally())
-            for one in batch.identities:
-                missing.pop(one, None)
-        if missing:
-            self._quarantine.take_back(QUARANTINED, list(missing))
-            target.delete_many(by_ids(missing))
-
     def _judged(self) -> tuple[Finding, ...]:
         """What the validator would refuse; looked at again where others may have written in between."""
         for _ in range(_ATTEMPTS):
@@ -250,7 +202,7 @@ class CatchingUp:
         return (Finding("documents that the validator refuses once they are masked", None, refused),)
 
     def _left_out(self) -> list[Checked]:
-        count = self._quarantine.count(QUARANTINED)
+        count = self._caught_up.left_out()
         left_out = Finding("documents that others wrote, left out (quarantined)", None, count)
         return [Checked(CHECK, "after", count, (left_out,))] if count else []
 

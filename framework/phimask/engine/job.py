@@ -32,8 +32,9 @@ from phimask.engine.takeover import (
 from phimask.engine.transactions import TransactionCommitter
 from phimask.engine.worker import Worker
 from phimask.errors import PreflightError
+from phimask.ledger.leases import Lease
 from phimask.ledger.opening import APPLIED, Ledger
-from phimask.ledger.partitions import Lease, Partitions
+from phimask.ledger.partitions import Partitions
 from phimask.ledger.quarantine import Quarantine
 from phimask.ledger.remembered import Remembered
 from phimask.masking.core import MaskingCore

@@ -13,8 +13,9 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 from pymongo.read_concern import ReadConcern
 
 from phimask.engine.batches import Batch, fingerprints
+from phimask.ledger.leases import Intent, Lease, LeaseLost
 from phimask.ledger.opening import Documents
-from phimask.ledger.partitions import Intent, Lease, LeaseLost, Partitions
+from phimask.ledger.partitions import Partitions
 from phimask.ledger.quarantine import Quarantine
 from phimask.masking.fingerprints import Fingerprint
 from phimask.observing.tally import Tally

@@ -9,7 +9,7 @@ from phimask.engine.batches import Preparer
 from phimask.engine.commit import PlainCommitter
 from phimask.engine.journal import Journal
 from phimask.errors import SafeStop
-from phimask.ledger.partitions import Intent
+from phimask.ledger.leases import Intent
 from phimask.masking.core import MaskingCore
 from phimask.masking.fingerprints import Fingerprint
 from phimask.plugins.values import DocumentId

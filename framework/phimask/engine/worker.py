@@ -16,8 +16,9 @@ from pymongo.errors import PyMongoError
 from phimask.engine.journal import Journal
 from phimask.engine.means import Means
 from phimask.engine.partition import PartitionLoop
+from phimask.ledger.leases import Lease, LeaseLost
 from phimask.ledger.opening import Ledger
-from phimask.ledger.partitions import RENEWAL_SECONDS, Lease, LeaseLost, Partitions
+from phimask.ledger.partitions import RENEWAL_SECONDS, Partitions
 from phimask.ledger.runs import Runs
 from phimask.plugins.values import Lane
 
