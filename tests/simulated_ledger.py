@@ -14,7 +14,8 @@ from pymongo.collection import Collection
 
 from phimask.ledger.opening import Ledger
 from phimask.ledger.partitions import Partitions
-from phimask.ledger.runs import Pin, RunRecord, Runs
+from phimask.ledger.run_record import Pin, RunRecord
+from phimask.ledger.runs import Runs
 from phimask.ledger.series import RunSeries
 from phimask.observing.series import Note, Point
 from phimask.observing.tally import Tally

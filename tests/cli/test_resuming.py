@@ -15,7 +15,8 @@ from phimask.config.model import Configuration
 from phimask.engine.beginning import take_up
 from phimask.errors import UsageError
 from phimask.ledger.opening import open_ledger
-from phimask.ledger.runs import RunRecord, Runs
+from phimask.ledger.run_record import RunRecord
+from phimask.ledger.runs import Runs
 
 RUN = RunRecord(
     id="r", state="running", command="run", profile="emergency", version="0", key_fingerprint=None, pins=(),

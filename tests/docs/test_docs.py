@@ -27,10 +27,10 @@ from phimask.config.data import shipped, shipped_schema
 from phimask.config.profile import load_profile
 from phimask.config.project import load_project
 from phimask.engine import beginning
-from phimask.ledger import opening
+from phimask.ledger import claims, opening, run_record
 from phimask.ledger import runs as ledger_runs
 from phimask.ledger.partitions import LEASE_SECONDS, RENEWAL_SECONDS
-from phimask.ledger.runs import SILENCE_SECONDS
+from phimask.ledger.run_record import SILENCE_SECONDS
 from phimask.plugins import hookspecs
 from phimask.plugins.class_check import KINDS
 from phimask.plugins.interfaces import Component, Detector
@@ -355,7 +355,7 @@ def is_said(quoted: str, said: list[str]) -> bool:
 @pytest.mark.parametrize(
     ("name", "heading", "modules"),
     [
-        ("how-to/resume-a-run.md", "## What is refused", (beginning, ledger_runs, resume)),
+        ("how-to/resume-a-run.md", "## What is refused", (beginning, claims, ledger_runs, resume)),
         ("how-to/keep-the-ledger-elsewhere.md", "## What is refused", (opening, connect, config_project)),
     ],
 )
@@ -402,7 +402,7 @@ def test_the_pages_on_runs_have_the_times_of_the_code() -> None:
 
 def test_every_state_of_a_run_is_explained() -> None:
     cells = " ".join(first_cells(page("how-to/steer-a-run.md"), "## Look\n"))
-    assert {*re.findall(r"`(\w+)`", cells)} == {*get_args(ledger_runs.State), "dead"}
+    assert {*re.findall(r"`(\w+)`", cells)} == {*get_args(run_record.State), "dead"}
 
 
 def test_the_commands_that_steer_are_there() -> None:

@@ -14,7 +14,8 @@ from phimask.engine.control import StopSignal
 from phimask.engine.coordinator import Coordinator
 from phimask.errors import Interrupted, PhimaskError, SafeStop, StoreError
 from phimask.ledger.opening import Ledger
-from phimask.ledger.runs import RunRecord, Runs
+from phimask.ledger.run_record import RunRecord
+from phimask.ledger.runs import Runs
 from phimask.plugins.events import Event
 
 Client = MongoClient[dict[str, Any]]

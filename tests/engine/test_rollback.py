@@ -28,7 +28,8 @@ from phimask.ledger.leases import LeaseLost
 from phimask.ledger.opening import Ledger, open_ledger
 from phimask.ledger.partitions import Partitions
 from phimask.ledger.rollbacks import Rollbacks
-from phimask.ledger.runs import Pin, RunRecord, Runs
+from phimask.ledger.run_record import Pin, RunRecord
+from phimask.ledger.runs import Runs
 from phimask.masking.excerpt import excerpt, paths_of
 from phimask.masking.fingerprints import FINGERPRINT_DOMAIN, Fingerprint
 from phimask.masking.keys import MaskingKey

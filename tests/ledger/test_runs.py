@@ -15,7 +15,8 @@ from phimask.errors import PreflightError, UsageError
 from phimask.ledger.leases import LeaseLost
 from phimask.ledger.opening import Ledger
 from phimask.ledger.partitions import Partitions
-from phimask.ledger.runs import Pin, RunRecord, Runs
+from phimask.ledger.run_record import Pin, RunRecord
+from phimask.ledger.runs import Runs
 from phimask.store.raw import identity
 
 Client = MongoClient[dict[str, Any]]

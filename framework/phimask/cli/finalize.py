@@ -16,7 +16,8 @@ from phimask.ledger.indexes import KeptIndexes
 from phimask.ledger.partitions import Partitions
 from phimask.ledger.remembered import forget
 from phimask.ledger.rollbacks import Rollbacks
-from phimask.ledger.runs import ENDED, Runs
+from phimask.ledger.run_record import ENDED
+from phimask.ledger.runs import Runs
 from phimask.vault.storing import Damaged
 from phimask.vault.vault import open_storage
 

@@ -20,7 +20,8 @@ from phimask.engine.beginning import sampled, take_up, unfinished
 from phimask.engine.shadow import settle
 from phimask.errors import UsageError
 from phimask.ledger.opening import Ledger, asking
-from phimask.ledger.runs import ENDED, SILENCE_SECONDS, RunRecord, Runs, from_text
+from phimask.ledger.run_record import ENDED, SILENCE_SECONDS, RunRecord, from_text
+from phimask.ledger.runs import Runs
 from phimask.planning.plan import Scope
 from phimask.store.retry import terminal_error
 

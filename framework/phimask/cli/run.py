@@ -20,7 +20,8 @@ from phimask.engine.deployments import Deployments
 from phimask.engine.run import Outcome, Run
 from phimask.errors import Interrupted, PreflightError, UsageError
 from phimask.ledger.opening import asking
-from phimask.ledger.runs import RunRecord, Runs
+from phimask.ledger.run_record import RunRecord
+from phimask.ledger.runs import Runs
 from phimask.planning.plan import CollectionPlan
 
 

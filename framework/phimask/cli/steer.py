@@ -23,7 +23,8 @@ from phimask.engine.shadow_end import is_shadowed
 from phimask.errors import UsageError
 from phimask.ledger.opening import ANSWER_SECONDS, Ledger, asking, ledger_client, open_ledger
 from phimask.ledger.partitions import Partitions
-from phimask.ledger.runs import Command, RunRecord, Runs
+from phimask.ledger.run_record import Command, RunRecord
+from phimask.ledger.runs import Runs
 from phimask.ledger.swaps import Swap, Swaps
 
 _LISTED: Final = 10

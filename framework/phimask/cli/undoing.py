@@ -21,7 +21,8 @@ from phimask.config.project import load_project
 from phimask.config.undo import beside_the_project
 from phimask.errors import Interrupted, UsageError, VaultError
 from phimask.ledger.opening import Ledger, asking, ledger_client, open_ledger
-from phimask.ledger.runs import RunRecord, Runs
+from phimask.ledger.run_record import RunRecord
+from phimask.ledger.runs import Runs
 from phimask.plugins.loading import disabled_plugins, load_registry
 from phimask.store.connect import Client, connect
 from phimask.store.retry import terminal_error

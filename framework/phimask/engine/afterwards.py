@@ -18,7 +18,7 @@ from phimask.errors import VaultError
 from phimask.ledger.partitions import Partitions
 from phimask.ledger.quarantine import Quarantine
 from phimask.ledger.remembered import Remembered
-from phimask.ledger.runs import RunRecord
+from phimask.ledger.run_record import RunRecord
 from phimask.observing.tally import Tally
 from phimask.planning.components import remembering, validators
 from phimask.planning.namespace import Namespace

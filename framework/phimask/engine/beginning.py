@@ -14,7 +14,8 @@ from phimask.config.model import Configuration
 from phimask.errors import PreflightError, UsageError
 from phimask.ledger.identities import packed, unpacked
 from phimask.ledger.opening import make_applied
-from phimask.ledger.runs import ENDED, Pin, RunRecord, Runs, as_text, from_text
+from phimask.ledger.run_record import ENDED, Pin, RunRecord, as_text, from_text
+from phimask.ledger.runs import Runs
 from phimask.masking.keys import MaskingKey
 from phimask.planning.classifier import Classifier
 from phimask.planning.hazards import hazard
@@ -80,7 +81,7 @@ def obstacles(runs: Runs, bound: Sequence[Pin], *, again: bool) -> list[str]:
     be masked once more."""
     hazards: list[str] = []
     for pin in bound:
-        held = runs.holder(pin)
+        held = runs.claims.holder(pin)
         if held is not None:
             hazards.append(held)
         elif not again and (masked := _masked_already(runs, pin)) is not None:

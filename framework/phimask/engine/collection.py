@@ -27,7 +27,8 @@ from phimask.ledger.indexes import KeptIndexes
 from phimask.ledger.partitions import Partitions
 from phimask.ledger.quarantine import Quarantine
 from phimask.ledger.remembered import Remembered
-from phimask.ledger.runs import RunRecord, Runs, process_lives
+from phimask.ledger.run_record import RunRecord, process_lives
+from phimask.ledger.runs import Runs
 from phimask.masking.keys import MaskingKey
 from phimask.observing.report import ReportBuilder
 from phimask.observing.tally import Tally

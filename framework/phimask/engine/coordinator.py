@@ -16,7 +16,8 @@ from phimask.engine.control import StopSignal
 from phimask.engine.recording import Recorder
 from phimask.engine.throttle import Throttle
 from phimask.errors import Interrupted, PhimaskError, SafeStop, StoreError
-from phimask.ledger.runs import Runs, State, Superseded
+from phimask.ledger.run_record import State
+from phimask.ledger.runs import Runs, Superseded
 from phimask.log import describe_error
 from phimask.plugins.events import Event, Holding
 

@@ -15,7 +15,8 @@ from phimask.ledger.opening import Ledger
 from phimask.ledger.partitions import Partitions
 from phimask.ledger.quarantine import Quarantine
 from phimask.ledger.remembered import Remembered
-from phimask.ledger.runs import RunRecord, Runs
+from phimask.ledger.run_record import RunRecord
+from phimask.ledger.runs import Runs
 from phimask.masking.keys import MaskingKey
 from phimask.planning.plan import CollectionPlan
 from phimask.plugins.values import CollectionFacts

@@ -22,7 +22,8 @@ from phimask.errors import Interrupted, PreflightError, StoreError, VaultError
 from phimask.ledger.indexes import KeptIndexes
 from phimask.ledger.opening import Ledger
 from phimask.ledger.rollbacks import Place, Progress, Rollbacks
-from phimask.ledger.runs import RunRecord, Runs
+from phimask.ledger.run_record import RunRecord
+from phimask.ledger.runs import Runs
 from phimask.masking.fingerprints import FINGERPRINT_DOMAIN, Fingerprint
 from phimask.masking.keys import MaskingKey
 from phimask.plugins.values import DocumentId

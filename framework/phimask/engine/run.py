@@ -29,7 +29,8 @@ from phimask.engine.verification import Verifier, processes_for
 from phimask.errors import FindingsError, Interrupted, PhimaskError, SafeStop
 from phimask.ledger.opening import Ledger
 from phimask.ledger.partitions import Partitions
-from phimask.ledger.runs import RunRecord, Runs, State
+from phimask.ledger.run_record import RunRecord, State
+from phimask.ledger.runs import Runs
 from phimask.ledger.series import RunSeries
 from phimask.log import describe_error
 from phimask.masking.keys import MaskingKey

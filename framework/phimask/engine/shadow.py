@@ -169,7 +169,7 @@ class Shadow:
         lost = Names(client, swap).lost()
         if lost is not None:
             raise StoreError(f"{lost}; give the run up with `phimask finalize {self._run}`, and mask anew")
-        self._runs.take_also(self._run, str(swap.shadow_uuid))
+        self._runs.claims.take_also(self._run, str(swap.shadow_uuid))
         return swap
 
     def trouble(self) -> str | None:

@@ -7,7 +7,8 @@ from phimask.engine.handing_over import settle_caught_up
 from phimask.engine.swap import Names
 from phimask.errors import UsageError
 from phimask.ledger.changes import Changes
-from phimask.ledger.runs import RunRecord, Runs
+from phimask.ledger.run_record import RunRecord
+from phimask.ledger.runs import Runs
 from phimask.ledger.swaps import Swap, Swaps
 from phimask.store.connect import Client
 from phimask.store.definition import uuids

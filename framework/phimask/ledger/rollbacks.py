@@ -14,7 +14,7 @@ from pymongo import UpdateOne
 from phimask.errors import UsageError
 from phimask.ledger.identities import packed, unpacked
 from phimask.ledger.opening import Ledger
-from phimask.ledger.runs import SILENCE_SECONDS, process_lives
+from phimask.ledger.run_record import SILENCE_SECONDS, process_lives
 from phimask.plugins.values import DocumentId
 
 Place = tuple[str, int]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
 from phimask.ledger.opening import Ledger
-from phimask.ledger.runs import RunRecord
+from phimask.ledger.run_record import RunRecord
 from phimask.ledger.series import RunSeries, Timed
 from phimask.monitor.curve import Curve
 from phimask.monitor.forecast import RecentRate

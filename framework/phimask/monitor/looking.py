@@ -9,7 +9,8 @@ from datetime import datetime, timezone
 from typing import Any, Final
 
 from phimask.ledger.opening import Ledger
-from phimask.ledger.runs import SILENCE_SECONDS, Pin, RunRecord, Runs
+from phimask.ledger.run_record import SILENCE_SECONDS, Pin, RunRecord
+from phimask.ledger.runs import Runs
 from phimask.ledger.swaps import Swaps
 from phimask.monitor.following import Followed
 from phimask.monitor.partitions import COUNTS, CollectionPartitions

@@ -6,7 +6,8 @@ from pymongo import timeout
 
 from phimask.errors import UsageError
 from phimask.ledger.opening import ANSWER_SECONDS, Ledger
-from phimask.ledger.runs import Command, Runs
+from phimask.ledger.run_record import Command
+from phimask.ledger.runs import Runs
 
 
 def order(ledger: Ledger, run: str, command: Command) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from phimask.ledger.opening import Ledger
-from phimask.ledger.runs import RunRecord
+from phimask.ledger.run_record import RunRecord
 from phimask.monitor.strip import mark
 
 COUNTS: Final = ("read", "masked", "unchanged", "missing", "quarantined", "bytes")

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from phimask.errors import UsageError
-from phimask.ledger.runs import Command
+from phimask.ledger.run_record import Command
 from phimask.monitor.door import Door
 from phimask.monitor.hub import Hub
 from phimask.store.retry import error_name
