@@ -60,7 +60,7 @@ def end_transactions(trial: Trial) -> None:
     admin = trial.people.database.client.admin
     look = [
         {"$currentOp": {"allUsers": True, "idleSessions": True}},
-        {"$match": {"transaction": {"$exists": True}}},
+        {"$match": {"transaction.parameters.autocommit": False}},
     ]
     for one in admin.aggregate(look):
         admin.command("killSessions", [{"id": one["lsid"]["id"]}])
