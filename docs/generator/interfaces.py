@@ -11,7 +11,7 @@ from typing import Any
 from generator.markdown import page
 from phimask import log
 from phimask.engine import control
-from phimask.plugins import events, hookspecs, interfaces, values
+from phimask.plugins import events, given, hookspecs, interfaces, values
 
 
 def hooks() -> str:
@@ -24,6 +24,9 @@ def hooks() -> str:
     parts.append("## The interfaces")
     parts.append(inspect.cleandoc(interfaces.__doc__ or ""))
     parts += _classes(_tree(interfaces))
+    parts.append("## What they are given")
+    parts.append(inspect.cleandoc(given.__doc__ or ""))
+    parts += _classes(_tree(given))
     parts.append("## For executors")
     parts += _classes(_tree(control))
     for node in _tree(log).body:

@@ -14,20 +14,18 @@ from phimask.errors import (
 )
 from phimask.log import describe_error, forward_log, log_file
 from phimask.plugins import events
+from phimask.plugins.given import Control, Job, Source
 from phimask.plugins.hookspecs import hookimpl
 from phimask.plugins.interfaces import (
     BatchSizer,
     Component,
-    Control,
     Detector,
     Executor,
-    Job,
     Masker,
     MemoryGovernor,
     Meter,
     Observer,
     Partitioner,
-    Source,
     Validator,
 )
 from phimask.plugins.values import (

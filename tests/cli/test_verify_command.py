@@ -24,7 +24,7 @@ def copied(
     deployed: Path, database: Database[dict[str, Any]], phimask: Phimask, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[str, ...]]:
     """A masked copy, and what to call `verify` with. Several processes are worth their while for few documents."""
-    monkeypatch.setattr("phimask.engine.verification._PIECE", (40, 50))
+    monkeypatch.setattr("phimask.engine.pieces._PIECE", (40, 50))
     monkeypatch.setattr("phimask.engine.verification._LEAST_EACH", 40)
     database["people"].insert_many(
         {

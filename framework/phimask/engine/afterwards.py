@@ -10,10 +10,11 @@ from phimask.config.model import Profile
 from phimask.engine.catching_up import Verify
 from phimask.engine.checking import Checked, Checks
 from phimask.engine.collection_facts import collection_facts
+from phimask.engine.counting import stored_in_place
 from phimask.engine.deployments import Deployments
 from phimask.engine.remembering import why_nothing
 from phimask.engine.unsettled import Unsettled
-from phimask.engine.verification import Look, Originals, Verifier, stored_in_place
+from phimask.engine.verification import Look, Originals, Verifier
 from phimask.errors import VaultError
 from phimask.ledger.partitions import Partitions
 from phimask.ledger.quarantine import Quarantine

@@ -12,7 +12,7 @@ from phimask.config.model import Retry
 from phimask.engine.breaker import CircuitBreaker
 from phimask.errors import Interrupted
 from phimask.plugins.events import Event, Paused
-from phimask.plugins.interfaces import Control
+from phimask.plugins.given import Control
 from phimask.store.retry import classify, error_name, retrying, terminal_error
 
 _Answer = TypeVar("_Answer")

@@ -9,7 +9,7 @@ from typing import Literal
 
 from phimask.config.model import Breaker
 from phimask.errors import SafeStop
-from phimask.plugins.interfaces import Control
+from phimask.plugins.given import Control
 from phimask.store.retry import pause
 
 State = Literal["closed", "open", "half_open"]

@@ -50,7 +50,7 @@ from phimask.planning.namespace import Namespace
 from phimask.planning.preflight import gone
 from phimask.planning.served import served_update
 from phimask.plugins.events import BreakerTripped, Event, Paused, Warned
-from phimask.plugins.interfaces import Control
+from phimask.plugins.given import Control
 from phimask.plugins.loading import disabled_plugins, load_registry
 from phimask.plugins.registry import Registry
 from phimask.plugins.values import Lane

@@ -12,7 +12,8 @@ from phimask.engine.canary import CanaryWatch
 from phimask.engine.commit import Committer
 from phimask.engine.resident import ResidentMemory
 from phimask.plugins.events import Event
-from phimask.plugins.interfaces import BatchSizer, Control, MemoryGovernor
+from phimask.plugins.given import Control
+from phimask.plugins.interfaces import BatchSizer, MemoryGovernor
 from phimask.plugins.values import ComplexityClass
 
 

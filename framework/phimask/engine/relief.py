@@ -13,7 +13,8 @@ from phimask.engine.resident import give_back
 from phimask.errors import SafeStop
 from phimask.masking.core import MaskingCore
 from phimask.plugins.events import Event, MemorySpent, Paused
-from phimask.plugins.interfaces import BatchSizer, Control, MemoryGovernor
+from phimask.plugins.given import Control
+from phimask.plugins.interfaces import BatchSizer, MemoryGovernor
 from phimask.plugins.values import MemoryReading, Relief
 
 _LADDER: Final[tuple[Relief, ...]] = get_args(Relief)

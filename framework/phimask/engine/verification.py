@@ -7,9 +7,9 @@ validators, here, at what those have gathered, round after round.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import psutil
 from pymongo.errors import PyMongoError
@@ -18,7 +18,9 @@ from phimask.config.model import ComponentChoice, Configuration, Profile
 from phimask.engine.checking import Checked, Checks, added_up
 from phimask.engine.collection_facts import collection_facts
 from phimask.engine.control import StopSignal
+from phimask.engine.counting import there_were
 from phimask.engine.job import Where
+from phimask.engine.pieces import last_of, pieces_of
 from phimask.engine.processes import Shares
 from phimask.engine.recalling import recall, with_extent
 from phimask.engine.share import Piece, Verification
@@ -31,20 +33,13 @@ from phimask.planning.plan import CollectionPlan, Scope
 from phimask.plugins.events import Event, VerificationProgress
 from phimask.plugins.interfaces import Validator
 from phimask.plugins.registry import Registry
-from phimask.plugins.values import BatchBudget, CollectionFacts, DocumentId, Finding, Partition, Totals
-from phimask.store.raw import identity, within
-from phimask.store.reading import BatchReader
+from phimask.plugins.values import CollectionFacts, DocumentId, Finding, Partition, Totals
+from phimask.store.raw import within
 from phimask.store.retry import terminal_error
-from phimask.store.source import ID_ORDER, CollectionSource
+from phimask.store.source import ID_ORDER
 
-_PIECES_EACH: Final = 16
-"""Pieces for each process, so that none waits long for the last of another."""
-_PIECE: Final = (250, 50_000)
-"""The fewest and the most documents of a piece."""
 _LEAST_EACH: Final = 1_000
 """Documents for which it is worth while to start a process."""
-_OF_IDS: Final = BatchBudget(1000, 16_000_000)
-_SAMPLE_PIECE: Final = 500
 _MOST_PROCESSES: Final = 16
 _Answer = TypeVar("_Answer")
 
@@ -136,11 +131,11 @@ class Verifier:
             after = target[0].raw()
             read = self._read
             if self._sample is not None:
-                bound = within(None, _last(plan), plan.scope.query)
+                bound = within(None, last_of(plan), plan.scope.query)
                 read = int(source[0].raw().count_documents(bound, hint=ID_ORDER))
             stored = after.count_documents({}, hint=ID_ORDER)
             if look is not None and look.deleted is not None:
-                read = _there_were(source[0].raw(), look.deleted, stored + len(left_out))
+                read = there_were(source[0].raw(), look.deleted, stored + len(left_out))
             lead.totals(
                 Totals(
                     read=read,
@@ -339,17 +334,7 @@ class Verifier:
         return [replace(one, of=plan.documents) if one.checked else one for one in results]
 
     def _pieces(self, plan: CollectionPlan, source: Namespace) -> list[Piece]:
-        last = _last(plan)
-        if last is None:
-            return []
-        try:
-            if self._sample is not None:
-                return list(_drawn(source.raw(), self._sample, last, plan.scope.query))
-            if plan.scope.limit is not None:
-                return [Partition(0, None, last)]
-            return list(_ranges(source.raw(), plan.documents, last, self._most))
-        except PyMongoError as error:
-            raise terminal_error(error, f"cutting {source} into ranges") from None
+        return pieces_of(plan, source, self._sample, self._most)
 
 
 def _asked(ask: Callable[[], _Answer]) -> _Answer:
@@ -357,63 +342,6 @@ def _asked(ask: Callable[[], _Answer]) -> _Answer:
         return ask()
     except PyMongoError as error:
         raise terminal_error(error, "asking the ledger for what is remembered of originals") from None
-
-
-def _there_were(source: Any, deleted: Callable[[], int], wanted: int) -> int:
-    """How many documents there are, with those that others deleted before or while they were counted."""
-    least = deleted()
-    found = int(source.count_documents({}, hint=ID_ORDER))
-    return found + min(max(wanted - found, least), deleted())
-
-
-def _last(plan: CollectionPlan) -> DocumentId | None:
-    return plan.indexed.last_id() if plan.indexed is not None else None
-
-
-def _ranges(collection: Any, documents: int, last: DocumentId, processes: int) -> Iterator[Partition]:
-    """Of about as many documents each."""
-    source = CollectionSource(collection)
-    source.end_at(last)
-    each = min(max(documents // (processes * _PIECES_EACH), _PIECE[0]), _PIECE[1])
-    after: DocumentId | None = None
-    number = 0
-    while (upto := source.id_after(after, each)) is not None and upto != last:
-        yield Partition(number, after, upto)
-        after, number = upto, number + 1
-    yield Partition(number, after, last)
-
-
-def _drawn(
-    collection: Any, size: int, last: DocumentId, query: Mapping[str, Any] | None
-) -> Iterator[tuple[DocumentId, ...]]:
-    """The `_id`s of random documents of the scope, without repeats. MongoDB's $sample may answer with a document twice,
-    so a few more are asked for."""
-    wanted = size + max(20, size // 20)
-    match: list[Mapping[str, Any]] = [{"$match": within(None, last, query)}] if query else []
-    found: dict[DocumentId, None] = {}
-    for one in collection.aggregate(
-        [*match, {"$sample": {"size": wanted}}, {"$match": within(None, last)}, {"$project": {"_id": 1}}],
-        allowDiskUse=True,
-    ):
-        found[identity(one.raw)] = None
-    chosen = list(found)[:size]
-    for start in range(0, len(chosen), _SAMPLE_PIECE):
-        yield tuple(chosen[start : start + _SAMPLE_PIECE])
-
-
-def stored_in_place(plan: CollectionPlan, source: Any, quarantined: int) -> tuple[int | None, int]:
-    """How many documents are stored up to the `_id` at which the run began to end, and how many lie beyond: they came
-    during the run and are not masked. The quarantined are stored too, but not masked: the first count is of those that
-    are. Under a query or a limit nothing can be compared: None. Raises PyMongo's errors.
-    """
-    if plan.scope.query is not None or plan.scope.limit is not None or plan.indexed is None:
-        return None, 0
-    came_after = 0
-    beyond = BatchReader(source, Partition(0, plan.indexed.last_id(), None), None, {"_id": 1})
-    while documents := beyond.read(_OF_IDS):
-        came_after += len(documents)
-        beyond.move(documents)
-    return source.count_documents({}, hint=ID_ORDER) - came_after - quarantined, came_after
 
 
 def processes_for(profile: Profile) -> int:

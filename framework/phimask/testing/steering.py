@@ -13,7 +13,8 @@ import psutil
 
 from phimask.errors import MaskingError
 from phimask.plugins import events
-from phimask.plugins.interfaces import BatchSizer, Control, Executor, MemoryGovernor, Meter
+from phimask.plugins.given import Control
+from phimask.plugins.interfaces import BatchSizer, Executor, MemoryGovernor, Meter
 from phimask.plugins.values import BatchBudget, BatchCost, ComplexityClass, Lane, MemoryReading, Pressure
 from phimask.testing.making import check_class, make, require
 

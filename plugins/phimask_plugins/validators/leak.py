@@ -16,12 +16,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from phimask import DocumentPair, Finding, OriginalValues, RuleFacts, Validator
-from phimask_plugins.validators.bloom import FINGERPRINT_BYTES, Bloom, Fingerprints
+from phimask_plugins.validators.bloom import Bloom, Fingerprints
 from phimask_plugins.validators.compare import comparer_for
 from phimask_plugins.validators.matcher import ENCODED, VALUE
 from phimask_plugins.validators.own import Original, Own, is_text_in_part, originals
 from phimask_plugins.validators.parts import RUN, Parts, scalars
 from phimask_plugins.validators.remembered import KEPT_BYTES, MOST_NAMES, Learnt, pairs, records, spread
+from phimask_plugins.validators.suspects import packed, packed_counts, unpacked, unpacked_counts
 from phimask_plugins.validators.words import LEAST, is_naming, known_by, phrases, text_of, words
 
 OWN: Final = "an original of the document is still in it, outside of the field that was masked"
@@ -270,8 +271,8 @@ class Leak(Validator):
             head = _HEAD.pack(self._documents, self._added, self._recalls)
             return head + (b"" if self._bloom is None else bytes(self._bloom))
         if self._round == 2:
-            return struct.pack("<?", self._too_many) + _packed_suspects(self._suspects)
-        return b"".join(one + struct.pack("<I", count) for one, count in self._held.items())
+            return struct.pack("<?", self._too_many) + packed(self._suspects)
+        return packed_counts(self._held)
 
     def join(self, gathered: Sequence[bytes]) -> bytes:
         """The filters as one; the suspects; the counts added up."""
@@ -287,13 +288,13 @@ class Leak(Validator):
         if self._round == 2:
             suspects: dict[bytes, Counter[str]] = {}
             for one in gathered:
-                for fingerprint, paths in _unpacked_suspects(one[1:]).items():
+                for fingerprint, paths in unpacked(one[1:]).items():
                     suspects.setdefault(fingerprint, Counter()).update(paths)
-            return struct.pack("<?", any(one[0] for one in gathered)) + _packed_suspects(suspects)
+            return struct.pack("<?", any(one[0] for one in gathered)) + packed(suspects)
         held: Counter[bytes] = Counter()
         for one in gathered:
-            held.update(_unpacked_counts(one))
-        return b"".join(one + struct.pack("<I", count) for one, count in held.items())
+            held.update(unpacked_counts(one))
+        return packed_counts(held)
 
     def next_round(self, joined: bytes) -> bool:
         """Again where something is suspicious, or where it could not be known yet."""
@@ -315,9 +316,9 @@ class Leak(Validator):
             return again
         if self._round == 3:
             self._too_many = bool(joined[0])
-            self._suspects = _unpacked_suspects(joined[1:])
+            self._suspects = unpacked(joined[1:])
             return bool(self._suspects)
-        self._held = _unpacked_counts(joined)
+        self._held = unpacked_counts(joined)
         return False
 
     def conclude(self, earlier: Sequence[Validator]) -> Iterator[Finding]:  # noqa: ARG002
@@ -362,38 +363,3 @@ class _WordsOf(dict[bytes, frozenset[bytes]]):
             self.clear()
         known = self[run] = frozenset(_WORD.findall(run.lower()))
         return known
-
-
-def _packed_suspects(suspects: Mapping[bytes, Counter[str]]) -> bytes:
-    parts: list[bytes] = []
-    for fingerprint, paths in suspects.items():
-        parts.append(fingerprint + struct.pack("<I", len(paths)))
-        for path, count in paths.items():
-            name = path.encode("utf-8", "replace")
-            parts.append(struct.pack("<II", len(name), count) + name)
-    return b"".join(parts)
-
-
-def _unpacked_suspects(data: bytes) -> dict[bytes, Counter[str]]:
-    found: dict[bytes, Counter[str]] = {}
-    at = 0
-    while at < len(data):
-        fingerprint = data[at : at + FINGERPRINT_BYTES]
-        (number,) = struct.unpack_from("<I", data, at + FINGERPRINT_BYTES)
-        at += FINGERPRINT_BYTES + 4
-        paths = found.setdefault(fingerprint, Counter())
-        for _ in range(number):
-            length, count = struct.unpack_from("<II", data, at)
-            paths[data[at + 8 : at + 8 + length].decode()] += count
-            at += 8 + length
-    return found
-
-
-def _unpacked_counts(data: bytes) -> Counter[bytes]:
-    size = FINGERPRINT_BYTES + 4
-    return Counter(
-        {
-            data[at : at + FINGERPRINT_BYTES]: struct.unpack_from("<I", data, at + FINGERPRINT_BYTES)[0]
-            for at in range(0, len(data), size)
-        }
-    )
