@@ -444,7 +444,7 @@ def test_the_plan_says_what_it_comes_to(shadowed: Counters, phimask: Phimask) ->
         "which then takes its place",
         "write path shadow, as phimask.yaml says (target.shadow)",
         "then 6 index(es) built, all documents verified, and a swap by rename",
-        "MB beside the original",
+        "B beside the original",
         "with PHI in it, until `phimask finalize` or `phimask rollback`",
         "nobody may write to it while its shadow is filled",
     ):
