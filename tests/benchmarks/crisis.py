@@ -296,9 +296,9 @@ def draw(found: Mapping[str, Mapping[str, Result]], path: Path) -> None:
             axis.scatter([one.ended - began for one in batches], [one.seconds for one in batches], s=5)
             axis.set_ylim(bottom=0)
             axis.tick_params(labelsize=6)
-            if row is axes[0]:
-                axis.set_title(way, fontsize=8)
         row[0].set_ylabel(f"{skew}\nseconds a batch", fontsize=6)
+    for axis, way in zip(axes[0], ways, strict=True):
+        axis.set_title(way, fontsize=8)
     for axis in axes[-1]:
         axis.set_xlabel("seconds into the run", fontsize=6)
     figure.tight_layout()
