@@ -48,7 +48,8 @@ PROJECTION: Mapping[str, Any] = {"Count": 1, "Name": 1, "Pad": 1}
 BATCH = 3
 OVERSIZE = 80
 """Documents of more bytes are set aside."""
-_BLOCKED = 60.0
+_BLOCKED = 100.0
+"""Longer than the server takes to end a transaction that nobody goes on with: a minute, looked at every half."""
 
 
 class Killed(BaseException):
