@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from phimask.engine.checking import Checked, Checks
@@ -12,10 +12,17 @@ from phimask.plugins.values import Finding
 
 
 def recall(
-    lead: Checks, shares: Shares, remembered: Remembered, documents: int, show: Callable[[], None]
+    lead: Checks,
+    names: Collection[str],
+    shares: Shares,
+    remembered: Remembered,
+    documents: int,
+    show: Callable[[], None],
 ) -> None:
-    """`show` shows about so many documents to all shares. Raises PyMongo's errors, and what a share raises."""
-    names = {one.name for one in lead.validators if one.remembers}
+    """By the validators of these `names`. `show` shows about so many documents to all shares.
+
+    Raises PyMongo's errors, and what a share raises.
+    """
 
     def only(gathered: Mapping[str, bytes]) -> dict[str, bytes]:
         return {name: given for name, given in gathered.items() if name in names}
@@ -37,7 +44,7 @@ def recall(
     lead.conclude({})
 
 
-def with_extent(results: Sequence[Checked], names: set[str], extent: Extent) -> list[Checked]:
+def with_extent(results: Sequence[Checked], names: Collection[str], extent: Extent) -> list[Checked]:
     """Said beside what these validators found: what is not remembered."""
     said: list[Finding] = []
     if extent.beyond:

@@ -240,8 +240,8 @@ class Verifier:
             if remembered is None or extent is None:
                 show()
                 return self._sampled(plan, task, added_up(shares.ask("results")))
-            _asked(lambda: recall(lead, shares, remembered, plan.documents, show))
             names = {one.name for one in lead.validators if one.remembers}
+            _asked(lambda: recall(lead, names, shares, remembered, plan.documents, show))
             last_words = [one for one in lead.results() if one.validator in names]
             found = added_up([*shares.ask("results"), last_words])
             return with_extent(self._sampled(plan, task, found), names, extent)

@@ -73,9 +73,6 @@ def unseen(where: Namespace, source: Namespace, prediction: Prediction) -> list[
         return _of_shards(where, source, most)
     if most is not None and most <= ROLLS_OVER * _SMALLEST:
         return []
-    written = (
-        "what the run writes fits" if most is None else f"the up to {sized(most)} that the run writes fit"
-    )
     granted = privileges_granted(Namespace(where.client, "local", "oplog.rs"))
     missing = [one for one in _LOOK if granted is not None and one not in granted] or list(_LOOK)
     actions = ", ".join(f"'{one}'" for one in missing)
@@ -83,12 +80,16 @@ def unseen(where: Namespace, source: Namespace, prediction: Prediction) -> list[
         hazard(
             "oplog-unknown",
             where,
-            f": the user may not {listed_with_or(missing)} on local.oplog.rs, so nobody knows whether {written} into "
-            f"the oplog; grant the role clusterMonitor on database 'admin', or a role with the privilege "
-            f"{{resource: {{db: 'local', collection: 'oplog.rs'}}, actions: [{actions}]}}, or have somebody "
-            "compare with rs.printReplicationInfo()",
+            f": the user may not {listed_with_or(missing)} on local.oplog.rs, so nobody knows whether "
+            f"{_writes_fit(most)} into the oplog; grant the role clusterMonitor on database 'admin', "
+            f"or a role with the privilege {{resource: {{db: 'local', collection: 'oplog.rs'}}, actions: [{actions}]}}"
+            ", or have somebody compare with rs.printReplicationInfo()",
         )
     ]
+
+
+def _writes_fit(most: float | None) -> str:
+    return "what the run writes fits" if most is None else f"the up to {sized(most)} that the run writes fit"
 
 
 def _of_shards(where: Namespace, source: Namespace, most: float | None) -> list[Hazard]:
@@ -98,16 +99,13 @@ def _of_shards(where: Namespace, source: Namespace, most: float | None) -> list[
         shard, share = fullest(source.client[source.database].command("collStats", source.collection))
         if most * share <= ROLLS_OVER * _SMALLEST:
             return []
-    written = (
-        "what the run writes fits" if most is None else f"the up to {sized(most)} that the run writes fit"
-    )
     of_it = "" if most is None or shard is None else f", {sized(most * share)} of it on shard {shard!r}"
     return [
         hazard(
             "oplog-unknown",
             where,
-            f": each shard has an oplog of its own, which a mongos does not show: nobody knows whether {written} into "
-            f"them{of_it}; compare with rs.printReplicationInfo() on each shard's primary",
+            f": each shard has an oplog of its own, which a mongos does not show: nobody knows whether "
+            f"{_writes_fit(most)} into them{of_it}; compare with rs.printReplicationInfo() on each shard's primary",
         )
     ]
 

@@ -155,7 +155,7 @@ def _as_texts(column: OriginalValues, texts: set[str], names: _Names) -> list[st
 
 
 def _take_inside(value: Any, document: int, texts: set[str], names: _Names) -> None:
-    items = value.items() if type(value) is dict else ((_NO_FIELD, one) for one in value)
+    items = value.items() if type(value) is dict else (("", one) for one in value)
     for key, one in items:
         if type(one) is str:
             texts.add(one)
@@ -163,9 +163,6 @@ def _take_inside(value: Any, document: int, texts: set[str], names: _Names) -> N
                 _add(names, document, id(value), one)
         elif type(one) in (dict, list):
             _take_inside(one, document, texts, names)
-
-
-_NO_FIELD: Final = ""
 
 
 def _take_names(column: OriginalValues, texts: Sequence[str], names: _Names) -> None:
