@@ -267,3 +267,24 @@ def test_answers_are_lost_for_a_while(command: str, guard: bool, mongo_uri: str,
             worker.step(30)
             machine.none_is_masked_twice()
     machine.teardown()
+
+
+def test_a_transaction_whose_commits_are_cut_is_ended_by_its_own_worker(
+    mongo_uri: str, client: Client
+) -> None:
+    """The server, which would end it after an hour, never learns that it was to be committed."""
+    limit = "transactionLifetimeLimitSeconds"
+    before = client.admin.command("getParameter", 1, **{limit: 1})[limit]
+    machine = Leases(mongo_uri, client, guard=True)
+    machine.fill()
+    client.admin.command("setParameter", 1, **{limit: 3600})
+    try:
+        worker = machine.start_one()
+        with failing(client, ["commitTransaction"], Fault(closes=True), times=4, application=worker.name):
+            worker.step(10_000)
+        assert worker.over
+        machine.workers.clear()
+        machine.finish()
+    finally:
+        client.admin.command("setParameter", 1, **{limit: before})
+        machine.teardown()

@@ -53,9 +53,9 @@ class Batch:
     """Documents in `_id` order up to `upto`, what to write, what is left out and why, bytes as read, seconds so far.
 
     `sampled` holds some documents whole, as they were read; `without` the rules that do not apply to a document,
-    where some rule has a condition. `session` holds the transaction that read them. `number` is the journal's, once
-    it has one; `closed` once it is counted; `served` means that the server masks the range by itself; `refused` what
-    the server would not take.
+    where some rule has a condition. `session` holds the transaction that read them, `unanswered` the one whose commit
+    got no answer. `number` is the journal's, once it has one; `closed` once it is counted; `served` means that the
+    server masks the range by itself; `refused` what the server would not take.
     """
 
     identities: list[DocumentId]
@@ -71,6 +71,7 @@ class Batch:
     unmapped: Counter[tuple[str, str]]
     seconds: float
     session: ClientSession | None = None
+    unanswered: ClientSession | None = None
     number: int | None = None
     closed: bool = False
     served: bool = False

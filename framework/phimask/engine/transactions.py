@@ -110,7 +110,7 @@ class TransactionCommitter(Committer):
                 self._advance(work, work.part, journal)
         except BaseException:
             if work.part is not None:
-                _end(work.part)
+                _abort(work.part)
             raise
         self._work = None
         work.done.seconds = batch.seconds + time.perf_counter() - start
@@ -121,6 +121,9 @@ class TransactionCommitter(Committer):
         tried = part.session is None and not part.closed
         if tried and part.number is not None and journal.applied is not None:
             # An earlier attempt failed, perhaps only its answer, and perhaps it is still on its way.
+            if part.unanswered is not None:
+                # Open still, it would keep waiting who settles it. Nobody else has its session as long as it is here.
+                journal.applied.end_transaction(bytes(part.unanswered.session_id["id"]))
             if journal.applied.settle(journal.lease, part.number):
                 self._close(work, part, part.tally(), journal)
             else:
@@ -171,14 +174,15 @@ class TransactionCommitter(Committer):
         except PyMongoError as error:
             if not error.has_error_label(_UNKNOWN):
                 raise
-            self._commit_again(session, journal)
+            self._commit_again(part, session, journal)
         return {}
 
     @staticmethod
-    def _commit_again(session: ClientSession, journal: Journal) -> None:
+    def _commit_again(part: Batch, session: ClientSession, journal: Journal) -> None:
         try:
             session.commit_transaction()
         except PyMongoError as error:
+            part.session, part.unanswered = None, session
             if journal.applied is None and error.has_error_label(_UNKNOWN):
                 raise SafeStop(
                     "MongoDB did not say whether it committed a batch, and without a journal (write.journal: false) "
@@ -227,9 +231,17 @@ class TransactionCommitter(Committer):
         work.part = None
 
 
-def _end(part: Batch) -> None:
-    """Give up the part's transaction where it was not committed."""
+def _abort(part: Batch) -> None:
+    """Give up the part's transaction where it was not committed; one without an answer is yet to be settled."""
     session, part.session = part.session, None
     if session is not None:
         with contextlib.suppress(PyMongoError):
             session.end_session()
+
+
+def _end(part: Batch) -> None:
+    """Be done with the part's sessions."""
+    _abort(part)
+    session, part.unanswered = part.unanswered, None
+    if session is not None:
+        session.end_session()
