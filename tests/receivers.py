@@ -29,6 +29,10 @@ class Received:
         with self.arrived:
             assert self.arrived.wait_for(lambda: len(self.texts) >= number, 60), self.texts
 
+    def wait_for_asking(self, number: int) -> None:
+        with self.arrived:
+            assert self.arrived.wait_for(lambda: self.count >= number, 60), self.count
+
 
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
@@ -92,6 +96,7 @@ def webhook(answer: int | Literal["never"] = 200) -> Iterator[Received]:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             with received.arrived:
                 received.count += 1
+                received.arrived.notify_all()
             if answer == "never":
                 over.wait()
                 return

@@ -49,6 +49,29 @@ def test_profiles_show_works_in_what_is_extended(project: Path, phimask: Callabl
     assert "check_sample" in told.err
 
 
+def test_nothing_is_cut_or_wrapped_in_a_pipe(
+    project: Path, phimask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    path, pattern = "Patient.History." * 12 + "Note", "[a-z]{2}" * 20
+    (project / "collections").mkdir()
+    (project / "collections" / "long.yaml").write_text(
+        "version: 1\ncollection: people\nrules:\n"
+        f"  - path: {path}\n"
+        f"    masker: {{name: regex_replace, options: {{pattern: '{pattern}', replacement: ':x:'}}}}\n",
+        encoding="utf-8",
+    )
+    (line,) = (one for one in phimask("collections", "show", "long").err.splitlines() if path in one)
+    assert f"pattern={pattern}" in line
+    assert "replacement=:x:" in line
+    assert line.rstrip().endswith("long.yaml:4")
+    for command in (("plugins", "list"), ("profiles", "list"), ("collections", "list")):
+        told = phimask(*command).err.splitlines()
+        count = len(next(iter(phimask(*command, "--json").json.values())))
+        assert len(told) == 1 + count
+        assert not any("…" in one for one in told)
+
+
 @pytest.mark.parametrize("flags", [(), ("--json",)])
 def test_what_is_secret_is_shown_by_neither(
     flags: tuple[str, ...], project: Path, phimask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch

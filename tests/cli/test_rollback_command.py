@@ -65,10 +65,10 @@ def database(client: MongoClient[dict[str, Any]], deployed: Path) -> Iterator[st
     client.drop_database(f"{name}_ledger")
 
 
-def stored(client: MongoClient[dict[str, Any]], name: str) -> list[bytes]:
+def stored(client: MongoClient[dict[str, Any]], name: str, collection: str = "people") -> list[bytes]:
     options = client.codec_options.with_options(document_class=RawBSONDocument)
     return [
-        bytes(one.raw) for one in client[name].get_collection("people", options).find({}, sort=[("_id", 1)])
+        bytes(one.raw) for one in client[name].get_collection(collection, options).find({}, sort=[("_id", 1)])
     ]
 
 
@@ -180,12 +180,66 @@ def test_a_vault_that_was_tampered_with(
     file.write_bytes(raw)
     answer = phimask("rollback", run, "--yes")
     assert answer.code == 2
-    assert f"{file}: segment 2 (batch 3 of {database}.people" in answer.err
+    told, advice = answer.err.splitlines()
+    assert told.startswith(f"error: {file}: segment 2 (batch 3 of {database}.people")
+    assert advice.startswith("error: nothing was put back; restore the vault, or give --skip-damaged")
     assert stored(client, database) == masked
     answer = phimask("rollback", run, "--yes", "--skip-damaged", "--json")
     assert answer.code == 3
     assert answer.json["collections"][0]["documents"]["restored"] == 80
     assert len(answer.json["vault"]["damage"]) == 1
+
+
+def test_what_was_masked_again_is_undone_from_the_last_run_on(
+    phimask: Phimask, run: str, before: list[bytes], client: MongoClient[dict[str, Any]], database: str
+) -> None:
+    later = [phimask("run", "--yes", "--again", "--json").json["run_id"] for _ in range(2)]
+    masked, ledger = (
+        stored(client, database),
+        stored(client, f"{database}_ledger", "masking_coordination.runs"),
+    )
+    answer = phimask("rollback", run, "--yes")
+    assert answer.code == 2
+    assert answer.err.splitlines() == [
+        f"error: {database}.people: run {one} masked it again since; put that one's originals back first: `phimask "
+        f"rollback {one}`"
+        for one in reversed(later)
+    ]
+    assert stored(client, database) == masked
+    assert stored(client, f"{database}_ledger", "masking_coordination.runs") == ledger
+    for one in (*reversed(later), run):
+        assert phimask("rollback", one, "--yes").code == 0
+    assert stored(client, database) == before
+    # And from a run that nothing undoes any more.
+    (first, last) = [phimask("run", "--yes", "--again", "--json").json["run_id"] for _ in range(2)]
+    assert phimask("finalize", last, "--yes").code == 0
+    answer = phimask("rollback", first, "--yes", "--json")
+    assert answer.code == 3
+    assert (
+        f"{database}.people: run {last} masked it again since, and there is no way back from that"
+        in answer.err
+    )
+    assert answer.json["collections"][0]["documents"]["conflicts"] == 100
+
+
+def test_what_a_shadow_took_the_place_of_is_undone_after_it(
+    phimask: Phimask,
+    run: str,
+    before: list[bytes],
+    client: MongoClient[dict[str, Any]],
+    database: str,
+    project: Path,
+) -> None:
+    settings = (project / "phimask.yaml").read_text("utf-8")
+    (project / "phimask.yaml").write_text(f"{settings}target: {{shadow: {{keep_original: true}}}}\n", "utf-8")
+    shadowed = phimask("run", "--yes", "--again", "--json").json["run_id"]
+    (project / "phimask.yaml").write_text(settings, "utf-8")
+    answer = phimask("rollback", run, "--yes")
+    assert answer.code == 2
+    assert f"run {shadowed} masked it again since" in answer.err
+    assert phimask("rollback", shadowed, "--yes").code == 0
+    assert phimask("rollback", run, "--yes").code == 0
+    assert stored(client, database) == before
 
 
 def test_a_vault_that_is_gone(phimask: Phimask, run: str, project: Path) -> None:

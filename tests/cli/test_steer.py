@@ -21,6 +21,7 @@ from phimask.config.data import shipped_schema
 from phimask.ledger.opening import open_ledger
 from phimask.ledger.partitions import Partitions
 from phimask.ledger.runs import Runs
+from phimask.monitor.looking import Looker
 from phimask.observing.tally import Tally
 from phimask.plugins.values import Partition
 from phimask.store.embedded import EmbeddedMongod, find_mongod
@@ -117,13 +118,21 @@ def test_a_run_has_a_longest_duration(counters: Counters, phimask: Callable[...,
 
 
 def test_watching_ends_with_the_run(counters: Counters) -> None:
-    process = counters.begun("--yes", pace=0.02)
+    hold = counters.folder / "hold"
+    hold.touch()
+    process = counters.start("--yes", "--set=throttle.flag_file=hold")
+    wait_for(
+        lambda: counters.ledger["masking_coordination.runs"].count_documents({"state": "paused"}) > 0, process
+    )
     watching = counters.start("status", "--watch", "--json")
-    out, err = watching.communicate(timeout=120)
+    assert watching.stdout is not None
+    first = watching.stdout.readline()
+    hold.unlink()
+    rest, err = watching.communicate(timeout=120)
     assert watching.returncode == 0, err
     process.communicate(timeout=60)
-    seen = [json.loads(line) for line in out.splitlines()]
-    assert seen[0]["state"] == "running"
+    seen = [json.loads(line) for line in [first, *rest.splitlines()]]
+    assert seen[0]["state"] == "paused"
     assert seen[-1]["state"] == "completed"
     read = [one["collections"][0]["documents"]["read"] for one in seen]
     assert read == sorted(read)
@@ -158,9 +167,16 @@ def test_collections_not_begun_yet_count_in_the_total(
     assert "  in all: 999 of about 3,999 documents read (24.9 %), 2 collections\n" in said
     assert "  ehr.a: 999 of 999 documents read, 999 masked" in said
     assert "  ehr.b: 0 of about 3,000 documents read (0.0 %), 0 masked" in said
+    assert list(Partitions(ledger, "20261126-1", "ehr.b").add([Partition(0, None, None, 3000)]))
+    runs.all_cut("20261126-1", "ehr.b")
     runs.end("20261126-1", epoch, "stopped")
     runs.mark("20261126-1", "finalized")
-    assert phimask("status", "--json").json["documents"] == {"read": 999, "expected": 4000}
+    shown = phimask("status", "--json").json
+    assert shown["documents"] == {"read": 999, "expected": 3999}
+    assert [one["done"] for one in shown["collections"]] == [True, False]
+    assert "partitions: 0 of 1 done, 0 leased, 1 withdrawn" in phimask("status").err
+    _, looked = Looker(ledger).look(["20261126-1"])
+    assert [one["done"] for one in looked["20261126-1"]["collections"]] == [True, False]
 
 
 def test_a_killed_run_is_dead(counters: Counters, phimask: Callable[..., Any]) -> None:

@@ -58,7 +58,7 @@ def test_each_partition_has_one_holder(partitions: Partitions) -> None:
     assert (first.number, second.number) == (0, 1)
     assert first.partition == Partition(0, None, an_id(10), 10)
     assert partitions.lease("three") is None
-    assert partitions.states() == {"open": 0, "leased": 2, "done": 0}
+    assert partitions.states() == {"open": 0, "leased": 2, "done": 0, "withdrawn": 0}
     assert partitions.holders() == ["one", "two"]
 
 
@@ -193,7 +193,7 @@ def test_what_is_done_is_done(partitions: Partitions) -> None:
         partitions.finish(lease)
     time.sleep(0.6)
     assert partitions.lease("three") is None
-    assert partitions.states() == {"open": 0, "leased": 0, "done": 2}
+    assert partitions.states() == {"open": 0, "leased": 0, "done": 2, "withdrawn": 0}
 
 
 def test_half_of_a_partition_is_given_away(partitions: Partitions) -> None:
@@ -266,9 +266,9 @@ def test_what_is_set_aside_waits_in_a_lane_of_its_own(partitions: Partitions, le
     ledger.partitions.update_many({"lane": "ordinary"}, {"$unset": {"lane": 1}})  # as they were entered once
     got = {(one.partition.after, one.partition.upto, one.lane) for one in ordinary if one is not None}
     assert got == {(an_id(10), an_id(20), "ordinary"), (an_id(4), an_id(10), "ordinary")}
-    assert partitions.states("ordinary") == {"open": 0, "leased": 2, "done": 0}
-    assert partitions.states("oversize") == {"open": 1, "leased": 0, "done": 0}
-    assert partitions.states() == {"open": 1, "leased": 2, "done": 0}
+    assert partitions.states("ordinary") == {"open": 0, "leased": 2, "done": 0, "withdrawn": 0}
+    assert partitions.states("oversize") == {"open": 1, "leased": 0, "done": 0, "withdrawn": 0}
+    assert partitions.states() == {"open": 1, "leased": 2, "done": 0, "withdrawn": 0}
     apart = partitions.lease("four", "oversize")
     assert apart is not None
     assert (apart.partition.after, apart.partition.upto, apart.lane) == (an_id(3), an_id(4), "oversize")

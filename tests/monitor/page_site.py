@@ -40,7 +40,7 @@ class Site:
         return f"http://127.0.0.1:{self.port}"
 
     def ask(self, method: str, path: str, body: str = "", **headers: str) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, body, self._headers(headers))
             answer = connection.getresponse()
@@ -56,7 +56,7 @@ class Site:
 
     def events(self, run: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
         """The stream, message by message."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         self.streams.append(connection)
         connection.request("GET", f"/events?run={run}", headers=self._headers({}))
         answer = connection.getresponse()

@@ -23,24 +23,27 @@ BATCH = events.BatchFinished(
 )  # fmt: skip
 
 
-@pytest.fixture
-def port() -> int:
-    """A port that nobody has."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def observer(port: int, linger: float = 0.0) -> Prometheus:
+def observer(port: int = 0, linger: float = 0.0) -> Prometheus:
+    """At a port that nobody has, unless one is named."""
     return Prometheus({"address": "127.0.0.1", "port": port, "linger": linger})
 
 
+def port_of(watching: Prometheus) -> int:
+    assert watching._server is not None
+    return watching._server.server_port
+
+
 @pytest.fixture
-def watching(port: int) -> Iterator[Prometheus]:
-    made = observer(port)
+def watching() -> Iterator[Prometheus]:
+    made = observer()
     made.notify(STARTED)
     yield made
     made.close()
+
+
+@pytest.fixture
+def port(watching: Prometheus) -> int:
+    return port_of(watching)
 
 
 def scraped(port: int) -> str:
@@ -48,8 +51,11 @@ def scraped(port: int) -> str:
         return str(answer.read().decode())
 
 
-def test_it_keeps_its_interface(port: int) -> None:
-    check_observer(Prometheus, {"port": port})
+def test_it_keeps_its_interface() -> None:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    check_observer(Prometheus, {"port": port})  # whether or not somebody else has it by now
 
 
 def test_it_listens_on_this_machine_alone_unless_told_otherwise() -> None:
@@ -115,12 +121,12 @@ def test_what_events_tell_can_be_scraped(watching: Prometheus, port: int) -> Non
     assert 'phimask_worker_memory_bytes{worker="w1"}' not in text  # it is gone
 
 
-def test_every_metric_is_there_in_a_run_with_every_event(port: int) -> None:
-    watching = observer(port)
+def test_every_metric_is_there_in_a_run_with_every_event() -> None:
+    watching = observer()
     before_the_end = EVENTS[: next(n for n, one in enumerate(EVENTS) if isinstance(one, events.WorkerEnded))]
     for event in (*EVENTS[:-1], *before_the_end[1:]):
         watching.notify(event)
-    text = scraped(port)
+    text = scraped(port_of(watching))
     watching.close()
     for metric in METRICS:
         name = f"{metric.name}_bucket" if metric.kind == "histogram" else metric.name
@@ -137,10 +143,11 @@ def test_a_bucket_holds_its_own_bound() -> None:
     assert (one.counts[0], one.counts[-2], one.counts[-1], sum(one.counts)) == (2, 1, 1, 4)
 
 
-def test_a_port_that_cannot_be_had_is_said_and_costs_the_figures_alone(port: int) -> None:
+def test_a_port_that_cannot_be_had_is_said_and_costs_the_figures_alone() -> None:
     with socket.socket() as other:
-        other.bind(("127.0.0.1", port))
+        other.bind(("127.0.0.1", 0))
         other.listen()
+        port = other.getsockname()[1]
         watching = observer(port)
         said: list[str] = []
         watching.warn = said.append
@@ -151,10 +158,12 @@ def test_a_port_that_cannot_be_had_is_said_and_costs_the_figures_alone(port: int
         assert warning.startswith(f"no figures for Prometheus: port {port} of 127.0.0.1 cannot be had (")
 
 
-def test_the_port_is_free_again_afterwards(port: int) -> None:
+def test_the_port_is_free_again_afterwards() -> None:
+    port = 0
     for _ in range(2):
         watching = observer(port)
         watching.notify(STARTED)
+        port = port_of(watching)
         assert "phimask_run_info" in scraped(port)
         watching.close()
     with pytest.raises(OSError, match=r".*"):
@@ -162,9 +171,10 @@ def test_the_port_is_free_again_afterwards(port: int) -> None:
     assert not [one for one in threading.enumerate() if one.name == "phimask-prometheus"]
 
 
-def test_the_end_waits_for_one_more_scrape(port: int) -> None:
-    watching = observer(port, linger=600.0)
+def test_the_end_waits_for_one_more_scrape() -> None:
+    watching = observer(linger=600.0)
     watching.notify(STARTED)
+    port = port_of(watching)
     scraped(port)
     watching.notify(BATCH)
     watching.notify(events.RunFinished("completed", {}))

@@ -12,7 +12,7 @@ from typing import Any, Final
 import click
 from rich.table import Table
 
-from phimask.cli.console import PersonConsole
+from phimask.cli.console import PersonConsole, table
 from phimask.cli.options import Flags, as_json_option, run_flags
 from phimask.cli.session import Session, open_session
 from phimask.cli.show import answer, say
@@ -199,12 +199,12 @@ def _show(result: Mapping[str, Any]) -> None:
     )
     what = "updates" if way == "in place" else "inserts"
     say(f"  write limit  {limit:,.0f} documents/s: prepared {what}, two threads, nothing else")
-    table = Table("masked by", "documents/s", "of write limit", "peak RSS", box=None, pad_edge=False)
+    listed = table("masked by", "documents/s", "of write limit", "peak RSS")
     for one in result["workers"]:
-        _row(table, f"{one['workers']} worker(s)", one, limit)
+        _row(listed, f"{one['workers']} worker(s)", one, limit)
     for one in result["batches"]:
-        _row(table, f"{one['workers']} worker(s), batches of {one['documents_in_a_batch']:,}", one, limit)
-    PersonConsole().print(table)
+        _row(listed, f"{one['workers']} worker(s), batches of {one['documents_in_a_batch']:,}", one, limit)
+    PersonConsole().print(listed)
     chosen = result["suggested"]
     if chosen["seconds_for_all"] is not None:
         filling = ", without building the shadow's indexes and the swap" if way == "into a shadow" else ""
@@ -217,9 +217,9 @@ def _show(result: Mapping[str, Any]) -> None:
         say(f"  {flag}")
 
 
-def _row(table: Table, what: str, one: Mapping[str, Any], limit: float) -> None:
+def _row(listed: Table, what: str, one: Mapping[str, Any], limit: float) -> None:
     rate, peak = one["documents_per_second"], one["peak_rss_bytes"]
-    table.add_row(
+    listed.add_row(
         what,
         f"{rate:,.0f}",
         f"{rate / limit:.2f}" if limit else "?",

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import click
-from rich.table import Table
 
-from phimask.cli.console import PersonConsole
+from phimask.cli.console import PersonConsole, table
 from phimask.cli.options import as_json_option
 from phimask.cli.show import answer, say
 from phimask.config.collection import load_collection
@@ -45,10 +44,10 @@ def _list(kind: FileKind, rows: list[dict[str, str]], *, as_json: bool) -> None:
     if as_json:
         answer({f"{kind}s": rows})
         return
-    table = Table(*rows[0], box=None, pad_edge=False)
+    listed = table(*rows[0])
     for row in rows:
-        table.add_row(*row.values())
-    PersonConsole().print(table)
+        listed.add_row(*row.values())
+    PersonConsole().print(listed)
 
 
 @click.group("profiles")
@@ -121,7 +120,7 @@ def collections_show(name: str, as_json: bool) -> None:
     subject = ".".join(file.subject) if file.subject else "none"
     what = f"collection {file.collection}" if file.collection else "rule pack"
     say(f"{file.name}: {what}, subject {subject}, on_error {file.on_error}")
-    table = Table("path", "masker", "options", "from", box=None, pad_edge=False)
+    listed = table("path", "masker", "options", "from")
     for rule in file.rules:
         options = [f"decode={value}" for value in [" in ".join(reversed(rule.decode))] if value]
         if rule.masker is not None:
@@ -131,13 +130,13 @@ def collections_show(name: str, as_json: bool) -> None:
                 for key, value in public_options("masker", rule.masker, registry).items()
                 if value != _default(properties.get(key, {}))
             ]
-        table.add_row(
+        listed.add_row(
             rule.path,
             rule.masker_name,
             ", ".join(options),
             f"{Path(rule.origin.file).name}:{rule.origin.line}",
         )
-    PersonConsole().print(table)
+    PersonConsole().print(listed)
 
 
 def _default(option: Mapping[str, Any]) -> Any:

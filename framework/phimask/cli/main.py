@@ -72,7 +72,7 @@ def run(arguments: Sequence[str]) -> int:
         say(_without_credentials(shown.getvalue().rstrip(), arguments))
         return _USAGE
     except PhimaskError as error:
-        say(f"error: {error}" if "\n" not in str(error) else str(error))
+        say("\n".join(f"error: {line}" for line in str(error).splitlines()))
         return error.exit_code
     except BrokenPipeError:
         return 1

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import click
-from rich.table import Table
 
-from phimask.cli.console import PersonConsole
+from phimask.cli.console import PersonConsole, table
 from phimask.cli.options import Flags, accept_option, as_json_option, run_flags
 from phimask.cli.session import Session, open_session
 from phimask.cli.show import answer, say
@@ -223,12 +222,12 @@ def _show_shadow(shadow: Mapping[str, Any]) -> None:
 
 
 def _show_rules(console: PersonConsole, rules: Sequence[Mapping[str, Any]]) -> None:
-    table = Table("rule", "masker", box=None, pad_edge=False)
-    table.add_column("values in sample", justify="right")
+    listed = table("rule", "masker")
+    listed.add_column("values in sample", justify="right")
     for rule in rules:
         if rule["values"]:
-            table.add_row(rule["path"], rule["masker"], f"{rule['values']:,}")
-    console.print(table)
+            listed.add_row(rule["path"], rule["masker"], f"{rule['values']:,}")
+    console.print(listed)
     idle = sum(not rule["values"] for rule in rules)
     if idle:
         say(f"{idle} rule(s) match nothing in the sample")

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.table import Table
 
-from phimask.cli.console import PersonConsole
+from phimask.cli.console import PersonConsole, table
 from phimask.cli.look import project_plugins
 from phimask.cli.show import answer, say
 from phimask.config.wording import guess_or_list
@@ -58,10 +57,10 @@ def plugins_list(kind: str | None, plugins: tuple[str, ...], as_json: bool) -> N
         answer({"components": rows, "disabled": list(registry.disabled)})
         return
     shown = ("name", "does", "provider") if kind else ("kind", "name", "does", "provider")
-    table = Table(*shown, box=None, pad_edge=False)
+    listed = table(*shown)
     for row in rows:
-        table.add_row(*(row[column] for column in shown))
-    PersonConsole().print(table)
+        listed.add_row(*(row[column] for column in shown))
+    PersonConsole().print(listed)
     for name in registry.disabled:
         say(f"disabled by PHIMASK_DISABLED_PLUGINS: {name}")
     for name in registry.unknown_disabled:

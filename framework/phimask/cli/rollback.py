@@ -13,9 +13,17 @@ from phimask.cli.show import answer, say
 from phimask.cli.undoing import Undoable, confirm, open_undoable, undoing_flags
 from phimask.config.model import KeySource
 from phimask.engine.control import StopSignal, stop_on_signals
+from phimask.engine.masked_since import masked_since
 from phimask.engine.rollback import Means, Rollback
 from phimask.engine.shadow_end import ShadowEnd, is_shadowed
-from phimask.errors import FindingsError, KeyMaterialError, PhimaskError, UsageError, VaultError
+from phimask.errors import (
+    FindingsError,
+    KeyMaterialError,
+    PhimaskError,
+    PreflightError,
+    UsageError,
+    VaultError,
+)
 from phimask.ledger.partitions import Partitions
 from phimask.ledger.runs import Runs
 from phimask.masking.keys import MaskingKey
@@ -71,6 +79,7 @@ def rollback_command(
 def _roll_back(undoable: Undoable, *, yes: bool, skip_damaged: bool) -> dict[str, Any]:
     record = undoable.record
     setting = _vault_of(undoable)
+    _refuse_masked_since(undoable)
     key = _key_of(undoable, setting)
     stop = StopSignal()
     with open_vault(setting, record.id, key, create=False) as vault, stop_on_signals(stop):
@@ -86,6 +95,24 @@ def _roll_back(undoable: Undoable, *, yes: bool, skip_damaged: bool) -> dict[str
         )
         confirm(f"Put the originals of run {record.id} back into {listed}?", yes=yes)
         return work.run(contents)
+
+
+def _refuse_masked_since(undoable: Undoable) -> None:
+    """Under what a later run has masked, no document is what this one left. Raises PreflightError."""
+    again = masked_since(undoable.client, Runs(undoable.ledger), undoable.record)
+    first = [
+        f"{one.namespace}: run {one.run} masked it again since; put that one's originals back first: `phimask rollback "
+        f"{one.run}`"
+        for one in again
+        if one.undoable
+    ]
+    if first:
+        raise PreflightError(first)
+    for one in again:
+        say(
+            f"{one.namespace}: run {one.run} masked it again since, and there is no way back from that: documents that "
+            "it changed will stay as they are"
+        )
 
 
 def _put_back(undoable: Undoable, *, yes: bool) -> dict[str, Any]:

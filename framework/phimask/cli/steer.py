@@ -30,8 +30,6 @@ from phimask.ledger.swaps import Swap, Swaps
 _LISTED: Final = 10
 _LOOK_SECONDS: Final = 1.0
 _PATIENCE_SECONDS: Final = 120.0
-_WITHDRAWN: Final = ("rolling_back", "rolled_back", "finalized")
-"""States in which partitions that are not open may be left undone."""
 _RESUMABLE: Final = ("dead", "stopped", "failed")
 
 
@@ -169,11 +167,7 @@ def _describe(ledger: Ledger, record: RunRecord) -> dict[str, Any]:
     for pin in record.pins:
         partitions = Partitions(ledger, record.id, pin.namespace)
         tally, states = partitions.tally(), partitions.states()
-        done = (
-            pin.namespace in record.cut
-            and states["open"] == states["leased"] == 0
-            and record.state not in _WITHDRAWN
-        )
+        done = record.has_masked_all(pin.namespace, states)
         collections.append(
             {
                 "namespace": pin.namespace,
@@ -264,7 +258,7 @@ def _say(shown: dict[str, Any]) -> None:
         say(f"  in all: {_share(shown['documents'], exact=exact)}, {len(shown['collections'])} collections")
     for one in shown["collections"]:
         parts, documents = one["partitions"], one["documents"]
-        known = sum(parts[state] for state in ("open", "leased", "done"))
+        known = sum(parts[state] for state in ("open", "leased", "done", "withdrawn"))
         more = "" if parts["all_known"] else " so far"
         say(
             f"  {one['namespace']}: {_share(documents, exact=one['done'])}, {documents['masked']:,} masked, "
@@ -273,6 +267,7 @@ def _say(shown: dict[str, Any]) -> None:
         say(
             f"    partitions: {parts['done']:,} of {known:,}{more} done, {parts['leased']:,} leased"
             + (f" by {', '.join(one['workers'])}" if one["workers"] else "")
+            + (f", {parts['withdrawn']:,} withdrawn" if parts["withdrawn"] else "")
         )
         if one["shadow"] and shown["state"] not in ("finalized", "rolled_back"):
             filled = parts["all_known"] and parts["done"] == known

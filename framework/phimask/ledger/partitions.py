@@ -285,14 +285,14 @@ class Partitions:
         return sorted(self._kept.distinct("worker", {**self._all, "state": "leased"}))
 
     def states(self, *lanes: Lane) -> dict[str, int]:
-        """How many partitions are open, leased, done: in these lanes, or in all."""
+        """How many partitions are open, leased, done, withdrawn: in these lanes, or in all."""
         chosen: list[Mapping[str, Any]] = [_in_lane(lane) for lane in lanes or get_args(Lane)]
         pipeline: list[Mapping[str, Any]] = [
             {"$match": {**self._all, "$or": chosen}},
             {"$group": {"_id": "$state", "count": {"$sum": 1}}},
         ]
         counts = {one["_id"]: int(one["count"]) for one in self._kept.aggregate(pipeline)}
-        return {state: counts.get(state, 0) for state in ("open", "leased", "done")}
+        return {state: counts.get(state, 0) for state in ("open", "leased", "done", "withdrawn")}
 
     def touched(self) -> bool:
         """Whether any batch was begun."""

@@ -89,6 +89,11 @@ class RunRecord:
         """Its state, or `dead` where nobody is at work on it and nobody said that it ended."""
         return self.state if self.live or self.state not in ("running", "paused") else "dead"
 
+    def has_masked_all(self, namespace: str, partitions: Mapping[str, int]) -> bool:
+        """Whether nothing of a collection is left to do, given how many of its `partitions` are in which state."""
+        left = sum(partitions.get(state, 0) for state in ("open", "leased", "withdrawn"))
+        return namespace in self.cut and not left
+
     @property
     def place(self) -> str:
         """Where its coordinator is, or was, for a person."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 import psutil
 from pymongo import ReturnDocument
@@ -14,6 +14,9 @@ from phimask.errors import PreflightError, UsageError
 from phimask.ledger.claims import Claims
 from phimask.ledger.opening import Ledger
 from phimask.ledger.run_record import ENDED, Command, RunRecord, State, lives, record_of
+
+_MOST: Final = 1000
+"""Runs that are looked through for what became of one."""
 
 
 class Superseded(Exception):
@@ -239,6 +242,15 @@ class Runs:
     def latest(self, limit: int = 1) -> list[RunRecord]:
         """The last runs, the newest first."""
         return [record_of(one) for one in self._aged({}, limit)]
+
+    def later(self, record: RunRecord, claims: Collection[str]) -> list[RunRecord]:
+        """Runs on any of these collections that were begun after this one and are not rolled back, the newest first."""
+        which = {
+            "pins.claim": {"$in": list(claims)},
+            "state": {"$ne": "rolled_back"},
+            "created": {"$gt": record.created},
+        }
+        return [record_of(one) for one in self._aged(which, _MOST)]
 
     def completed(self, claim: str) -> RunRecord | None:
         """The last run that is completed on this very collection, and was not rolled back since."""

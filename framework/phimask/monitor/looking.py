@@ -169,8 +169,7 @@ def _collection(
     step: str | None,
 ) -> dict[str, Any]:
     namespace, counts, states = pin.namespace, partitions.counts, partitions.states
-    cut = namespace in record.cut
-    done = cut and states["done"] == len(partitions) and record.state != "rolling_back"
+    cut, done = namespace in record.cut, record.has_masked_all(namespace, states)
     total = counts["read"] if done else followed.total(namespace)
     if total is None and cut and not partitions.uncounted:
         total = partitions.documents

@@ -45,9 +45,6 @@ class CollectionPartitions:
         self.uncounted = 0
         self.leased: dict[int, str] = {}
 
-    def __len__(self) -> int:
-        return len(self._rows)
-
     def take(self, row: Row) -> None:
         """A partition as it is now."""
         number = row["number"]
