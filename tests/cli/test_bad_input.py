@@ -6,7 +6,6 @@ import datetime
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
@@ -18,7 +17,7 @@ from pymongo.database import Database
 import phimask.planning.plan
 import phimask.store.connect
 from phimask.config.data import shipped
-from phimask.store.embedded import EmbeddedMongod, find_mongod
+from users import as_user, deployment_with_users
 
 BORN = datetime.datetime(1951, 2, 3)  # noqa: DTZ001
 CANARY = "Zebulon Quagmire-Canary"
@@ -230,39 +229,27 @@ def test_password_where_no_flag_takes_it(phimask: Callable[..., Any], project: P
         check_message(answer, lines=None)
 
 
-@contextmanager
-def with_users(directory: Path) -> Iterator[EmbeddedMongod]:
-    """A deployment that asks for a user and a password."""
-    keyfile = directory / "keyfile"
-    keyfile.write_text("c3ludGhldGljIGtleSBmaWxlIGZvciB0ZXN0cw==\n", encoding="ascii")
-    keyfile.chmod(0o600)
-    arguments = ["--auth", "--keyFile", str(keyfile)]
-    with EmbeddedMongod(find_mongod(os.environ), arguments) as server:
-        with MongoClient(server.uri) as client:
-            client.admin.command("createUser", "root", pwd=PASSWORD, roles=["root"])
-        yield server
-
-
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, MongoClient[dict[str, Any]]]]:
     """Host and port of a deployment with users, and its root's client; `ehr.people` has documents."""
-    with with_users(tmp_path_factory.mktemp("guarded")) as server:
-        host = server.uri.removeprefix("mongodb://")
-        with MongoClient(f"mongodb://root:{quote_plus(PASSWORD)}@{host}") as client:
-            client["ehr"]["people"].insert_many({"_id": n, "PatientId": n, "Name": CANARY} for n in range(5))
-            for name, roles in (
-                ("reader", [{"role": "read", "db": "ehr"}]),
-                ("blind", []),
-                ("copier", [{"role": "read", "db": "ehr"}, {"role": "read", "db": "copy"}]),
-            ):
-                client.admin.command("createUser", name, pwd=PASSWORD, roles=roles)
-            narrow = [
-                {"resource": {"db": "ehr", "collection": "people"}, "actions": ["find", "update"]},
-                {"resource": {"db": "ehr", "collection": ""}, "actions": ["listCollections"]},
-            ]
-            client.admin.command("createRole", "narrow", privileges=narrow, roles=[])
-            client.admin.command("createUser", "narrow", pwd=PASSWORD, roles=["narrow"])
-            yield host, client
+    with (
+        deployment_with_users(tmp_path_factory.mktemp("guarded"), PASSWORD) as host,
+        MongoClient(as_user(host, "root", PASSWORD)) as client,
+    ):
+        client["ehr"]["people"].insert_many({"_id": n, "PatientId": n, "Name": CANARY} for n in range(5))
+        for name, roles in (
+            ("reader", [{"role": "read", "db": "ehr"}]),
+            ("blind", []),
+            ("copier", [{"role": "read", "db": "ehr"}, {"role": "read", "db": "copy"}]),
+        ):
+            client.admin.command("createUser", name, pwd=PASSWORD, roles=roles)
+        narrow = [
+            {"resource": {"db": "ehr", "collection": "people"}, "actions": ["find", "update"]},
+            {"resource": {"db": "ehr", "collection": ""}, "actions": ["listCollections"]},
+        ]
+        client.admin.command("createRole", "narrow", privileges=narrow, roles=[])
+        client.admin.command("createUser", "narrow", pwd=PASSWORD, roles=["narrow"])
+        yield host, client
 
 
 @pytest.mark.parametrize(

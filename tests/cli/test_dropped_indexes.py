@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pymongo.database import Database
 
+from phimask.config.model import Secret
+from phimask.engine import left_open
+from phimask.store.connect import connect
 from phimask.store.indexes import read_indexes
 
 INDEXES: tuple[dict[str, Any], ...] = (
@@ -18,6 +22,7 @@ INDEXES: tuple[dict[str, Any], ...] = (
     {"key": {"$**": 1}, "name": "all"},
     {"key": {"Born": 1}, "name": "born", "collation": {"locale": "de"}, "hidden": True},
 )
+DOCUMENTS = 2000
 REBUILD = (
     *("--set", "write.indexes=rebuild"),
     *("--set", "batch_sizer={name: fixed, options: {documents: 20}}"),
@@ -28,10 +33,10 @@ REBUILD = (
 
 @pytest.fixture
 def indexed(deployed: Path, database: Database[dict[str, Any]]) -> dict[str, bytes]:
-    """Specifications of the indexes of a collection with 4,000 people."""
+    """Specifications of the indexes of a collection with people."""
     database.people.insert_many(
         {"_id": number, "PatientId": str(number), "Name": "Ann Lee", "Visits": [{"Note": f"note {number}"}]}
-        for number in range(4000)
+        for number in range(DOCUMENTS)
     )
     database.command({"createIndexes": "people", "indexes": list(INDEXES), "commitQuorum": "majority"})
     return now(database)
@@ -61,24 +66,44 @@ def until(condition: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def killed_half_way(
-    indexed: dict[str, bytes], started: Callable[..., Any], database: Database[dict[str, Any]]
-) -> Callable[..., str]:
-    """Has a run of one process killed without a warning; answers with its id."""
+    indexed: dict[str, bytes],
+    started: Callable[..., Any],
+    database: Database[dict[str, Any]],
+    mongo_uri: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Callable[..., str]]:
+    """Has a run of one process killed without a warning; answers with its id. What it left open is ended by the next
+    command: nothing waits until the server does that."""
+    ended: list[int] = []
+    end = left_open._end
 
-    def kill(*settings: str) -> str:
-        flags = ("--yes", "--profile", "emergency", "-c", "people", "--db", database.name)
-        process = started("run", *flags, *REBUILD, *settings)
-        until(lambda: masked(database) > 100 or process.poll() is not None)
-        process.kill()
-        process.wait()
-        assert 0 < masked(database) < 4000
-        assert now(database) == {}
-        return run_of(database)
+    def noted(client: Any, name: str) -> int:
+        ended.append(end(client, name))
+        return ended[-1]
 
-    return kill
+    monkeypatch.setattr(left_open, "_end", noted)
+    with ExitStack() as stack:
+
+        def kill(*settings: str) -> str:
+            flags = ("--yes", "--profile", "emergency", "-c", "people", "--db", database.name)
+            process = started("run", *flags, *REBUILD, *settings)
+            until(lambda: masked(database) > 100 or process.poll() is not None)
+            process.kill()
+            process.wait()
+            assert 0 < masked(database) < DOCUMENTS
+            assert now(database) == {}
+            run = run_of(database)
+            # Whatever it was about when it was killed: this it was about, too.
+            client = stack.enter_context(connect(Secret(mongo_uri), run, "inline"))
+            session = stack.enter_context(client.start_session())
+            session.start_transaction()
+            client[database.name].people.find_one({}, session=session)
+            return run
+
+        yield kill
+    assert sum(ended) > 0
 
 
-@pytest.mark.soak
 def test_after_a_kill_a_resume_brings_them_back(
     indexed: dict[str, bytes],
     killed_half_way: Callable[..., str],
@@ -87,12 +112,11 @@ def test_after_a_kill_a_resume_brings_them_back(
 ) -> None:
     answer = phimask("resume", killed_half_way(), "--json", "--db", database.name)
     assert answer.code == 0, answer.err
-    assert masked(database) == 4000
+    assert masked(database) == DOCUMENTS
     assert now(database) == indexed
     assert sorted(answer.json["collections"][0]["indexes"]["rebuilt"]) == sorted(indexed)
 
 
-@pytest.mark.soak  # each waits a minute for what the killed run left open
 def test_after_a_kill_finalize_brings_them_back(
     indexed: dict[str, bytes],
     killed_half_way: Callable[..., str],
@@ -101,12 +125,11 @@ def test_after_a_kill_finalize_brings_them_back(
 ) -> None:
     answer = phimask("finalize", killed_half_way(), "--yes", "--db", database.name)
     assert answer.code == 0, answer.err
-    assert 0 < masked(database) < 4000
+    assert 0 < masked(database) < DOCUMENTS
     assert now(database) == indexed
     assert "built again" in answer.err
 
 
-@pytest.mark.soak  # each waits a minute for what the killed run left open
 def test_after_a_kill_a_rollback_brings_them_back(
     indexed: dict[str, bytes],
     killed_half_way: Callable[..., str],
@@ -132,7 +155,7 @@ def test_killed_while_they_are_built_again(
         flags = ("--yes", "--profile", "emergency", "-c", "people", "--db", database.name)
         process = started("run", *flags, *REBUILD)
         until(lambda: building(database) or process.poll() is not None)
-        assert masked(database) == 4000
+        assert masked(database) == DOCUMENTS
         process.kill()
         process.wait()
     finally:

@@ -387,7 +387,7 @@ def test_nothing_is_undone_or_destroyed_that_the_ledger_cannot_be_told_of(
     masked = stored(client, database)
     kept = {path.name: path.read_bytes() for path in (project / "vault" / run).iterdir()}
     writes = ["insert", "update", "findAndModify", "delete", "createIndexes"]
-    data = {"failCommands": writes, "errorCode": 13, "appName": "phimask"}
+    data = {"failCommands": writes, "errorCode": 13, "appName": f"phimask {run}"}
     client.admin.command("configureFailPoint", "failCommand", mode="alwaysOn", data=data)
     try:
         answer = phimask(command, run, "--yes")

@@ -50,20 +50,8 @@ def killed(
     command.wait()
     assert project.processes() == []
     assert trap.caught is not None
-    end_transactions(trial)
     trial.strike(f"{trap.caught.name} {'done' if at else 'not sent' if cut else 'sent'}")
     return True, command
-
-
-def end_transactions(trial: Trial) -> None:
-    """Those of killed processes that only read would keep a collection from being renamed or indexed for a minute."""
-    admin = trial.people.database.client.admin
-    look = [
-        {"$currentOp": {"allUsers": True, "idleSessions": True}},
-        {"$match": {"transaction.parameters.autocommit": False}},
-    ]
-    for one in admin.aggregate(look):
-        admin.command("killSessions", [{"id": one["lsid"]["id"]}])
 
 
 MOMENTS = ((False, True), (False, False), (True, False))

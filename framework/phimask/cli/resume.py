@@ -17,6 +17,7 @@ from phimask.cli.session import Session, open_session
 from phimask.cli.show import say
 from phimask.cli.steer import opened_ledger
 from phimask.engine.beginning import sampled, take_up, unfinished
+from phimask.engine.left_open import end_left_open
 from phimask.engine.shadow import settle
 from phimask.errors import UsageError
 from phimask.ledger.opening import Ledger, asking
@@ -67,6 +68,8 @@ def resume_command(flags: Flags, run: str | None, or_begin: bool, as_json: bool,
             flags, demo_allowed=False, scope=Scope(from_text(record.query), record.limit), run=record.id
         ) as session:
             deployments = session.deployments()
+            with asking(deployments.ledger):
+                end_left_open(session.source, Runs(deployments.ledger), record.id)
             _settle(session, deployments.ledger, record)
             plans = session.plans(detect=False, sampled=sampled(record))
             refuse_hazards(plans, strict=False)

@@ -169,14 +169,15 @@ def open_session(
     keys = _keys(configuration, registry, environ, demo=demo)
     with ExitStack() as stack:
         uri = _demo_deployment(stack, environ) if demo else required_uri(project)
-        source = stack.enter_context(connect(uri))
+        of = "" if run == NO_RUN else run
+        source = stack.enter_context(connect(uri, of))
         if demo:
             _fill(source, project.database or _DEMO_DATABASE)
         target, target_uri = None, None
         if project.target is not None:
             same = project.target.uri is None
             target_uri = project.target.uri or uri
-            target = source if same else stack.enter_context(connect(target_uri))
+            target = source if same else stack.enter_context(connect(target_uri, of))
         yield Session(
             configuration, registry, keys, source, target, scope, demo, uri, target_uri, run, accepts, stack
         )

@@ -19,6 +19,7 @@ from phimask.config.model import Profile, Project
 from phimask.config.profile import load_profile
 from phimask.config.project import load_project
 from phimask.config.undo import beside_the_project
+from phimask.engine.left_open import end_left_open
 from phimask.errors import Interrupted, UsageError, VaultError
 from phimask.ledger.opening import Ledger, asking, ledger_client, open_ledger
 from phimask.ledger.run_record import RunRecord
@@ -101,7 +102,7 @@ def open_undoable(
     project = load_project(directory=Path(), uri=uri, database=database, environ=environ)
     registry = load_registry(project.plugins, project.directory, disabled_plugins(environ))
     with ExitStack() as stack:
-        client = stack.enter_context(connect(required_uri(project)))
+        client = stack.enter_context(connect(required_uri(project), run))
         where = project.coordination
         keeper = client if where.uri is None else stack.enter_context(ledger_client(where.uri))
         ledger = open_ledger(keeper, where.database, where.prefix, create=False)
@@ -124,6 +125,7 @@ def open_undoable(
         # Nothing is put back or destroyed that the ledger could not be told of.
         open_ledger(keeper, where.database, where.prefix)
         try:
+            end_left_open(client, Runs(ledger), run)
             yield Undoable(project, chosen, client, ledger, record)
         except PyMongoError as error:
             raise terminal_error(error, doing) from None

@@ -18,6 +18,7 @@ from phimask.engine.canary import CanaryWatch
 from phimask.engine.checking import Checks
 from phimask.engine.commit import Committer, CopyCommitter, Keep, PlainCommitter
 from phimask.engine.journal import Applied, Journal
+from phimask.engine.left_open import end_transactions
 from phimask.engine.means import Means
 from phimask.engine.remembering import VALIDATORS_DOMAIN, Remembering
 from phimask.engine.resident import return_large_blocks
@@ -113,17 +114,22 @@ class MaskingJob:
         return f"{self.source.database}.{self.source.collection}"
 
     def abandon(self, worker: str) -> None:
-        """That worker is dead for certain: its leases end now; by themselves, where the ledger does not answer."""
+        """That worker is dead for certain: its leases end now, and its transactions; by themselves, where a deployment
+        does not answer."""
         with contextlib.ExitStack() as stack, contextlib.suppress(PreflightError, PyMongoError):
-            client = stack.enter_context(connect(self.ledger.uri))
+            client = stack.enter_context(connect(self.ledger.uri, self.run))
             ledger = Ledger(client, self.ledger.database, self.ledger.collection)
             Partitions(ledger, self.run, self.namespace).abandon(worker)
             ledger.workers.delete_one({"_id": {"run": self.run, "worker": worker}})
+            if self.guard:
+                same = self.source.uri == self.ledger.uri
+                source = client if same else stack.enter_context(connect(self.source.uri, self.run))
+                end_transactions(source, self.run, worker)
 
     def set_aside(self) -> int:
         """How many partitions wait in the lane of oversize documents. Raises StoreError."""
         try:
-            with connect(self.ledger.uri) as client:
+            with connect(self.ledger.uri, self.run) as client:
                 ledger = Ledger(client, self.ledger.database, self.ledger.collection)
                 states = Partitions(ledger, self.run, self.namespace).states("oversize")
         except PyMongoError as error:
@@ -141,7 +147,7 @@ class MaskingJob:
             def client(uri: Secret) -> Client:
                 text = uri.reveal()
                 if text not in opened:
-                    opened[text] = stack.enter_context(connect(uri))
+                    opened[text] = stack.enter_context(connect(uri, self.run, worker))
                 return opened[text]
 
             vault = None

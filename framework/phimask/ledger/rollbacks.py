@@ -40,13 +40,14 @@ class Rollbacks:
         self._run = run
         self._partitions = {"_id.run": run, "_id.namespace": {"$exists": True}}
 
+    def at_work(self) -> bool:
+        """Whether another process is at it."""
+        return any(map(_lives, self._found()))
+
     def begin(self) -> bool:
         """Go on with what was cut off, or begin anew; true where it goes on. Raises UsageError where one is at work."""
-        silence = {"$divide": [{"$subtract": ["$$NOW", "$seen"]}, 1000]}
-        for found in self._kept.aggregate(
-            [{"$match": {"_id": {"run": self._run}}}, {"$set": {"silence": silence}}]
-        ):
-            if _at_work(found):
+        for found in self._found():
+            if _lives(found):
                 raise UsageError(
                     f"run {self._run} is being rolled back already, on {found['host']} (process {found['pid']})"
                 )
@@ -57,6 +58,13 @@ class Rollbacks:
         self._kept.delete_many(self._partitions)
         self._take()
         return False
+
+    def _found(self) -> list[dict[str, Any]]:
+        """The document for all, if there is one, with the seconds since it was heard of."""
+        silence = {"$divide": [{"$subtract": ["$$NOW", "$seen"]}, 1000]}
+        return list(
+            self._kept.aggregate([{"$match": {"_id": {"run": self._run}}}, {"$set": {"silence": silence}}])
+        )
 
     def _take(self) -> None:
         process = psutil.Process()
@@ -154,7 +162,7 @@ class Rollbacks:
         return {"run": self._run, "namespace": place[0], "document": packed(found)}
 
 
-def _at_work(found: Mapping[str, Any]) -> bool:
+def _lives(found: Mapping[str, Any]) -> bool:
     silence = found.get("silence")
     if found["state"] != "running" or silence is None or silence > SILENCE_SECONDS:
         return False

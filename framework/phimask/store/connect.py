@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from bson.codec_options import DatetimeConversion
 from bson.raw_bson import RawBSONDocument
@@ -34,17 +34,28 @@ SELECTION_SECONDS = 10
 """How long to look for a server before saying that there is none."""
 
 
-def connect(uri: Secret) -> Client:
-    """A client that reads and writes with majority concern and is known to be answered.
+_NAME_BYTES: Final = 128
+"""MongoDB takes no longer name of a client."""
+
+
+def application(run: str = "", worker: str = "") -> str:
+    """What the server knows a client by: `phimask RUN WORKER`, as far as it is a run's, and a worker's."""
+    name = " ".join(part for part in ("phimask", run, worker) if part)
+    return name.encode()[:_NAME_BYTES].decode(errors="ignore")
+
+
+def connect(uri: Secret, run: str = "", worker: str = "") -> Client:
+    """A client that reads and writes with majority concern and is known to be answered, under the name of its run.
 
     Raises PreflightError: malformed URI, no server, wrong password and the like.
     """
+    name = application(run, worker)
     text = uri.reveal()
     where = hosts(uri)
     try:
         if not text.startswith(_SCHEMES):
             raise InvalidURI  # PyMongo would take it for a host's name
-        client = _client(text, retry_writes=True)
+        client = _client(text, name, retry_writes=True)
     except OSError as error:  # PyMongo opens the files that TLS options name
         raise PreflightError(
             [
@@ -67,7 +78,7 @@ def connect(uri: Secret) -> Client:
         raise PreflightError([_why_not(error, where)]) from None
     if "setName" not in hello and hello.get("msg") != "isdbgrid":
         client.close()
-        client = _client(text, retry_writes=False)
+        client = _client(text, name, retry_writes=False)
     return client
 
 
@@ -85,10 +96,10 @@ def hosts(uri: Secret) -> str:
     return ", ".join(host if port is None else f"{host}:{port}" for host, port in nodes)
 
 
-def _client(text: str, *, retry_writes: bool) -> Client:
+def _client(text: str, name: str, *, retry_writes: bool) -> Client:
     return MongoClient(
         text,
-        appname="phimask",
+        appname=name,
         serverSelectionTimeoutMS=SELECTION_SECONDS * 1000,
         retryWrites=retry_writes,
         tz_aware=False,

@@ -15,7 +15,7 @@ from pymongo.uri_parser import parse_uri
 
 from phimask.config.model import Secret
 from phimask.engine.throttle.source import ANSWER_SECONDS
-from phimask.store.connect import Client
+from phimask.store.connect import Client, application
 
 _SRV: Final = "mongodb+srv://"
 _PLAIN: Final = "mongodb://"
@@ -61,7 +61,7 @@ def open_member(uri: Secret) -> Client:
     patience = int(ANSWER_SECONDS * 1000)
     return MongoClient(
         uri.reveal(),
-        appname="phimask",
+        appname=application(),
         serverSelectionTimeoutMS=patience,
         connectTimeoutMS=patience,
         socketTimeoutMS=patience,
