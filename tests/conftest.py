@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +16,9 @@ from phimask.store.embedded import EmbeddedMongod, find_mongod
 from replica_set import ReplicaSet
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-# Commands and workers that tests start load their modules as installed ones are: compiled once, not at each start.
+sys.dont_write_bytecode = False
+# Commands and workers that tests start load their modules as installed ones are: compiled once, not at each start. So
+# are the tests' own, whose assertions take longer to rewrite than to load.
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,7 +34,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def mongo_uri() -> Iterator[str]:
     """A running single-node replica set on the loopback address, ended with the session."""
-    with EmbeddedMongod(find_mongod(os.environ), ["--setParameter", "enableTestCommands=1"]) as server:
+    # What a killed process left open is waited for; a quarter of the minute that servers grant shows the same.
+    parameters = ("enableTestCommands=1", "transactionLifetimeLimitSeconds=15")
+    flags = [flag for parameter in parameters for flag in ("--setParameter", parameter)]
+    with EmbeddedMongod(find_mongod(os.environ), flags) as server:
         yield server.uri
 
 

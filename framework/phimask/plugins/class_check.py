@@ -142,12 +142,26 @@ def _schema_faults(cls: type[Any]) -> Iterator[str]:
     if not isinstance(schema, dict) or schema.get("type") != "object":
         yield "its options_schema is no schema of an object; start it with {'type': 'object', ...}"
         return
+    written = repr(schema)
+    if written not in _WRONG_AT:
+        _WRONG_AT[written] = _wrong_at(schema)
+    if (path := _WRONG_AT[written]) is not None:
+        yield f"its options_schema is no JSON Schema at {path}; see draft 2020-12 for what may be"
+
+
+_WRONG_AT: Final[dict[str, str | None]] = {}
+"""Where each schema that was checked is none: a process that loads plugins again has the same ones again, and they take
+longer to check than the plugins to load."""
+
+
+def _wrong_at(schema: dict[str, Any]) -> str | None:
     import jsonschema  # noqa: PLC0415  (a worker, whose classes are checked already, comes up without it)
 
     try:
         jsonschema.Draft202012Validator.check_schema(schema)
     except jsonschema.SchemaError as error:
-        yield f"its options_schema is no JSON Schema at {error.json_path}; see draft 2020-12 for what may be"
+        return error.json_path
+    return None
 
 
 def _masker_faults(cls: type[Masker]) -> Iterator[str]:

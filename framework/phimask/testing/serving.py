@@ -52,9 +52,11 @@ def check_server_expression(
                 )
                 if encodable(value)
             ]
-            computed = 0
-            for value, masked in zip(values, trial.mask(values), strict=True):
-                computed += _one(cls, collection, with_value(expression, "$value"), value, masked)
+            answers = _computed(collection, with_value(expression, "$value"), values)
+            for value, masked, answer in zip(values, trial.mask(values), answers, strict=True):
+                if answer is not None:
+                    _hold(cls, answer, value, masked)
+            computed = sum(answer is not None for answer in answers)
             require(
                 computed > 0 or not values, cls, f"its expression for {bson_type} fails on every value tried"
             )
@@ -63,16 +65,34 @@ def check_server_expression(
     return frozenset(found)
 
 
-def _one(cls: type[Masker], collection: Any, expression: Any, value: Any, masked: Any) -> bool:
+def _computed(collection: Any, expression: Any, values: Sequence[Any]) -> list[Any]:
+    """What the server makes of each value, as a document; None where the expression fails on it.
+
+    One such value fails the whole question, so that each half is asked about for itself.
+    """
+    if not values:
+        return []
     collection.delete_many({})
-    collection.insert_one({"value": value})
+    collection.insert_many({"_id": number, "value": value} for number, value in enumerate(values))
     try:
-        (document,) = collection.aggregate([{"$project": {"_id": 0, "value": expression}}])
+        return list(
+            collection.aggregate([{"$sort": {"_id": 1}}, {"$project": {"_id": 0, "value": expression}}])
+        )
     except OperationFailure:
-        return False
+        if len(values) == 1:
+            return [None]
+    half = len(values) // 2
+    return [
+        *_computed(collection, expression, values[:half]),
+        *_computed(collection, expression, values[half:]),
+    ]
+
+
+def _hold(cls: type[Masker], document: Any, value: Any, masked: Any) -> None:
+    """What the server made of a value, held to what `mask` made of it."""
     text = repr(value)[:60]
     if masked is REMOVE:
-        return True
+        return
     require(masked is not FAILED, cls, f"the server masks {text}, on which `mask` fails")
     if type(masked) is int and (type(value) is Int64 or not -(2**31) <= masked < 2**31):
         masked = Int64(masked)
@@ -82,4 +102,3 @@ def _one(cls: type[Masker], collection: Any, expression: Any, value: Any, masked
         {"value": expected}, codec_options=LOSSLESS
     )
     require(same, cls, f"the server does not make of {text} what `mask` makes of it")
-    return True
