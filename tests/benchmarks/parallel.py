@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import multiprocessing
 import os
 import statistics
 import tempfile
@@ -26,7 +27,7 @@ import psutil
 from pymongo import MongoClient, UpdateOne
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
-from throughput import bare_batches, changes, phimask, set_up, usual_script, write_limit
+from throughput import bare_batches, bare_loop, changes, phimask, set_up, usual_script, write_limit
 
 from phimask.store.embedded import EmbeddedMongod, find_mongod
 from phimask.store.sample.loading import load_samples
@@ -74,6 +75,38 @@ def transaction_limit(client: MongoClient[dict[str, Any]], collection: Any) -> C
     return run
 
 
+def bare_loops(uri: str, collection: Any) -> Callable[[], None]:
+    """The bare loop in two processes, each over half of the documents. They are ready before the time is taken."""
+    spawned = multiprocessing.get_context("spawn")
+    start = spawned.Barrier(3)
+    middle = (
+        collection.find({}, {"_id": 1}).sort("_id", 1).skip(collection.estimated_document_count() // 2)[0]
+    )
+    halves = ((None, middle["_id"]), (middle["_id"], None))
+    processes = [spawned.Process(target=_half, args=(uri, start, half)) for half in halves]
+    for process in processes:
+        process.start()
+    start.wait()
+
+    def run() -> None:
+        start.wait()
+        for process in processes:
+            process.join()
+            if process.exitcode:
+                raise SystemExit("a bare loop failed")
+
+    return run
+
+
+def _half(uri: str, start: Any, half: tuple[Any, Any]) -> None:
+    with MongoClient[dict[str, Any]](uri) as client:
+        collection = client.get_database("bench", write_concern=WriteConcern("majority"))["mixed"]
+        collection.find_one()
+        start.wait()  # it is ready
+        start.wait()  # the others are, and the time is taken
+        bare_loop(collection, *half)
+
+
 def rate(run: dict[str, Any]) -> float:
     """Documents a second while batches were worked on."""
     rows = run["batches"]
@@ -113,6 +146,7 @@ def main() -> None:
                 timed("write limit", write_limit(collection))
                 timed("transaction limit", transaction_limit(client, collection))
                 timed("usual script", lambda: usual_script(collection))
+                timed("2 bare loops", bare_loops(mongod.uri, collection))
                 for label in ways:
                     run = phimask(mongod.uri, folder, "parallel", "mixed", *WAYS[label])
                     rates.setdefault(label, []).append(rate(run))

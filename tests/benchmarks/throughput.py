@@ -116,12 +116,13 @@ def put(document: dict[str, Any], path: str, value: Any) -> None:
     target[int(last) if isinstance(target, list) else last] = value
 
 
-def bare_batches(collection: Any) -> Iterator[list[dict[str, Any]]]:
+def bare_batches(collection: Any, after: Any = None, upto: Any = None) -> Iterator[list[dict[str, Any]]]:
     """Projected reading in `_id` order, decoded."""
     projection = dict.fromkeys((*TEXTS, *DATES), 1)
-    last = None
+    last = after
     while True:
-        query = {} if last is None else {"_id": {"$gt": last}}
+        bounds = {key: bound for key, bound in (("$gt", last), ("$lte", upto)) if bound is not None}
+        query = {"_id": bounds} if bounds else {}
         found = list(collection.find(query, projection, sort=[("_id", 1)], limit=BARE_BATCH))
         if not found:
             return
@@ -164,9 +165,9 @@ def usual_script(collection: Any) -> None:
         collection.bulk_write(batch, ordered=False)
 
 
-def bare_loop(collection: Any) -> None:
+def bare_loop(collection: Any, after: Any = None, upto: Any = None) -> None:
     """Projected read, mask, `$set`: no check, no bound, no way back."""
-    for batch in bare_batches(collection):
+    for batch in bare_batches(collection, after, upto):
         bulk = [UpdateOne({"_id": document["_id"]}, {"$set": changes(document)}) for document in batch]
         collection.bulk_write(bulk, ordered=False)
 

@@ -11,9 +11,11 @@ import pytest
 from bson.raw_bson import RawBSONDocument
 from pymongo import InsertOne, MongoClient
 from pymongo.database import Database
+from pymongo.errors import OperationFailure
 
 from identities import IDENTITIES, NAME, text, with_id
 from phimask import BatchBudget, ComplexityClass, DocumentId, Meter, Partition
+from phimask.rawbson import MalformedBsonError
 from phimask.store.connect import raw_collection
 from phimask.store.raw import identity, split, within
 from phimask.store.reading import (
@@ -22,6 +24,7 @@ from phimask.store.reading import (
     sampled_documents,
     whole_documents,
 )
+from phimask.store.replies import documents_of, one_reply
 from phimask.store.source import ID_ORDER
 
 MANY = 1 << 30
@@ -43,6 +46,19 @@ def mixed(collection: Any) -> Any:
 def fill(collection: Any, documents: list[bytes]) -> None:
     result = collection.bulk_write([InsertOne(RawBSONDocument(raw)) for raw in documents])
     assert result.inserted_count == len(documents)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many documents each query asks for."""
+    limits: list[int] = []
+
+    def noting(*arguments: Any) -> list[bytes]:
+        limits.append(arguments[3])
+        return one_reply(*arguments)
+
+    monkeypatch.setattr("phimask.store.reading.one_reply", noting)
+    return limits
 
 
 def in_order(collection: Any) -> list[DocumentId]:
@@ -166,9 +182,9 @@ def test_a_collation_orders_its_strings(
     assert (scan["nReturned"], scan["totalKeysExamined"] <= 6) == (4, True)
 
 
-def numbered(collection: Any, count: int, size: int = 10) -> None:
-    text = "x" * size
-    fill(collection, [bson.encode({"_id": one, "even": one % 2 == 0, "x": text}) for one in range(count)])
+def numbered(collection: Any, count: int, size: int = 10, first: int = 0) -> None:
+    numbers = range(first, first + count)
+    fill(collection, [bson.encode({"_id": one, "even": one % 2 == 0, "x": "x" * size}) for one in numbers])
 
 
 def test_a_query_chooses_among_the_documents(collection: Any) -> None:
@@ -358,19 +374,12 @@ def test_where_nobody_can_tell_documents_are_taken_for_complex(collection: Any) 
 
 
 def test_after_a_batch_that_a_meter_ended_no_more_is_read_than_is_needed_and_the_next_is_full(
-    collection: Any, monkeypatch: pytest.MonkeyPatch
+    collection: Any, asked: list[int]
 ) -> None:
     numbered(collection, 2000)
     reader = BatchReader(collection, ALL, None, None, by_size)
     reader.move(reader.read(BatchBudget(1000, MANY), meter=Upto(40)))
-    asked: list[int] = []
-    query = type(collection).find_raw_batches
-
-    def noting(self: Any, *arguments: Any, **named: Any) -> Any:
-        asked.append(-named["limit"])
-        return query(self, *arguments, **named)
-
-    monkeypatch.setattr(type(collection), "find_raw_batches", noting)
+    asked.clear()
     assert len(reader.read(BatchBudget(1000, MANY), meter=Upto(40))) == 40
     assert asked == [51]
     documents = reader.read(BatchBudget(120, MANY), meter=Upto(1000))
@@ -382,31 +391,30 @@ def test_after_a_batch_that_a_meter_ended_no_more_is_read_than_is_needed_and_the
     assert asked == [120]
 
 
-def test_a_batch_is_asked_for_in_replies_of_a_few_megabytes(collection: Any) -> None:
+def test_a_batch_is_asked_for_in_replies_of_a_few_megabytes(collection: Any, asked: list[int]) -> None:
     fill(collection, [bson.encode({"_id": number, "x": "x" * 100_000}) for number in range(100)])
-    asked = Asked(collection)
-    reader = BatchReader(asked, ALL, None, None)
+    reader = BatchReader(collection, ALL, None, None)
     found = [len(documents) for documents in batches(reader, BatchBudget(50, MANY))]
     assert found == [50, 50]
-    assert asked.limits[0] == -50  # nobody knows yet how large they are
-    assert asked.limits[1:3] == [-27, -23]
+    assert asked[0] == 50  # nobody knows yet how large they are
+    assert asked[1:3] == [27, 23]
 
 
-def test_where_nothing_is_known_of_documents_a_hundred_tell_how_large_they_are(collection: Any) -> None:
+def test_where_nothing_is_known_of_documents_a_hundred_tell_how_large_they_are(
+    collection: Any, asked: list[int]
+) -> None:
     numbered(collection, 300, size=10_000)
-    asked = Asked(collection)
-    assert len(BatchReader(asked, ALL, None, None).read(BatchBudget(300, MANY))) == 300
-    assert asked.limits == [-100, -200]
+    assert len(BatchReader(collection, ALL, None, None).read(BatchBudget(300, MANY))) == 300
+    assert asked == [100, 200]
 
 
 def test_giants_that_a_reply_had_for_the_next_batches_come_two_at_a_time_and_not_all_again(
-    collection: Any,
+    collection: Any, asked: list[int]
 ) -> None:
     numbered(collection, 150)
     fill(collection, [bson.encode({"_id": number, "x": "x" * 900_000}) for number in range(150, 160)])
     fill(collection, [bson.encode({"_id": number}) for number in range(160, 1000)])
-    asked = Asked(collection)
-    reader = BatchReader(asked, ALL, None, None, by_size)
+    reader = BatchReader(collection, ALL, None, None, by_size)
     reader.move(reader.read(BatchBudget(1000, MANY), meter=Upto(149)))
     found: list[int] = []
     while len(found) < 10:
@@ -414,28 +422,61 @@ def test_giants_that_a_reply_had_for_the_next_batches_come_two_at_a_time_and_not
         found += [bson.decode(raw)["_id"] for raw in documents]
         reader.move(documents)
     assert found == list(range(149, 149 + len(found)))
-    assert all(-limit <= 3 for limit in asked.limits[3:])
+    assert all(limit <= 3 for limit in asked[3:])
 
 
-def test_after_a_giant_a_few_queries_fill_a_batch_of_small_ones(collection: Any) -> None:
+def test_after_a_giant_a_few_queries_fill_a_batch_of_small_ones(collection: Any, asked: list[int]) -> None:
     fill(collection, [bson.encode({"_id": number, "x": "x" * 900_000}) for number in range(3)])
     fill(collection, [bson.encode({"_id": number}) for number in range(3, 1000)])
-    asked = Asked(collection)
-    reader = BatchReader(asked, ALL, None, None, by_size)
+    reader = BatchReader(collection, ALL, None, None, by_size)
     for _ in range(2):
         reader.move(reader.read(BatchBudget(1000, MANY), meter=Upto(1)))
-    asked.limits.clear()
+    asked.clear()
     assert len(reader.read(BatchBudget(500, MANY), meter=Upto(1000))) == 500
-    assert len(asked.limits) <= 10
+    assert len(asked) <= 10
 
 
-class Asked:
-    """A collection that notes how many documents each query asks for."""
+def test_a_reply_is_cut_into_its_documents_whatever_they_hold(collection: Any) -> None:
+    tricky = [
+        bson.encode({"_id": 1, "firstBatch": [{"cursor": {"firstBatch": [1]}}], "cursor": "\0" * 9}),
+        bson.encode({"_id": 2}),
+        bson.encode({"_id": 3, "x": b"\x04firstBatch\0", "\N{SNOWMAN}": [[], [{}]]}),
+    ]
+    fill(collection, tricky)
+    numbered(collection, 200, first=10)
+    found = one_reply(collection, {}, None, 300)
+    assert found[:3] == tricky
+    assert [bson.decode(raw)["_id"] for raw in found[3:]] == list(range(10, 210))
+    assert one_reply(collection, {"_id": 0}, None, 5) == []
+    assert one_reply(collection, {"_id": 2}, {"_id": 1}, 5) == [bson.encode({"_id": 2})]
 
-    def __init__(self, collection: Any) -> None:
-        self._collection = collection
-        self.limits: list[int] = []
 
-    def find_raw_batches(self, *args: Any, limit: int, **kwargs: Any) -> Any:
-        self.limits.append(limit)
-        return self._collection.find_raw_batches(*args, limit=limit, **kwargs)
+def test_a_reply_holds_no_more_than_it_can_and_one_document_at_least(collection: Any) -> None:
+    fill(collection, [bson.encode({"_id": number, "x": "x" * 9_000_000}) for number in range(3)])
+    assert [len(raw) > 9_000_000 for raw in one_reply(collection, {}, None, 3)] == [True]
+
+
+def test_what_is_read_in_a_transaction_is_as_it_was_when_that_began(
+    client: MongoClient[dict[str, Any]], collection: Any
+) -> None:
+    numbered(collection, 3)
+    with client.start_session() as session, session.start_transaction():
+        assert len(one_reply(collection, {}, None, 9, session)) == 3
+        numbered(collection, 2, first=3)
+        assert len(one_reply(collection, {}, None, 9, session)) == 3
+    assert len(one_reply(collection, {}, None, 9)) == 5
+
+
+def test_an_error_of_the_server_is_raised(collection: Any) -> None:
+    with pytest.raises(OperationFailure):
+        one_reply(collection, {"$nonsense": 1}, None, 1)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [{"ok": 1.0}, {"cursor": {"id": 0}}, {"cursor": {"firstBatch": [1]}}],
+    ids=["nothing", "no batch", "no documents"],
+)
+def test_what_is_no_reply_is_none(reply: dict[str, Any]) -> None:
+    with pytest.raises(MalformedBsonError):
+        documents_of(bson.encode(reply))

@@ -12,6 +12,7 @@ from pymongo.client_session import ClientSession
 from phimask.plugins.interfaces import Meter
 from phimask.plugins.values import BatchBudget, ComplexityClass, DocumentId, Partition
 from phimask.store.raw import by_ids, identity, split, within
+from phimask.store.replies import one_reply
 from phimask.store.source import ID_ORDER
 
 _AHEAD: Final = 1.25
@@ -68,15 +69,14 @@ class _Batch:
         self.size += size
         return True
 
-    def take_all(self, replies: Iterable[bytes]) -> tuple[int, list[int]]:
+    def take_all(self, found: Iterable[bytes]) -> tuple[int, list[int]]:
         """Take in what a query answers, up to where the batch ends: how many documents that were, and the sizes of
         those that belong to the next batch."""
         before = len(self.documents)
         left: list[int] = []
-        for reply in replies:
-            for raw in split(reply):
-                if left or not self.take(raw):
-                    left.append(len(raw))
+        for raw in found:
+            if left or not self.take(raw):
+                left.append(len(raw))
         return len(self.documents) - before, left
 
 
@@ -132,7 +132,9 @@ class BatchReader:
             most = min(room, max(at_once, len(batch.documents)))
             before = batch.size
             wanted = self._likely(most, known, budget.bytes - before)
-            taken, left = batch.take_all(self._replies(position, wanted, session))
+            these = within(position, self._partition.upto, self._query)
+            found = one_reply(self._collection, these, self._projection, wanted, session)
+            taken, left = batch.take_all(found)
             if not taken:
                 break
             position = identity(batch.documents[-1])
@@ -157,20 +159,6 @@ class BatchReader:
             return min(most, max(1, fit))
         behind = max(0, size - sum(known)) / self._bytes_per_document * _AHEAD
         return min(most, fit + int(behind) + 1)
-
-    def _replies(
-        self, position: DocumentId | None, wanted: int, session: ClientSession | None
-    ) -> Iterator[bytes]:
-        replies: Iterator[bytes] = self._collection.find_raw_batches(
-            within(position, self._partition.upto, self._query),
-            self._projection,
-            sort=ID_ORDER,
-            hint=ID_ORDER,
-            limit=-wanted,
-            batch_size=wanted,  # or the server would answer with 101 documents, its default for a first reply
-            session=session,
-        )
-        return replies
 
     def move(self, documents: Sequence[bytes]) -> None:
         """Go on behind these documents."""
