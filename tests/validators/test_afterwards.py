@@ -172,7 +172,7 @@ def test_the_filter_forgets_nothing_and_tells_how_often_it_is_wrong() -> None:
     one, other = Bloom(4096), Bloom(4096)
     known = [of(b"%d" % number) for number in range(3000)]
     for number, fingerprint in enumerate(known):
-        (one, other)[number % 2].add(fingerprint)
+        (one, other)[number % 2].add([fingerprint])
     one.unite([bytes(other)])
     assert all(fingerprint in one for fingerprint in known)
     wrong = sum(of(b"x%d" % number) in one for number in range(20_000)) / 20_000

@@ -57,14 +57,15 @@ class Bloom:
         self._most = self._size // _BYTES_EACH
         self._bits: bytearray | None = None
 
-    def add(self, fingerprint: bytes) -> None:
-        """Remember it."""
-        if self._bits is not None:
-            self._set(self._bits, fingerprint)
+    def add(self, fingerprints: Iterable[bytes]) -> None:
+        """Remember them."""
+        if self._bits is None:
+            self._few.update(fingerprints)
+            if len(self._few) > self._most:
+                self._into_bits()
             return
-        self._few.add(fingerprint)
-        if len(self._few) > self._most:
-            self._into_bits()
+        for one in fingerprints:
+            self._set(self._bits, one)
 
     def __contains__(self, fingerprint: bytes) -> bool:
         bits, mask = self._bits, self._mask
@@ -101,8 +102,7 @@ class Bloom:
         """Remember what others of this size remember."""
         for other in others:
             if other.startswith(_AS_THEY_ARE):
-                for at in range(1, len(other), FINGERPRINT_BYTES):
-                    self.add(other[at : at + FINGERPRINT_BYTES])
+                self.add(other[at : at + FINGERPRINT_BYTES] for at in range(1, len(other), FINGERPRINT_BYTES))
                 continue
             bits = self._into_bits()
             both = int.from_bytes(bits, "little") | int.from_bytes(memoryview(other)[1:], "little")

@@ -18,23 +18,21 @@ from typing import Any, ClassVar, Final
 from phimask import DocumentPair, Finding, OriginalValues, RuleFacts, Validator
 from phimask_plugins.validators.bloom import Bloom, Fingerprints
 from phimask_plugins.validators.compare import comparer_for
+from phimask_plugins.validators.known import Unmet, known
 from phimask_plugins.validators.matcher import ENCODED, VALUE
-from phimask_plugins.validators.own import Original, Own, is_text_in_part, originals
-from phimask_plugins.validators.parts import RUN, Parts, scalars
-from phimask_plugins.validators.remembered import KEPT_BYTES, MOST_NAMES, Learnt, pairs, records, spread
+from phimask_plugins.validators.own import OwnSearch
+from phimask_plugins.validators.parts import Masked, Parts, scalars
+from phimask_plugins.validators.remembered import KEPT_BYTES, Learnt, records, spread
 from phimask_plugins.validators.suspects import packed, packed_counts, unpacked, unpacked_counts
-from phimask_plugins.validators.words import LEAST, is_naming, known_by, phrases, text_of, words
+from phimask_plugins.validators.words import LEAST, known_by, phrases, text_of, words
 
-OWN: Final = "an original of the document is still in it, outside of the field that was masked"
 OTHERS: Final = "an original of another document, or of this one, is in a field that no rule masks"
 
-_WORD: Final = re.compile(rb"[0-9a-z\x80-\xf4]+")
 _TEXT: Final = re.compile(rb"[0-9A-Za-z]{4}|(?:[0-9A-Za-z .-]|[\xc3-\xf4][\x80-\xbf]{1,3}){6}")
 """What a run has that is more than bytes of a number."""
 _MOST_RUNS: Final = 200_000
 _MOST_RUN_BYTES: Final = 24 << 20
 """Of stretches of text that are kept until the filter is complete; with more, documents are read again."""
-_MOST_WORDS: Final = 50_000
 _MOST_SUSPECTS: Final = 100_000
 _MOST_SEEN: Final = 100_000
 _COMMON: Final = 50
@@ -91,6 +89,7 @@ class Leak(Validator):
             raise ValueError("filter is nothing; give it a positive size")
         self.most_kept = options.get("kept", 256 << 20)
         self._comparer = comparer_for(self.rules)
+        self._own = OwnSearch(self._comparer)
         self._fingerprint = whole = Fingerprints(key or b"\0", b"leak").of
         self._left_out = frozenset(options.get("leave_out", ()))
         self._learnt = Learnt(whole, self._left_out)
@@ -99,13 +98,12 @@ class Leak(Validator):
         self._bloom: Bloom | None = None
         self._round = 1
         self._documents = 0
-        self._seen: set[str] = set()
+        self._unmet = Unmet()
         self._added = 0
         self._runs: set[bytes] = set()
         self._run_bytes = 0
         self._overflowed = False
         self._clean: set[bytes] = set()
-        self._words_of = _WordsOf().__getitem__
         self._suspects: dict[bytes, Counter[str]] = {}
         self._too_many = False
         self._held: Counter[bytes] = Counter()
@@ -124,66 +122,27 @@ class Leak(Validator):
             self._confirm(parts)
             return ()
         self._documents += 1
-        found = originals(parts.masked)
-        for joined in self._known(found):
-            if joined not in self._seen:
-                if len(self._seen) >= _MOST_SEEN:
-                    self._seen.clear()
-                self._seen.add(joined)
-                self._remember(joined)
-        runs = parts.runs
+        self._remember(parts.masked)
         if not self._overflowed:
-            self._keep_runs(runs)
-        texts = [one.new for one in parts.longer if is_text_in_part(one)]
-        if texts:
-            runs = runs.union(*map(RUN.findall, texts))
-        own = Own(found)
-        return self._own(pair, parts, own) if own.may_be_in(runs, self._words_of) else ()
-
-    # --- its own originals
-
-    def _own(self, pair: DocumentPair, parts: Parts, own: Own) -> Iterator[Finding]:
-        if pair.after is None:
-            return
-        texts = {one.new: one for one in parts.masked if is_text_in_part(one)}
-        found: Counter[str | None] = Counter()
-        for one in scalars(pair.after, self._comparer.top(pair)):
-            text = text_of(one.kind, one.value)
-            if text is None or one.treatment == ENCODED:
-                continue
-            if one.treatment == VALUE:
-                masked = texts.get(one.value)
-                there = masked is not None and own.left_in(text_of(masked.kind, masked.old) or "", text)
-            else:
-                kept = one.state.winner >= 0
-                there = own.is_in(text, whole_too=not kept)
-            if there:
-                found[self._comparer.shown(one.path)] += 1
-        for path, count in found.items():
-            yield Finding(OWN, path, count)
+            self._keep_runs(parts.runs)
+        return self._own.findings(pair, parts)
 
     # --- those of other documents
 
-    def _known(self, found: Sequence[Original]) -> Iterator[str]:
-        """The originals of a document as other documents would repeat them."""
-        names: dict[int, list[str]] = {}
-        for one, look in found:
-            if self._left_out and one.state.rule is not None and one.state.rule.path in self._left_out:
-                continue
-            if look.joined is not None:
-                yield look.joined
-            elif is_naming(one.key) and look.text.isalpha():
-                some = names.setdefault(one.group, [])
-                if len(some) < MOST_NAMES:
-                    some.append(look.text.casefold())
-        for some in names.values():
-            yield from pairs(some)
-
-    def _remember(self, joined: str) -> None:
+    def _remember(self, masked: Sequence[Masked]) -> None:
+        """All of a document's originals that were not met lately."""
+        if self._left_out:
+            masked = [one for one in masked if not self._is_left_out(one)]
+        new = self._unmet.known(masked)
+        if not new:
+            return
         if self._bloom is None:
             self._bloom = Bloom(self._size)
-        self._added += 1
-        self._bloom.add(self._fingerprint(joined.encode()))
+        self._added += len(new)
+        self._bloom.add(list(map(self._fingerprint, new)))
+
+    def _is_left_out(self, one: Masked) -> bool:
+        return one.state.rule is not None and one.state.rule.path in self._left_out
 
     def _keep_runs(self, runs: set[bytes]) -> None:
         new = runs - self._runs
@@ -234,7 +193,7 @@ class Leak(Validator):
         """Which suspects are originals, and of how many documents."""
         held = {
             fingerprint
-            for joined in self._known(originals(parts.masked))
+            for joined in known([one for one in parts.masked if not self._is_left_out(one)])
             if (fingerprint := self._fingerprint(joined.encode())) in self._suspects
         }
         self._held.update(held)
@@ -254,9 +213,10 @@ class Leak(Validator):
         if self._round == 1:
             self._documents, self._recalls = documents, True
             self._bloom = Bloom(self._size)
-            for fingerprint, _ in records(learnt):
-                self._added += 1
-                self._bloom.add(spread(fingerprint))
+            for part in learnt:
+                found = [spread(fingerprint) for fingerprint, _ in records([part])]
+                self._added += len(found)
+                self._bloom.add(found)
             return
         for fingerprint, number in records(learnt):
             whole = spread(fingerprint)
@@ -304,7 +264,7 @@ class Leak(Validator):
             if self._recalls:
                 of = self._fingerprint
                 self._fingerprint = lambda data: spread(of(data))
-            self._seen.clear()
+            self._unmet = Unmet()
             self._bloom = None
             if len(joined) > _HEAD.size:
                 self._bloom = Bloom(self._size)
@@ -353,13 +313,3 @@ class Leak(Validator):
                 f"{self._added:,} were looked for, by a filter that is wrong once in "
                 f"{min(1e15, 1 / rate if rate else 1e15):,.0f} lookups and was confirmed where it was not silent"
             )
-
-
-class _WordsOf(dict[bytes, frozenset[bytes]]):
-    """The words of stretches of text, in small letters; most are met again and again."""
-
-    def __missing__(self, run: bytes) -> frozenset[bytes]:
-        if len(self) >= _MOST_WORDS:
-            self.clear()
-        known = self[run] = frozenset(_WORD.findall(run.lower()))
-        return known

@@ -119,12 +119,12 @@ class State:
     """A place in a document, as far as rules can tell places apart.
 
     `rule` masks here, or is None (no rule, or one that keeps). `final`: no later rule can win below.
-    `inert`: nothing here and below may change. `winner` and `decoder` are the places of the rule that covers this one,
-    and of the one by whose `decode` a value here is held.
+    `inert`: nothing here and below may change. `in_part`: its masker changes some values or parts of them. `winner` and
+    `decoder` are the places of the rule that covers this one, and of the one by whose `decode` a value here is held.
     """
 
-    __slots__ = ("_matcher", "_names", "_other", "_positions", "decode", "decoder", "final", "inert", "known",
-                 "rule", "winner")  # fmt: skip
+    __slots__ = ("_matcher", "_names", "_other", "_positions", "decode", "decoder", "final", "in_part", "inert",
+                 "known", "rule", "winner")  # fmt: skip
 
     def __init__(self, matcher: Matcher, positions: frozenset[_Position], winner: int, decoder: int) -> None:
         self._matcher = matcher
@@ -136,6 +136,7 @@ class State:
         self._other: State | None = None
         rule = None if winner == _NO_RULE else matcher.rules[winner]
         self.rule = None if rule is None or rule.changes == "never" else rule
+        self.in_part = self.rule is not None and self.rule.changes == "maybe"
         self.final = not positions
         self.inert = self.final and self.rule is None and not self.decode
         self.known: dict[bytes, State] = {}

@@ -1,69 +1,72 @@
-"""A document's own originals, and whether one of them is still in a text of it."""
+"""The search of `leak` within a document: which of its own originals are still in a text of it.
+
+Nearly all documents are done with once all words of all their originals were held against the words of what is not
+masked, and the same of digits. Where one coincides, it is looked at which originals those are, and where.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Final, NamedTuple
 
-from phimask_plugins.validators.parts import Masked
+from phimask import DocumentPair, Finding
+from phimask_plugins.validators.compare import Comparer
+from phimask_plugins.validators.matcher import ENCODED, VALUE
+from phimask_plugins.validators.parts import RUN, Masked, Parts, scalars
 from phimask_plugins.validators.walk import ARRAY, INT32, INT64, OBJECT, STRING, elements
 from phimask_plugins.validators.words import (
+    LEAST_DIGITS,
+    LEAST_NUMBER,
     LONGEST,
-    Look,
     is_naming,
-    look_at,
+    known_by,
     parts_of_name,
     phrases,
     spelt,
+    text_of,
     words,
+    words_in,
 )
 
-_LONGEST: Final = 200
-"""Characters; a longer original is a text itself."""
-_NOT_DIGITS: Final = bytes(code for code in range(256) if not 0x30 <= code <= 0x39)
-_KINDS: Final = frozenset({STRING, INT32, INT64})
-_CONTAINERS: Final = frozenset({OBJECT, ARRAY})
+OWN: Final = "an original of the document is still in it, outside of the field that was masked"
+
+LONGEST_ORIGINAL: Final = 200
+"""Bytes of a value; a longer original is a text itself."""
+KINDS: Final = frozenset({STRING, INT32, INT64})
+"""Types of values that read as texts."""
+CONTAINERS: Final = frozenset({OBJECT, ARRAY})
+
+INTEGERS: Final = frozenset({INT32, INT64})
+_KIND: Final = itemgetter(1)
+_NEITHER: Final = bytes(code for code in range(256) if not 0x30 <= code <= 0x39)
+_NOT_DIGITS: Final = _NEITHER[1:]
+"""But NUL."""
+_MOST_WORDS: Final = 50_000
 _NEW: Final = tuple.__new__
 """Makes a named tuple in a third of the time."""
 _SHORTEST: Final = 4
 
 
-def is_text_in_part(one: Masked) -> bool:
-    """Whether the value is a text of which its masker changes parts, so that the rest is as it was."""
-    rule = one.state.rule
-    return (
-        one.kind == STRING
-        and one.new_kind == STRING
-        and rule is not None
-        and rule.changes == "maybe"
-        and one.new.count(b" ") > 1
-    )
-
-
 class Original(NamedTuple):
-    """A value that a rule masked, and what it reads as."""
+    """A value that a rule masked, what it reads as, and what it is known by, if it tells anything."""
 
     masked: Masked
-    look: Look
+    text: str
+    joined: str | None
 
 
-def originals(masked: Sequence[Masked]) -> list[Original]:
+def originals(masked: Iterable[Masked]) -> Iterator[Original]:
     """The short values among what was masked: numbers, codes, names."""
-    found: list[Original] = []
     for one in masked:
-        _, kind, old, _, _, _, _ = one
-        if kind in _KINDS:
-            if _SHORTEST <= len(old) <= _LONGEST:
-                looked = look_at(kind, old)
-                if looked is not None:
-                    found.append(_NEW(Original, (one, looked)))
-        elif kind in _CONTAINERS:
-            found += [
-                Original(each, looked)
-                for each in _inside(one)
-                if (looked := look_at(each.kind, each.old)) is not None
-            ]
-    return found
+        if one.kind in KINDS:
+            if _SHORTEST <= len(one.old) <= LONGEST_ORIGINAL:
+                text = text_of(one.kind, one.old)
+                if text is not None:
+                    yield _NEW(Original, (one, text, known_by(text)))
+        elif one.kind in CONTAINERS:
+            yield from originals(_inside(one))
 
 
 def _inside(one: Masked) -> list[Masked]:
@@ -74,41 +77,110 @@ def _inside(one: Masked) -> list[Masked]:
         for element in elements(one.old, *todo.pop()):
             if element.kind in (OBJECT, ARRAY):
                 todo.append((element.value, element.end))
-            elif element.kind == STRING and element.end - element.value <= _LONGEST:
+            elif element.kind == STRING and element.end - element.value <= LONGEST_ORIGINAL:
                 value = one.old[element.value : element.end]
                 found.append(Masked(one.state, STRING, value, None, b"", element.key, one.group))
     return found
 
 
+class OwnSearch:
+    """Looks in one document after the other. A stretch of text that many of them have is taken apart once."""
+
+    def __init__(self, comparer: Comparer) -> None:
+        self._comparer = comparer
+        self._words_of = _WordsOf().__getitem__
+
+    def findings(self, pair: DocumentPair, parts: Parts) -> Iterator[Finding]:
+        """By path."""
+        if pair.after is None:
+            return
+        runs = parts.runs
+        in_part = parts.in_part
+        if in_part:
+            runs = runs.union(*(RUN.findall(one.new) for one in in_part))
+        if not self._may_be_in(runs, parts.masked):
+            return
+        own = Own(originals(parts.masked))
+        if not own.may_be_in(runs):
+            return
+        texts = {one.new: one for one in in_part}
+        found: Counter[str | None] = Counter()
+        for one in scalars(pair.after, self._comparer.top(pair)):
+            text = text_of(one.kind, one.value)
+            if text is None or one.treatment == ENCODED:
+                continue
+            if one.treatment == VALUE:
+                masked = texts.get(one.value)
+                there = masked is not None and own.left_in(text_of(masked.kind, masked.old) or "", text)
+            else:
+                kept = one.state.winner >= 0
+                there = own.is_in(text, whole_too=not kept)
+            if there:
+                found[self._comparer.shown(one.path)] += 1
+        for path, count in found.items():
+            yield Finding(OWN, path, count)
+
+    def _may_be_in(self, runs: set[bytes], masked: Sequence[Masked]) -> bool:
+        """False where no word and no number of what was masked is in these stretches of text."""
+        kinds = set(map(_KIND, masked))
+        if not kinds.isdisjoint(CONTAINERS):
+            masked = [one.masked for one in originals(masked)]
+        texts = [one[2][4:-1] for one in masked if one[1] == STRING and len(one[2]) <= LONGEST_ORIGINAL]
+        joined = b"\0".join(texts)
+        own = set(words_in(joined))
+        if not all(map(own.isdisjoint, map(self._words_of, runs))):
+            return True
+        digits = _digits_in(runs)
+        if len(digits) < LEAST_DIGITS:
+            return False
+        numbers = joined.translate(None, _NOT_DIGITS).split(b"\0")
+        if len(numbers) > len(texts) > 0:
+            return True  # a text has a NUL
+        if not kinds.isdisjoint(INTEGERS):
+            numbers += [text_of(one[1], one[2]).lstrip("-").encode() for one in masked if one[1] in INTEGERS]
+        return any(number[:LEAST_NUMBER] in digits for number in numbers if len(number) >= LEAST_DIGITS)
+
+
+def _digits_in(runs: set[bytes]) -> bytes:
+    return b"\0".join(runs).translate(None, _NEITHER)
+
+
+class _WordsOf(dict[bytes, frozenset[bytes]]):
+    """The words of stretches of text, in small letters; most are met again and again. One letter is no word."""
+
+    def __missing__(self, run: bytes) -> frozenset[bytes]:
+        if len(self) >= _MOST_WORDS:
+            self.clear()
+        known = self[run] = frozenset(word for word in words_in(run) if len(word) > 1)
+        return known
+
+
 class Own:
     """The originals of one document."""
 
-    def __init__(self, found: Sequence[Original]) -> None:
+    def __init__(self, found: Iterable[Original]) -> None:
         self._known: set[str] = set()
         self._names: set[str] = set()
-        self._words: set[bytes] = set()
-        self._numbers: set[bytes] = set()
-        for (_, kind, old, new_kind, new, key, _), (text, joined, digits, longest) in found:
+        self._longest: set[str] = set()
+        for (_, kind, old, new_kind, new, key, _), text, joined in found:
             if old == new and kind == new_kind:
                 continue
             if joined is not None:
                 self._known.add(joined)
-                if digits is not None:
-                    self._numbers.add(digits)
-                elif longest is not None:
-                    self._words.add(longest)
+                self._longest.add(max(words(text), key=len))
             if kind == STRING and is_naming(key):
                 self._names.update(parts_of_name(text))
-        self._words.update(name.lower().encode() for name in self._names)
 
-    def may_be_in(self, runs: set[bytes], words_of: Callable[[bytes], frozenset[bytes]]) -> bool:
-        """False where certainly none of them is in these stretches of text. Quick: nearly all documents end here."""
-        if not all(map(self._words.isdisjoint, map(words_of, runs))):
+    def may_be_in(self, runs: Iterable[bytes]) -> bool:
+        """False where certainly none of them is in these stretches of text."""
+        texts = [run.decode("utf-8", "replace") for run in runs]
+        written = spelt("\0".join(texts))
+        if any(map(self._is_name, written)):
             return True
-        if not self._numbers:
-            return False
-        digits = b"\0".join(runs).translate(None, _NOT_DIGITS)
-        return any(number in digits for number in self._numbers)
+        if not self._longest.isdisjoint([word.casefold() for word in written]):
+            return True
+        squeezed = "\0".join(["".join(words(text)) for text in texts])
+        return any(joined in squeezed for joined in self._known)
 
     def is_in(self, text: str, *, whole_too: bool) -> bool:
         """Whether one of them is in a text; without `whole_too`, more than being all of it."""

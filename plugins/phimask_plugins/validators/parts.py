@@ -13,10 +13,6 @@ from phimask_plugins.validators.walk import ARRAY, OBJECT, STRING, MalformedErro
 RUN: Final = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xf4]{3,}")
 
 
-_LONGER: Final = 7
-"""Bytes of a BSON string: five, and two spaces."""
-
-
 class Masked(NamedTuple):
     """A value under a rule: the state of its place, its type and bytes, the same once it is masked (None where nobody
     can tell which it is), its key, and a number that fields of one sub-document share."""
@@ -33,20 +29,21 @@ class Masked(NamedTuple):
 class Parts:
     """`masked` values, and stretches of BSON that no rule masks."""
 
-    __slots__ = ("_longer", "_runs", "masked", "untouched")
+    __slots__ = ("_runs", "masked", "untouched")
 
     def __init__(self) -> None:
         self.masked: list[Masked] = []
         self.untouched: list[bytes] = []
         self._runs: set[bytes] | None = None
-        self._longer: list[Masked] | None = None
 
     @property
-    def longer(self) -> list[Masked]:
-        """Those of the masked that are texts afterwards and may have several words."""
-        if self._longer is None:
-            self._longer = [one for one in self.masked if one[3] == STRING and len(one[4]) >= _LONGER]
-        return self._longer
+    def in_part(self) -> list[Masked]:
+        """Texts of which their masker changes parts, so that the rest is as it was: three words or more."""
+        return [
+            one
+            for one in self.masked
+            if one[0].in_part and one[1] == STRING and one[3] == STRING and one[4].count(b" ") > 1
+        ]
 
     @property
     def runs(self) -> set[bytes]:

@@ -39,13 +39,14 @@ _FIXED: Final = re.compile(
 )
 """An array of numbers, dates and the like, at one go. There is one way to read each: sizes follow from types."""
 _VARIES: Final = -1
+_DESCENDS: Final = (DOCUMENT, ELEMENTS)
 _REMOVED: Final = 4
 """A treatment beside the matcher's: the element has to be gone."""
 
 _Plan: TypeAlias = "tuple[int, int, int, int, _Place, bytes, bool]"
 """What to do with elements of one key and type: the treatment; the value's size or _VARIES; what it takes
 beyond the int32 at its start or, where it has none, _VARIES; the type; the value's place; the key with its
-NUL, which in an array is its own; whether a masked value may be of the same type, and that is an easy one."""
+NUL; whether a masked value may be of the same type, and that is an easy one."""
 
 
 class _Place:
@@ -90,7 +91,7 @@ class _Place:
         if treatment == VALUE and not in_array and rule is not None and rule.removes:
             treatment = _REMOVED
         allowed = (below.in_array if in_array else below.in_document).get(kind, frozenset())
-        easy = kind in allowed and (kind == STRING or kind in FIXED_SIZES)
+        easy = treatment == VALUE and kind in allowed and (kind == STRING or kind in FIXED_SIZES)
         size, extra = FIXED_SIZES.get(kind, _VARIES), PREFIXED_SIZES.get(kind, _VARIES)
         return treatment, size, extra, kind, below, key, easy
 
@@ -120,14 +121,14 @@ class QuickCheck:
         return place
 
     def plan(self, place: _Place, head: bytes, in_array: bool) -> _Plan:
-        """The plan for elements that begin with `head`, type and key; in an array the type alone, since its elements
-        stand where it stands. Raises MalformedError."""
+        """The plan for elements that begin with `head`: type, key and NUL. In an array the type alone tells, since its
+        elements stand where it stands. Raises MalformedError."""
         kind, key = head[0], head[1:]
-        below = place if in_array else self._place(place.state.child(key))
-        plan = place.planned(kind, below, key + b"\0", in_array=in_array)
+        below = place if in_array else self._place(place.state.child(key[:-1]))
+        plan = place.planned(kind, below, key, in_array=in_array)
         plans = place.elements if in_array else place.plans
         if len(plans) < _MOST_PLANS:
-            plans[head] = plan
+            plans[head[:1] if in_array else head] = plan
         return plan
 
 
@@ -156,12 +157,13 @@ class _SideBySide:
         a_at = a_start + 4
         in_array = name is not None
         find = place.elements.get if in_array else place.plans.get
-        index = before.index
+        index, begins = before.index, after.startswith
         while b_at < b_last:
-            zero = index(0, b_at + 1)
-            head = before[b_at : b_at + 1] if in_array else before[b_at:zero]
-            treatment, size, extra, kind, below, key, easy = find(head) or self._plan(place, head, in_array)
-            b_value = zero + 1
+            b_value = index(0, b_at + 1) + 1
+            head = before[b_at:b_value]
+            treatment, size, extra, kind, below, key, easy = find(
+                head[:1] if in_array else head
+            ) or self._plan(place, head, in_array)
             if size >= 0:
                 b_end = b_value + size
             elif extra >= 0:
@@ -171,9 +173,9 @@ class _SideBySide:
             if treatment == IDENTICAL:
                 b_at = b_end
                 continue
-            descends = treatment in (DOCUMENT, ELEMENTS)
+            descends = treatment in _DESCENDS
             if descends and (
-                before[b_value:b_end] in below.bare
+                (b_end - b_value <= _LONGEST_BARE and before[b_value:b_end] in below.bare)
                 or (kind == ARRAY and below.quiet and _FIXED.fullmatch(before, b_value, b_end))
             ):
                 b_at = b_end
@@ -185,9 +187,19 @@ class _SideBySide:
                     return False
                 self._untouched(stretch)
                 a_at = a_next
+            a_value = a_at + b_value - b_at
+            alike = begins(head, a_at)  # of the same type and key
+            if easy and alike:
+                a_end = a_value + size if size >= 0 else a_value + 4 + _READ_UINT32(after, a_value)[0]
+                old, new = before[b_value:b_end], after[a_value:a_end]
+                if new != old and (size >= 0 or (a_end > a_value + 4 and after[a_end - 1] == 0)):
+                    masked.append(_NEW(Masked, (below.state, kind, old, kind, new, name or key, b_start)))
+                    b_at = same = b_end
+                    a_at = a_end
+                    continue
             if in_array:
-                key = before[b_at + 1 : b_value]
-            there = a_at < a_last and after.startswith(key, a_at + 1)
+                key = head[1:]
+            there = alike or (a_at < a_last and begins(key, a_at + 1))
             b_at = same = b_end
             if treatment == _REMOVED:
                 if there:
@@ -196,21 +208,13 @@ class _SideBySide:
                 continue
             if not there:
                 return False
-            a_value = a_at + 1 + len(key)
             if treatment == VALUE:
                 old = before[b_value:b_end]
-                if easy and after[a_at] == kind:
-                    a_end = a_value + size if size >= 0 else a_value + 4 + _READ_UINT32(after, a_value)[0]
-                    new = after[a_value:a_end]
-                    if new != old and (size >= 0 or (a_end > a_value + 4 and after[a_end - 1] == 0)):
-                        masked.append(_NEW(Masked, (below.state, kind, old, kind, new, name or key, b_start)))
-                        a_at = a_end
-                        continue
                 a_at = self._value(old, kind, a_at, a_value, below, name or key, b_start, in_array=in_array)
                 if a_at < 0:
                     return False
                 continue
-            if after[a_at] != kind or not descends:
+            if not alike or not descends:
                 return False
             a_at = a_value + _READ_UINT32(after, a_value)[0]
             number = len(masked)

@@ -6,12 +6,14 @@ import struct
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Final
+from operator import itemgetter
+from typing import Any, ClassVar, Final, TypeAlias
 
 from phimask import DocumentPair, Finding, RuleFacts, Validator
 from phimask_plugins.validators.bloom import Fingerprints
 from phimask_plugins.validators.compare import comparer_for
 from phimask_plugins.validators.matcher import State
+from phimask_plugins.validators.parts import Masked
 from phimask_plugins.validators.walk import ARRAY, BINARY, BLANK_VALUES, OBJECT, blank, first
 
 INCONSISTENT: Final = "an original has become several pseudonyms under rules that mask alike"
@@ -24,22 +26,27 @@ _HEAD: Final = struct.Struct("<IQQ")
 _MOST_SEEN: Final = 50_000
 """Values that are known to be as they were the last time, so that they need no fingerprint. Within a scope of their own
 few come again."""
+_LONGEST_SEEN: Final = 400
 _MOST_STATES: Final = 10_000
 _WHOLE: Final = 1 << 16
 _CONTAINERS: Final = frozenset({OBJECT, ARRAY})
+_STATE: Final = itemgetter(0)
+_VALUE: Final = itemgetter(0, 1, 2, 3, 4)
+_Value: TypeAlias = "tuple[State, int, bytes, int | None, bytes]"
+"""Where it stands, its type and bytes, and the same once it is masked."""
 _TYPES: Final = tuple(bytes((kind,)) for kind in range(256))
 
 
 class _Judged:
-    """How values at a place are judged: what they are masked alike with, or None; in what scope; the rule's place.
+    """How values at a place are judged: what they are masked alike with; in what scope; the rule's place.
     `begun` are the fingerprints where the scope is everything."""
 
     __slots__ = ("alike", "begun", "place", "same", "scope")
 
-    def __init__(self, same: str | None, scope: tuple[str, ...], place: int) -> None:
+    def __init__(self, same: str, scope: tuple[str, ...], place: int) -> None:
         self.same = same
         self.scope = scope
-        self.alike = (same or "", *scope)
+        self.alike = (same, *scope)
         self.place = place
         self.begun: Fingerprints | None = None
 
@@ -80,53 +87,58 @@ class Referential(Validator):
         self._comparer = comparer_for(self.rules)
         self._places = {rule.path: place for place, rule in enumerate(self.rules)}
         self._fingerprints = Fingerprints(key or b"\0", b"referential", _KEPT)
-        self._judged: dict[State, _Judged] = {}
+        self._judged: dict[State, _Judged | None] = {}
         self._known: dict[bytes, tuple[int, int]] = {}
         self._share = _WHOLE
         self._conflicts: Counter[int] = Counter()
         self._documents = 0
-        self._seen: dict[tuple[str, int, bytes], bytes] = {}
+        self._seen: set[_Value] = set()
 
     def document(self, pair: DocumentPair) -> Iterable[Finding]:
         """Remembers; what differs is said at the end, once all processes have told what they know."""
         if pair.before is None or pair.after is None:
             return ()
         self._documents += 1
-        seen, judged = self._seen, self._judged
+        masked = self._comparer.parts(pair).masked
+        judged, seen, known = self._judged, self._seen, self._known
+        if not judged.keys() >= set(map(_STATE, masked)):
+            self._judge(masked)
+        if len(seen) > _MOST_SEEN:
+            seen.clear()
         begun: dict[tuple[str, ...], Fingerprints] = {}
-        for state, kind, old, new_kind, new, _, _ in self._comparer.parts(pair).masked:
-            how = judged.get(state) or self._judge(state)
-            if how.same is None or new_kind is None:
+        for value in set(map(_VALUE, masked)).difference(seen):
+            state, kind, old, new_kind, new = value
+            how = judged[state]
+            if how is None or new_kind is None or kind in _CONTAINERS:
                 continue
-            if not how.scope:
-                key = (how.same, kind, old)
-                if seen.get(key) == new:
-                    continue
-            if kind in _CONTAINERS or (
-                (kind == BINARY or new in BLANK_VALUES) and (new_kind, new) == blank(kind, old)
-            ):
+            if (kind == BINARY or new in BLANK_VALUES) and (new_kind, new) == blank(kind, old):
                 continue
-            if not how.scope:
-                if len(seen) >= _MOST_SEEN:
-                    seen.clear()
-                seen[key] = new
-            fingerprints = begun.get(how.alike)
+            fingerprints = how.begun or begun.get(how.alike)
             if fingerprints is None:
                 fingerprints = begun[how.alike] = self._within(pair.before, how)
             original = fingerprints.of(_TYPES[kind] + old)
-            if self._share == _WHOLE or int.from_bytes(original[:2], "little") < self._share:
-                self._enter(original, zlib.crc32(new, new_kind), how.place)
+            if self._share < _WHOLE and int.from_bytes(original[:2], "little") >= self._share:
+                continue
+            pseudonym = zlib.crc32(new, new_kind)
+            if original not in known and len(known) < self._most:
+                known[original] = (pseudonym, how.place)
+            elif not self._enter(original, pseudonym, how.place):
+                self._conflicts[how.place] += sum(one[:5] == value for one in masked)
+            elif not how.scope and len(old) + len(new) <= _LONGEST_SEEN:
+                seen.add(value)
         return ()
 
-    def _judge(self, state: State) -> _Judged:
-        rule = state.rule
+    def _judge(self, masked: Iterable[Masked]) -> None:
+        """Find out how values in these places are judged."""
         if len(self._judged) >= _MOST_STATES:
             self._judged.clear()
-        if rule is None or rule.same is None:
-            how = self._judged[state] = _Judged(None, (), 0)
-        else:
-            how = self._judged[state] = _Judged(rule.same, rule.scope, self._places[rule.path])
-        return how
+        for one in masked:
+            rule = one.state.rule
+            self._judged[one.state] = (
+                None
+                if rule is None or rule.same is None
+                else _Judged(rule.same, rule.scope, self._places[rule.path])
+            )
 
     def _within(self, before: bytes, how: _Judged) -> Fingerprints:
         """Fingerprints of what is masked alike, in one scope."""
@@ -135,29 +147,27 @@ class Referential(Validator):
         scope = b""
         if how.scope:
             scope = _at(before, how.scope) or _at(before, ("_id",)) or b""
-        begun = self._fingerprints.beginning(b"%b%d,%b" % ((how.same or "").encode(), len(scope), scope))
+        begun = self._fingerprints.beginning(b"%b%d,%b" % (how.same.encode(), len(scope), scope))
         if not how.scope:
             how.begun = begun
         return begun
 
-    def _enter(self, original: bytes, pseudonym: int, rule: int) -> None:
+    def _enter(self, original: bytes, pseudonym: int, rule: int) -> bool:
+        """False where it has another pseudonym already."""
         known = self._known.get(original)
-        if known is None:
-            if len(self._known) >= self._most:
-                self._thin(self._share // 2)
-                if int.from_bytes(original[:2], "little") >= self._share:
-                    return
-            self._known[original] = (pseudonym, rule)
-        elif known[0] != pseudonym:
-            self._conflicts[rule] += 1
+        if known is not None:
+            return known[0] == pseudonym
+        if len(self._known) >= self._most:
+            self._thin(self._share // 2)
+            if int.from_bytes(original[:2], "little") >= self._share:
+                return True
+        self._known[original] = (pseudonym, rule)
+        return True
 
     def _thin(self, share: int) -> None:
         self._share = max(1, share)
-        self._known = {
-            original: entry
-            for original, entry in self._known.items()
-            if int.from_bytes(original[:2], "little") < self._share
-        }
+        for original in [one for one in self._known if int.from_bytes(one[:2], "little") >= self._share]:
+            del self._known[original]
 
     def gathered(self) -> bytes:
         """Share, conflicts so far, and what it remembers."""
@@ -179,8 +189,9 @@ class Referential(Validator):
             for rule, count in struct.iter_unpack("<HI", one[at : at + length]):
                 self._conflicts[rule] += count
             for original, pseudonym, rule in _ENTRY.iter_unpack(one[at + length :]):
-                if self._share == _WHOLE or int.from_bytes(original[:2], "little") < self._share:
-                    self._enter(original, pseudonym, rule)
+                is_of_share = self._share == _WHOLE or int.from_bytes(original[:2], "little") < self._share
+                if is_of_share and not self._enter(original, pseudonym, rule):
+                    self._conflicts[rule] += 1
         return b""
 
     def conclude(self, earlier: Sequence[Validator]) -> Iterator[Finding]:

@@ -13,12 +13,10 @@ from typing import Any, Final, TypeAlias
 from bson.int64 import Int64
 
 from phimask import OriginalValues
-from phimask_plugins.validators.words import LEAST, is_naming, known_by, tells
+from phimask_plugins.validators.words import LEAST, Names, known_by, pairs
 
 KEPT_BYTES: Final = 10
 """Of a fingerprint."""
-MOST_NAMES: Final = 4
-"""Fields of one sub-document whose pairs count as names, such as first and last name."""
 _RECORD: Final = KEPT_BYTES + 2
 _MOST_AT_ONCE: Final = 0xFFFF
 _OFTEN: Final = 16
@@ -30,7 +28,7 @@ _NOTHING: Final = -1
 """What tells nothing by itself."""
 _ALL_TEXTS: Final = {str}
 
-_Names: TypeAlias = "dict[tuple[int, Hashable], list[str]]"
+_Names: TypeAlias = "Names[tuple[int, Hashable]]"
 """By document and sub-document."""
 
 
@@ -48,7 +46,7 @@ class Learnt:
         """Values of some documents."""
         texts: set[str] = set()
         several: dict[str, int] = {}
-        names: _Names = {}
+        names: _Names = Names()
         for column in originals:
             if column.path in self._left_out:
                 continue
@@ -63,7 +61,7 @@ class Learnt:
                     several[text] = max(number, several.get(text, 1))
             if any(map(str.isalpha, distinct)):
                 _take_names(column, values, names)
-        together = {(one[0], tuple(some)) for one, some in names.items() if len(some) > 1}
+        together = {(document, some) for (document, _), some in names.together()}
         people = Counter(some for _, some in together)
         learnt = [*self._of_texts(texts, several), *self._of_names(people)]
         if learnt:
@@ -131,14 +129,6 @@ def spread(fingerprint: bytes) -> bytes:
     return kept + kept + kept[:4]
 
 
-def pairs(names: Sequence[str]) -> Iterator[str]:
-    """Names of one sub-document, two at a time, run together as somebody may write them."""
-    for first in names:
-        for second in names:
-            if first != second and tells(first + second, 2):
-                yield first + second
-
-
 def _as_texts(column: OriginalValues, texts: set[str], names: _Names) -> list[str]:
     """What the values read as; "" for what is no text. What is in a container that is masked whole goes to the others
     at once."""
@@ -159,8 +149,7 @@ def _take_inside(value: Any, document: int, texts: set[str], names: _Names) -> N
     for key, one in items:
         if type(one) is str:
             texts.add(one)
-            if one.isalpha() and is_naming(key.encode()):
-                _add(names, document, id(value), one)
+            names.take((document, id(value)), key.encode("utf-8", "surrogatepass"), one)
         elif type(one) in (dict, list):
             _take_inside(one, document, texts, names)
 
@@ -168,11 +157,5 @@ def _take_inside(value: Any, document: int, texts: set[str], names: _Names) -> N
 def _take_names(column: OriginalValues, texts: Sequence[str], names: _Names) -> None:
     rule = column.path.rpartition(".")[2]
     for text, document, (around, field) in zip(texts, column.documents(), column.fields(), strict=True):
-        if text.isalpha() and is_naming((field or rule).encode()):
-            _add(names, document, around, text)
-
-
-def _add(names: _Names, document: int, around: Hashable, name: str) -> None:
-    some = names.setdefault((document, around), [])
-    if len(some) < MOST_NAMES:
-        some.append(name.casefold())
+        if text.isalpha():
+            names.take((document, around), (field or rule).encode("utf-8", "surrogatepass"), text)

@@ -95,20 +95,20 @@ class Residual(Validator):
 
     def _masked(self, parts: Parts, found: Counter[tuple[str, str | None]]) -> None:
         """Texts that were masked: what detectors find in them and in the originals alike."""
-        for one in parts.longer:
-            if (
-                one.new_kind != STRING
-                or one.kind != STRING
-                or one.state.rule is None
-                or one.new.count(b" ") < (_IN_PART if one.state.rule.changes == "maybe" else _WHOLE)
-            ):
+        for one in parts.masked:
+            if one[3] != STRING or len(one[4]) < _LEAST_LENGTH or one[4].count(b" ") < _IN_PART:
+                continue
+            rule = one.state.rule
+            if one.kind != STRING or rule is None:
+                continue
+            if not one.state.in_part and one.new.count(b" ") < _WHOLE:
                 continue
             old, new = _text(one.old), _text(one.new)
             before = "".join(words(old))
             for label, stretch in self._detected(new):
                 joined = "".join(words(stretch))
                 if joined and joined in before:
-                    found[STILL.format(label), one.state.rule.path] += 1
+                    found[STILL.format(label), rule.path] += 1
 
     def _is_fresh(self, parts: Parts) -> bool:
         """Whether what no rule masks holds a text that was not looked at already."""

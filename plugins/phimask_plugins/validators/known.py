@@ -1,0 +1,87 @@
+"""What is known of a document's originals elsewhere: what other documents would repeat of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
+from typing import Final
+
+from phimask_plugins.validators.own import CONTAINERS, INTEGERS, LONGEST_ORIGINAL, originals
+from phimask_plugins.validators.parts import Masked
+from phimask_plugins.validators.walk import STRING
+from phimask_plugins.validators.words import Names, is_naming, known_among, pairs, text_of
+
+_KEY: Final = itemgetter(5)
+_OLD: Final = itemgetter(2)
+_MOST_SEEN: Final = 50_000
+_MOST_KEYS: Final = 4096
+_MOST_TOGETHER: Final = 8
+
+
+def known(masked: Iterable[Masked]) -> Iterator[str]:
+    """Of values that tell something by themselves, and of names that stand together."""
+    names = Names[int]()
+    for one, text, joined in originals(masked):
+        if joined is not None:
+            yield joined
+        else:
+            names.take(one.group, one.key, text)
+    for _, some in names.together():
+        yield from pairs(some)
+
+
+class Unmet:
+    """Leaves out what was met lately: most values of most documents need no further look."""
+
+    def __init__(self) -> None:
+        self._seen: set[bytes] = set()
+        self._seen_together: set[tuple[bytes, ...]] = set()
+        self._keys: set[bytes] = set()
+        self._naming: set[bytes] = set()
+
+    def known(self, masked: Sequence[Masked]) -> set[bytes]:
+        """The same as `known`, but for that."""
+        if not CONTAINERS.isdisjoint([one[1] for one in masked]):
+            return {joined.encode() for joined in known(masked)}
+        texts = [one for one in masked if one[1] == STRING and len(one[2]) <= LONGEST_ORIGINAL]
+        found = set(self._alone(texts))
+        found.update(map(str.encode, self._together(texts)))
+        found.update(joined.encode() for joined in known([one for one in masked if one[1] in INTEGERS]))
+        return found
+
+    def _alone(self, texts: Sequence[Masked]) -> Iterator[bytes]:
+        seen = self._seen
+        if len(seen) > _MOST_SEEN:
+            seen.clear()
+        new = set(map(_OLD, texts)).difference(seen)
+        seen |= new
+        return known_among([old[4:-1] for old in new])
+
+    def _together(self, texts: Sequence[Masked]) -> Iterator[str]:
+        if new := set(map(_KEY, texts)).difference(self._keys):
+            if len(self._keys) > _MOST_KEYS:
+                self._keys.clear()
+                self._naming.clear()
+                new = set(map(_KEY, texts))
+            self._keys |= new
+            self._naming.update(filter(is_naming, new))
+        naming = self._naming
+        groups: dict[int, list[Masked]] = {}
+        for one in texts:
+            if one[5] in naming:
+                groups.setdefault(one[6], []).append(one)
+        seen = self._seen_together
+        if len(seen) > _MOST_SEEN:
+            seen.clear()
+        for some in groups.values():
+            if len(some) > 1:
+                names = tuple([one[2] for one in some])
+                if names in seen:
+                    continue
+                if len(some) <= _MOST_TOGETHER:
+                    seen.add(names)
+                together = Names[int]()
+                for one in some:
+                    together.take(0, one.key, text_of(one.kind, one.old) or "")
+                for _, people in together.together():
+                    yield from pairs(people)
