@@ -137,7 +137,9 @@ class OwnSearch:
         if len(numbers) > len(texts) > 0:
             return True  # a text has a NUL
         if not kinds.isdisjoint(INTEGERS):
-            numbers += [text_of(one[1], one[2]).lstrip("-").encode() for one in masked if one[1] in INTEGERS]
+            numbers += [
+                (text_of(one[1], one[2]) or "").lstrip("-").encode() for one in masked if one[1] in INTEGERS
+            ]
         return any(number[:LEAST_NUMBER] in digits for number in numbers if len(number) >= LEAST_DIGITS)
 
 
