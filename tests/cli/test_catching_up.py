@@ -3,22 +3,17 @@ while: nothing of what was acknowledged is lost, nothing comes back, all is mask
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable
 from typing import Any
 
 import jsonschema
 import pytest
-from counters import COUNTING, Counters
-from listening import LISTENING
+from counters import Counters
 from pymongo.errors import WriteError
+from shadows import Phimask, Start, at_moments, definition, ended_at, others, target
 from writing import Writer, swapped_at
 
 from phimask.config.data import shipped_schema
-from phimask.store.definition import differences, read_definition
-
-Phimask = Callable[..., Any]
-Start = Callable[..., subprocess.Popen[str]]
+from phimask.store.definition import differences
 
 _COUNT = 200
 _VALIDATOR = {"$jsonSchema": {"required": ["Count"], "properties": {"Ward": {"maximum": 2}}}}
@@ -27,26 +22,13 @@ _VALIDATOR = {"$jsonSchema": {"required": ["Count"], "properties": {"Ward": {"ma
 @pytest.fixture
 def live(counters: Counters) -> Counters:
     """Two hundred documents, indexed and validated, to be masked through a shadow while others write."""
-    counters.settings("counters")
-    (counters.folder / "counting.py").write_text(COUNTING + LISTENING, encoding="utf-8")
-    with (counters.folder / "phimask.yaml").open("a", encoding="utf-8") as file:
-        file.write("target: {shadow: {catch_up: true, keep_original: false}}\n")
+    target(counters, "{catch_up: true, keep_original: false}")
     counters.collection.drop()
     counters.database.create_collection("counters", validator=_VALIDATOR, validationLevel="moderate")
     counters.collection.create_index([("Ward", 1), ("_id", 1)], name="ward", unique=True)
     counters.collection.create_index("Seen", expireAfterSeconds=3600)
     counters.fill("counters", _COUNT)
     return counters
-
-
-def definition(counters: Counters) -> Any:
-    found = read_definition(counters.database.client, counters.database.name, "counters")
-    assert found is not None
-    return found
-
-
-def others(counters: Counters) -> list[str]:
-    return sorted(set(counters.database.list_collection_names()) - {"counters"})
 
 
 def swapped(counters: Counters) -> Any:
@@ -112,15 +94,7 @@ GIVEN_UP = (CLOSED[1],)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "moment" in metafunc.fixturenames:
         some = GIVEN_UP if metafunc.function is test_killed_and_given_up else SOME
-        metafunc.parametrize("moment", ALL if metafunc.config.getoption("--trials") else some)
-
-
-def ended_at(live: Counters, started: Start, moment: str, *arguments: str) -> str:
-    """A run that was killed at this moment, by its id."""
-    process = started(*(arguments or ("run", "--yes")), AT=moment)
-    _, err = process.communicate(timeout=90)
-    assert process.returncode not in (0, 1, 2, 3), err
-    return str(live.latest()["_id"])
+        at_moments(metafunc, ALL, some)
 
 
 def refuses(live: Counters) -> bool:

@@ -3,20 +3,16 @@ killed at each step and taken up again."""
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from typing import Any
 
 import jsonschema
 import pytest
-from counters import COUNTING, Counters, wait_for
-from listening import LISTENING
+from counters import Counters, wait_for
+from shadows import Phimask, Start, at_moments, definition, ended_at, others, target
 
 from phimask.config.data import shipped_schema
-from phimask.store.definition import differences, read_definition
-
-Phimask = Callable[..., Any]
-Start = Callable[..., subprocess.Popen[str]]
+from phimask.store.definition import differences
 
 
 @pytest.fixture
@@ -49,23 +45,6 @@ def shadowed(counters: Counters) -> Counters:
     made.create_index([("$**", 1)], wildcardProjection={"Other": 1})
     counters.fill(name, 200)
     return counters
-
-
-def target(counters: Counters, shadow: str) -> None:
-    counters.settings("counters")
-    (counters.folder / "counting.py").write_text(COUNTING + LISTENING, encoding="utf-8")
-    with (counters.folder / "phimask.yaml").open("a", encoding="utf-8") as file:
-        file.write(f"target: {{shadow: {shadow}}}\n")
-
-
-def definition(counters: Counters, name: str = "counters") -> Any:
-    found = read_definition(counters.database.client, counters.database.name, name)
-    assert found is not None
-    return found
-
-
-def others(counters: Counters) -> list[str]:
-    return sorted(set(counters.database.list_collection_names()) - {"counters"})
 
 
 def test_there_and_back(shadowed: Counters, phimask: Phimask) -> None:
@@ -158,15 +137,7 @@ TOLD = {
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.function.__name__.startswith("test_killed_and_"):
         some = GIVEN_UP if metafunc.function is test_killed_and_given_up else SOME
-        metafunc.parametrize("moment", ALL if metafunc.config.getoption("--trials") else some)
-
-
-def ended_at(shadowed: Counters, started: Start, moment: str, *arguments: str) -> str:
-    """A run that was killed at this moment, by its id."""
-    process = started(*(arguments or ("run", "--yes")), AT=moment)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode not in (0, 1, 2, 3), err
-    return str(shadowed.latest()["_id"])
+        at_moments(metafunc, ALL, some)
 
 
 def test_killed_and_taken_up_again(moment: str, shadowed: Counters, phimask: Phimask, started: Start) -> None:

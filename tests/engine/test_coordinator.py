@@ -78,3 +78,11 @@ def test_its_reason_says_more_than_that_of_a_worker_that_was_told_to_end(runs: R
         while not stop.stopping:
             time.sleep(0.01)
     assert isinstance(coordinator.why_stopped(told), StoreError)
+
+
+def test_one_that_never_came_to_look_can_end_its_run(runs: Runs) -> None:
+    epoch = begun(runs)
+    Coordinator(runs, "run", epoch, StopSignal(), nobody).end("failed", {"status": "failed"}, touched=False)
+    found = runs.find("run")
+    assert found is not None
+    assert found.state == "failed"

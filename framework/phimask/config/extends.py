@@ -76,7 +76,10 @@ def _judge_version(kind: FileKind, tree: Node, faults: list[Fault]) -> None:
         "properties": {"version": shipped_schema(kind)["properties"]["version"]},
         "required": ["version"],
     }
-    checked(tree, version, faults)
+    keys = {
+        key: child if key == "version" else replace(child, value=None) for key, child in mapping(tree).items()
+    }
+    checked(replace(tree, value=keys) if keys else tree, version, faults)  # the rest has a schema of its own
 
 
 def _parents(kind: FileKind, tree: Node, environ: Mapping[str, str], faults: list[Fault]) -> list[Node]:

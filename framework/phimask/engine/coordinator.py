@@ -65,8 +65,7 @@ class Coordinator:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
+        self._look_no_more()
         if self._throttle is not None:
             self._throttle.close()
 
@@ -81,9 +80,8 @@ class Coordinator:
         )
 
     def end(self, state: State, report: Mapping[str, Any], *, touched: bool) -> None:
-        """The run ends in this state, with this report."""
-        self._over.set()
-        self._thread.join()
+        """The run ends in this state, with this report; also one that ends before the `with` block is reached."""
+        self._look_no_more()
         if self._record is not None:
             self._record(last=True)
         self._runs.end(self._run, self._epoch, state, report, touched=touched)
@@ -103,6 +101,11 @@ class Coordinator:
 
     def _let_go(self) -> SafeStop:
         return SafeStop(f"run {self._run} was taken up by another coordinator; this one has let go of it")
+
+    def _look_no_more(self) -> None:
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _go_on(self) -> None:
         while not self._over.is_set():

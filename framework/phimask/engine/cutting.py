@@ -14,6 +14,7 @@ from phimask.engine.control import StopSignal
 from phimask.errors import PhimaskError
 from phimask.ledger.partitions import Partitions
 from phimask.ledger.runs import Runs
+from phimask.plugins.failure import describe
 from phimask.plugins.values import Partition
 from phimask.store.retry import retrying, terminal_error
 
@@ -76,6 +77,11 @@ class Cutting:
             self._error = terminal_error(error, f"entering the partitions of {self._namespace}")
         except PhimaskError as error:
             self._error = error
+        except Exception as error:  # noqa: BLE001  (a partitioner may raise anything; workers would wait for ever)
+            self._error = PhimaskError(
+                f"cutting {self._namespace} into partitions failed: {describe(error)}; mend the partitioner, or "
+                "choose another, and resume"
+            )
         finally:
             self._over.set()
             if self._error is not None:

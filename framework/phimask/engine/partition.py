@@ -165,10 +165,12 @@ class _Course:
             self.giant = identity(as_read.documents[0]), len(as_read.documents[0])
             as_read.drop(means.resident)
             return None
-        results = means.memory.results
-        if results is not None and self._behind.result_bytes + as_read.bytes > results:
-            self._behind.settle()
-        self._read_ahead(as_read)
+        try:
+            self._make_room(as_read)
+            self._read_ahead(as_read)
+        except BaseException:
+            as_read.drop(means.resident)
+            raise
         try:
             batch = self._mask(as_read)
         except PyMongoError as error:
@@ -218,6 +220,12 @@ class _Course:
             raise
         as_read.documents = []  # the batch has those that are still needed
         return batch
+
+    def _make_room(self, in_hand: Read) -> None:
+        """Wait until the results' pool has room for what is made of the batch in hand."""
+        results = self._means.memory.results
+        if results is not None and self._behind.result_bytes + in_hand.bytes > results:
+            self._behind.settle()
 
     def _read_ahead(self, in_hand: Read) -> None:
         """Begin to read what comes after the batch in hand, where that is wanted and there is room for it."""

@@ -42,7 +42,8 @@ class Shares:
             if processes <= 1:
                 self._here = Share(task, lambda: stop.stopping)
             else:
-                self._workers = [_Process(task, number) for number in range(processes)]
+                for number in range(processes):
+                    self._workers.append(_Process(task, number))
         except BaseException:
             self.__exit__(None, None, None)
             raise

@@ -84,8 +84,10 @@ class ReadingAhead:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.drop()
-        self._thread.shutdown()
+        try:
+            self.drop()
+        finally:
+            self._thread.shutdown()
 
     def begin(self, ask: Callable[[], Read]) -> None:
         """Read while something else is done."""

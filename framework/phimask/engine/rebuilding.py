@@ -92,12 +92,12 @@ class Rebuilding:
         shadow.client[shadow.database].command({"collMod": shadow.collection, "index": changed})
 
     def _build(self, shadow: Namespace, specifications: Sequence[bytes]) -> None:
-        failed: list[PyMongoError] = []
+        failed: list[Exception] = []
 
         def build() -> None:
             try:
                 build_indexes(shadow.client, shadow.database, shadow.collection, specifications)
-            except PyMongoError as error:
+            except Exception as error:  # noqa: BLE001  (raised again by whoever waits)
                 failed.append(error)
 
         building = threading.Thread(target=build, name="phimask-indexes", daemon=True)
@@ -112,8 +112,10 @@ class Rebuilding:
                 f"its shadow is not swapped in. End the run with `phimask finalize {self._run}`, and use an injective "
                 "masker, or drop the index first"
             )
-        if failed:
+        if failed and isinstance(failed[0], PyMongoError):
             raise terminal_error(failed[0], f"building the indexes of {shadow}")
+        if failed:
+            raise failed[0]
 
     def judge(self, definition: Definition, shadow: Namespace) -> int:
         """Give the shadow its validator; how many more of its documents than of the original's that refuses.
