@@ -14,9 +14,9 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-import phimask.planning.plan
 import phimask.store.connect
 from phimask.config.data import shipped
+from phimask.planning import planner
 from users import as_user, deployment_with_users
 
 BORN = datetime.datetime(1951, 2, 3)  # noqa: DTZ001
@@ -747,7 +747,7 @@ def test_an_unforeseen_error_is_told_by_type_and_place_only(
     def broken(*_: object, **__: object) -> None:
         raise ValueError(CANARY)
 
-    monkeypatch.setattr(phimask_plan(), "examine", broken)
+    monkeypatch.setattr(planner, "examine", broken)
     answer = phimask("-d", people.database.name, "-c", "people", "--yes")
     assert answer.code == 1
     assert answer.out == ""
@@ -755,10 +755,6 @@ def test_an_unforeseen_error_is_told_by_type_and_place_only(
     assert "this is a fault of phimask or of a plugin" in answer.err
     assert CANARY not in answer.err
     assert "Traceback" not in answer.err
-
-
-def phimask_plan() -> Any:
-    return phimask.planning.plan
 
 
 def test_every_shipped_profile_is_offered_where_a_name_is_none(

@@ -23,7 +23,8 @@ from phimask.ledger.opening import open_ledger
 from phimask.ledger.runs import Runs
 from phimask.planning.hazards import acceptable
 from phimask.planning.namespace import Namespace
-from phimask.planning.plan import Scope, plan_collection
+from phimask.planning.plan import Scope
+from phimask.planning.planner import plan_collection
 from phimask.plugins.loading import load_registry
 
 PROFILE = """\

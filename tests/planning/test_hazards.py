@@ -19,12 +19,13 @@ from phimask.config.data import shipped_schema
 from phimask.config.profile import load_profile
 from phimask.errors import UsageError
 from phimask.planning import oplog, preflight, privileges, room, vault_room
-from phimask.planning import plan as planning
+from phimask.planning import planner as planning
 from phimask.planning.hazard_kinds import KINDS
 from phimask.planning.hazards import Hazard, acceptable, checked_ids
 from phimask.planning.namespace import Namespace
 from phimask.planning.oplog import Oplog
-from phimask.planning.plan import CollectionPlan, Scope, plan_collection
+from phimask.planning.plan import CollectionPlan, Scope
+from phimask.planning.planner import plan_collection
 from phimask.planning.shadow import shadow_plan
 from phimask.plugins.registry import Registry
 

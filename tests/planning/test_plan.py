@@ -17,7 +17,8 @@ from phimask.config.model import CollectionFile
 from phimask.config.profile import load_profile
 from phimask.errors import PreflightError
 from phimask.planning.namespace import Namespace
-from phimask.planning.plan import CollectionPlan, Scope, plan_collection
+from phimask.planning.plan import CollectionPlan, Scope
+from phimask.planning.planner import plan_collection
 from phimask.planning.prescan import Prescan
 from phimask.planning.summary import summarize
 from phimask.plugins.registry import Registry
@@ -135,7 +136,7 @@ def test_where_sampling_fails_the_first_documents_stand_for_it(
         raise OperationFailure("Zebulon", 28799)
         yield b""
 
-    monkeypatch.setattr("phimask.planning.plan.sampled_documents", failing)
+    monkeypatch.setattr("phimask.planning.planner.sampled_documents", failing)
     _, summary = planned(written("{path: Name, masker: redact}"), "prescan.documents=50")
     assert summary["sampled"] == 50
     assert summary["predicted"]["seconds"]["likely"] > 0
@@ -149,7 +150,7 @@ def test_no_sample_is_taken_where_one_is_known(
 ) -> None:
     known = Prescan(classes=Counter(simple=3, complex=1), projection={"_id": 1, "Name": 1})
     for way in ("sampled_documents", "first_documents"):
-        monkeypatch.delattr(f"phimask.planning.plan.{way}")
+        monkeypatch.delattr(f"phimask.planning.planner.{way}")
     plan, summary = planned(
         written("{path: Name, masker: redact}", "{path: Nme, masker: redact}"), sampled=known
     )

@@ -25,7 +25,8 @@ from phimask.masking.keys import MaskingKey
 from phimask.planning.components import refuse_impossible
 from phimask.planning.hazards import checked_ids
 from phimask.planning.namespace import Namespace
-from phimask.planning.plan import CollectionPlan, Scope, plan_collection
+from phimask.planning.plan import CollectionPlan, Scope
+from phimask.planning.planner import plan_collection
 from phimask.planning.prescan import Prescan
 from phimask.planning.shadow import ShadowPlan, shadow_plan
 from phimask.plugins.loading import disabled_plugins, load_registry

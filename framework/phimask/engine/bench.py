@@ -29,7 +29,8 @@ from phimask.masking.outcomes import Masked
 from phimask.planning.binding import core
 from phimask.planning.hazards import acceptable
 from phimask.planning.namespace import Namespace
-from phimask.planning.plan import CollectionPlan, Scope, plan_collection
+from phimask.planning.plan import CollectionPlan, Scope
+from phimask.planning.planner import plan_collection
 from phimask.plugins.events import BatchFinished, Event
 from phimask.plugins.interfaces import Observer
 from phimask.plugins.registry import Registry
