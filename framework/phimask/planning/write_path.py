@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 from phimask.config.model import ChosenPath, CollectionFile, Profile
@@ -22,7 +23,8 @@ from phimask.vault.records import Original, pieces
 _DOCUMENTS: Final = 200
 _BYTES: Final = 4_000_000
 _FIRST: Final = 20
-"""So many of them are masked before the clock is started."""
+_FIRST_BYTES: Final = 200_000
+"""So many of them are masked before the clock is started, and no more once they have so many bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,9 @@ class Trial:
 
     def _mask(self, mode: Mode) -> tuple[MaskedBatch, Cost]:
         assert self._masking is not None  # noqa: S101  (for the type checker)
-        self._masking.mask(self.kept[:_FIRST], mode)  # builds what is built once
+        before = accumulate(map(len, self.kept), initial=0)
+        first = [raw for raw, size in zip(self.kept[:_FIRST], before, strict=False) if size < _FIRST_BYTES]
+        self._masking.mask(first, mode)  # builds what is built once
         start = time.perf_counter()
         batch = self._masking.mask(self.kept, mode)
         seconds = time.perf_counter() - start
