@@ -28,7 +28,7 @@ from phimask_plugins.validators.words import LEAST, known_by, phrases, text_of, 
 
 OTHERS: Final = "an original of another document, or of this one, is in a field that no rule masks"
 
-_TEXT: Final = re.compile(rb"[0-9A-Za-z]{4}|(?:[0-9A-Za-z .-]|[\xc3-\xf4][\x80-\xbf]{1,3}){6}")
+_TEXT: Final = re.compile(rb"[0-9A-Za-z]{4}|(?:[0-9A-Za-z\1.-]|[\xc3-\xf4][\x80-\xbf]{1,3}){6}")
 """What a run has that is more than bytes of a number."""
 _MOST_RUNS: Final = 200_000
 _MOST_RUN_BYTES: Final = 24 << 20

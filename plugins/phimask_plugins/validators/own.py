@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from phimask import DocumentPair, Finding
 from phimask_plugins.validators.compare import Comparer
 from phimask_plugins.validators.matcher import ENCODED, VALUE
-from phimask_plugins.validators.parts import RUN, Masked, Parts, scalars
+from phimask_plugins.validators.parts import Masked, Parts, scalars, stretches
 from phimask_plugins.validators.walk import ARRAY, INT32, INT64, OBJECT, STRING, elements
 from phimask_plugins.validators.words import (
     LEAST_DIGITS,
@@ -97,7 +97,7 @@ class OwnSearch:
         runs = parts.runs
         in_part = parts.in_part
         if in_part:
-            runs = runs.union(*(RUN.findall(one.new) for one in in_part))
+            runs = runs.union(*(stretches(one.new) for one in in_part))
         if not self._may_be_in(runs, parts.masked):
             return
         own = Own(originals(parts.masked))
@@ -129,7 +129,13 @@ class OwnSearch:
         joined = b"\0".join(texts)
         own = set(words_in(joined))
         if not all(map(own.isdisjoint, map(self._words_of, runs))):
-            return True
+            near = [run for run in runs if not own.isdisjoint(self._words_of(run))]
+            common = frozenset().union(*map(self._words_of, near)) & own
+            some = [
+                one for one in masked if one[1] == STRING and not common.isdisjoint(words_in(one[2][4:-1]))
+            ]
+            if Own(originals(some)).may_be_in(near):
+                return True
         digits = _digits_in(runs)
         if len(digits) < LEAST_DIGITS:
             return False
