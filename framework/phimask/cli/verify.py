@@ -18,7 +18,8 @@ from phimask.engine.collection_facts import as_it_was
 from phimask.engine.control import StopSignal, stop_on_signals
 from phimask.engine.job import Where
 from phimask.engine.masked_before import MaskedBefore
-from phimask.engine.verification import Verifier, processes_for
+from phimask.engine.processes import processes_for
+from phimask.engine.verification import Verifier
 from phimask.errors import FindingsError, PreflightError, UsageError
 from phimask.observing.verified import verification_entry
 from phimask.planning.namespace import Namespace

@@ -17,8 +17,10 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Final
 
+import psutil
 from pymongo.errors import PyMongoError
 
+from phimask.config.model import Profile
 from phimask.engine.control import StopSignal
 from phimask.engine.share import STOPPED, Piece, Share, Verification
 from phimask.errors import Interrupted, PhimaskError
@@ -28,6 +30,17 @@ from phimask.store.retry import terminal_error
 _LOOK: Final = 0.2
 _PATIENCE: Final = 5.0
 _SELDOM: Final = (100_000, 20, 20)
+_MOST_PROCESSES: Final = 16
+
+
+def processes_for(profile: Profile) -> int:
+    """As many as the executor's workers, or as there are cores where it decides by itself: nothing else is done
+    meanwhile."""
+    options = profile.executor.options
+    workers = 1 if profile.executor.name == "inline" else options.get("workers")
+    if isinstance(workers, int):
+        return workers
+    return max(1, min(psutil.cpu_count(logical=False) or 1, int(options.get("max", _MOST_PROCESSES))))
 
 
 class Shares:

@@ -22,10 +22,11 @@ from phimask.engine.collection import CollectionRun, RunMeans
 from phimask.engine.control import StopSignal
 from phimask.engine.coordinator import Coordinator
 from phimask.engine.deployments import Deployments
+from phimask.engine.processes import processes_for
 from phimask.engine.recording import Recorder
 from phimask.engine.shadow import Shadow
 from phimask.engine.throttle import Throttle
-from phimask.engine.verification import Verifier, processes_for
+from phimask.engine.verification import Verifier
 from phimask.errors import FindingsError, Interrupted, PhimaskError, SafeStop
 from phimask.ledger.opening import Ledger
 from phimask.ledger.partitions import Partitions

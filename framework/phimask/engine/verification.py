@@ -11,10 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
-import psutil
 from pymongo.errors import PyMongoError
 
-from phimask.config.model import ComponentChoice, Configuration, Profile
+from phimask.config.model import ComponentChoice, Configuration
 from phimask.engine.checking import Checked, Checks, added_up
 from phimask.engine.collection_facts import collection_facts
 from phimask.engine.control import StopSignal
@@ -40,7 +39,6 @@ from phimask.store.source import ID_ORDER
 
 _LEAST_EACH: Final = 1_000
 """Documents for which it is worth while to start a process."""
-_MOST_PROCESSES: Final = 16
 _Answer = TypeVar("_Answer")
 
 
@@ -342,13 +340,3 @@ def _asked(ask: Callable[[], _Answer]) -> _Answer:
         return ask()
     except PyMongoError as error:
         raise terminal_error(error, "asking the ledger for what is remembered of originals") from None
-
-
-def processes_for(profile: Profile) -> int:
-    """As many as the executor's workers, or as there are cores where it decides by itself: nothing else is done
-    meanwhile."""
-    options = profile.executor.options
-    workers = 1 if profile.executor.name == "inline" else options.get("workers")
-    if isinstance(workers, int):
-        return workers
-    return max(1, min(psutil.cpu_count(logical=False) or 1, int(options.get("max", _MOST_PROCESSES))))

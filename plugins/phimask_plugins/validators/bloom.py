@@ -8,11 +8,14 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Final
 
 FINGERPRINT_BYTES: Final = 24
 _HASHES: Final = 6
 _PLACES: Final = struct.Struct("<6I").unpack
+_EACH: Final = struct.Struct(f"{FINGERPRINT_BYTES}s")
+_FIRST: Final = itemgetter(0)
 _BYTES_EACH: Final = 128
 """What a fingerprint takes in a set."""
 _AS_THEY_ARE: Final = b"\0"
@@ -102,7 +105,7 @@ class Bloom:
         """Remember what others of this size remember."""
         for other in others:
             if other.startswith(_AS_THEY_ARE):
-                self.add(other[at : at + FINGERPRINT_BYTES] for at in range(1, len(other), FINGERPRINT_BYTES))
+                self.add(map(_FIRST, _EACH.iter_unpack(memoryview(other)[1:])))
                 continue
             bits = self._into_bits()
             both = int.from_bytes(bits, "little") | int.from_bytes(memoryview(other)[1:], "little")

@@ -21,7 +21,10 @@ INCONSISTENT: Final = "an original has become several pseudonyms under rules tha
 _KEPT: Final = 8
 """Bytes of a fingerprint that are kept of each original: shorter is smaller, and still no accident: of a million
 originals, two fall together once in 37 million times."""
-_ENTRY: Final = struct.Struct(f"<{_KEPT}sIH")
+_ENTRY: Final = struct.Struct(f"<{_KEPT}sQ")
+"""An original, and in one number its pseudonym's checksum and the rule's place."""
+_PLACE_BITS: Final = 16
+_PLACES: Final = (1 << _PLACE_BITS) - 1
 _HEAD: Final = struct.Struct("<IQQ")
 _MOST_SEEN: Final = 50_000
 """Values that are known to be as they were the last time, so that they need no fingerprint. Within a scope of their own
@@ -88,7 +91,7 @@ class Referential(Validator):
         self._places = {rule.path: place for place, rule in enumerate(self.rules)}
         self._fingerprints = Fingerprints(key or b"\0", b"referential", _KEPT)
         self._judged: dict[State, _Judged | None] = {}
-        self._known: dict[bytes, tuple[int, int]] = {}
+        self._known: dict[bytes, int] = {}
         self._share = _WHOLE
         self._conflicts: Counter[int] = Counter()
         self._documents = 0
@@ -117,15 +120,15 @@ class Referential(Validator):
             if fingerprints is None:
                 fingerprints = begun[how.alike] = self._within(pair.before, how)
             original = fingerprints.of(_TYPES[kind] + old)
-            if self._share < _WHOLE and int.from_bytes(original[:2], "little") >= self._share:
+            if self._share < _WHOLE and not self._is_of_share(original):
                 continue
-            pseudonym = zlib.crc32(new, new_kind)
-            if original not in known and len(known) < self._most:
-                known[original] = (pseudonym, how.place)
-            elif not self._enter(original, pseudonym, how.place):
+            entry = zlib.crc32(new, new_kind) << _PLACE_BITS | how.place
+            if (known.setdefault(original, entry) ^ entry) >> _PLACE_BITS:
                 self._conflicts[how.place] += sum(one[:5] == value for one in masked)
             elif not how.scope and len(old) + len(new) <= _LONGEST_SEEN:
                 seen.add(value)
+        if len(known) > self._most:
+            self._thin(self._share // 2)
         return ()
 
     def _judge(self, masked: Iterable[Masked]) -> None:
@@ -152,21 +155,9 @@ class Referential(Validator):
             how.begun = begun
         return begun
 
-    def _enter(self, original: bytes, pseudonym: int, rule: int) -> bool:
-        """False where it has another pseudonym already."""
-        known = self._known.get(original)
-        if known is not None:
-            return known[0] == pseudonym
-        if len(self._known) >= self._most:
-            self._thin(self._share // 2)
-            if int.from_bytes(original[:2], "little") >= self._share:
-                return True
-        self._known[original] = (pseudonym, rule)
-        return True
-
     def _thin(self, share: int) -> None:
         self._share = max(1, share)
-        for original in [one for one in self._known if int.from_bytes(one[:2], "little") >= self._share]:
+        for original in [one for one in self._known if not self._is_of_share(one)]:
             del self._known[original]
 
     def gathered(self) -> bytes:
@@ -175,7 +166,7 @@ class Referential(Validator):
         return (
             _HEAD.pack(self._share, self._documents, len(conflicts))
             + conflicts
-            + b"".join(_ENTRY.pack(original, *entry) for original, entry in self._known.items())
+            + b"".join(map(_ENTRY.pack, self._known.keys(), self._known.values()))
         )
 
     def join(self, gathered: Sequence[bytes]) -> bytes:
@@ -188,21 +179,32 @@ class Referential(Validator):
             at = _HEAD.size
             for rule, count in struct.iter_unpack("<HI", one[at : at + length]):
                 self._conflicts[rule] += count
-            for original, pseudonym, rule in _ENTRY.iter_unpack(one[at + length :]):
-                is_of_share = self._share == _WHOLE or int.from_bytes(original[:2], "little") < self._share
-                if is_of_share and not self._enter(original, pseudonym, rule):
-                    self._conflicts[rule] += 1
+            theirs = dict(_ENTRY.iter_unpack(memoryview(one)[at + length :]))
+            if self._share < _WHOLE:
+                theirs = {
+                    original: entry for original, entry in theirs.items() if self._is_of_share(original)
+                }
+            self._compare(theirs, self._known)
+            self._known = theirs | self._known
+            while len(self._known) > self._most and self._share > 1:
+                self._thin(self._share // 2)
         return b""
+
+    def _compare(self, some: Mapping[bytes, int], others: Mapping[bytes, int]) -> None:
+        """Count where they differ, by the rules of `some`."""
+        for original in some.keys() & others.keys():
+            entry = some[original]
+            if (entry ^ others[original]) >> _PLACE_BITS:
+                self._conflicts[entry & _PLACES] += 1
+
+    def _is_of_share(self, original: bytes) -> bool:
+        return int.from_bytes(original[:2], "little") < self._share
 
     def conclude(self, earlier: Sequence[Validator]) -> Iterator[Finding]:
         """Conflicts, by the rule at whose path they were noticed; with earlier collections, too."""
         for other in earlier:
             if isinstance(other, Referential):
-                known = other._known
-                for original, (pseudonym, rule) in self._known.items():
-                    there = known.get(original)
-                    if there is not None and there[0] != pseudonym:
-                        self._conflicts[rule] += 1
+                self._compare(self._known, other._known)
         for rule, count in sorted(self._conflicts.items()):
             path = self.rules[rule].path if rule < len(self.rules) else None
             yield Finding(INCONSISTENT, path, count)
