@@ -114,6 +114,23 @@ def rate(run: dict[str, Any]) -> float:
     return float(sum(row[0] for row in rows) / (max(row[3] for row in rows) - began))
 
 
+def together(run: dict[str, Any]) -> float:
+    """Documents a second while all workers were at work: from the first batch of the one that began last to the last batch
+    of the one that ended first. Of a batch that lies half outside, half the documents count."""
+    spans: dict[str, list[tuple[int, float, float]]] = {}
+    for documents, _, seconds, ended, worker, *_ in sorted(run["batches"], key=lambda row: row[3]):
+        mine = spans.setdefault(worker, [])
+        mine.append((documents, mine[-1][2] if mine else ended - seconds, ended))
+    begin = max(mine[0][1] for mine in spans.values())
+    end = min(mine[-1][2] for mine in spans.values())
+    within = sum(
+        documents * max(0.0, min(end, ended) - max(begin, began)) / (ended - began)
+        for mine in spans.values()
+        for documents, began, ended in mine
+    )
+    return within / (end - begin)
+
+
 def main() -> None:
     """Load, take turns, print the table."""
     parser = argparse.ArgumentParser(

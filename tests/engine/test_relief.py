@@ -12,7 +12,7 @@ import pytest
 from phimask.config.model import AfterBatch, Collector
 from phimask.engine import relief
 from phimask.engine.control import StopSignal
-from phimask.engine.relief import MemoryRelief, after_batch, collecting
+from phimask.engine.relief import MemoryRelief, after_batch, collecting, frozen
 from phimask.errors import SafeStop
 from phimask.plugins.events import Event, MemorySpent, Paused
 from phimask.plugins.values import MemoryReading, Relief
@@ -137,7 +137,8 @@ def test_what_is_collected_after_a_batch(after: Any) -> None:
 
 def test_thresholds_and_freezing_are_undone() -> None:
     before = gc.get_threshold()
-    with collecting(Collector(freeze=True, thresholds=(50_000, 20, 20), after_batch="none")):
+    settings = Collector(freeze=True, thresholds=(50_000, 20, 20), after_batch="none")
+    with frozen(settings), collecting(settings):
         assert gc.get_threshold() == (50_000, 20, 20)
         assert gc.isenabled()
         assert gc.get_freeze_count() > 0

@@ -16,6 +16,7 @@ from pymongo.errors import PyMongoError
 from phimask.engine.journal import Journal
 from phimask.engine.means import Means
 from phimask.engine.partition import PartitionLoop
+from phimask.engine.relief import frozen
 from phimask.ledger.leases import Lease, LeaseLost
 from phimask.ledger.opening import Ledger
 from phimask.ledger.partitions import RENEWAL_SECONDS, Partitions
@@ -53,7 +54,10 @@ class Worker:
     def work(self) -> None:
         """Raises SafeStop, Interrupted, MaskingError or StoreError; the partition in hand is left for others then."""
         self._count_against_limit(self._loop.persist(self._partitions.tally).read)
-        with _Alive(self._ledger, self._run, self._means.worker) as alive:
+        with (
+            frozen(self._means.memory.collector),
+            _Alive(self._ledger, self._run, self._means.worker) as alive,
+        ):
             for lane in self._lanes:
                 self._one_lane(lane, alive)
 

@@ -188,7 +188,7 @@ def _restore_timestamps(collection: Any, stored: Mapping[DocumentId, bytes], wri
 
 def empty_timestamps(raw: bytes) -> list[Element]:
     """The top-level fields that hold Timestamp(0, 0), `_id` aside."""
-    if _LIKE_EMPTY_TIMESTAMP.search(raw) is None:
+    if _EMPTY_TIMESTAMP not in raw or _LIKE_EMPTY_TIMESTAMP.search(raw) is None:
         return []
     return [
         element
