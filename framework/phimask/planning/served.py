@@ -23,6 +23,8 @@ from phimask.plugins.interfaces import Masker
 _VALUE: Final = "$$value"
 """What an expression of a masker calls the value."""
 _NOTHING: Final = ["missing", "null"]
+_USUAL: Final = 2
+"""So many kinds of values are asked for first, one by one."""
 
 
 def expressions(masker: Masker) -> dict[str, Any]:
@@ -160,8 +162,14 @@ def _by_type(value: str, found: Mapping[str, Any], otherwise: Any) -> Any:
         else:
             groups.append((expression, [bson_type]))
     groups.sort(key=lambda group: ("string" not in group[1], "date" not in group[1]))
+    rare = [group for group in groups[_USUAL:] if _is_constant(group[0])]
+    constants = {kind: expression["$literal"] for expression, types in rare for kind in types}
     result = otherwise
-    for expression, types in reversed(groups):
+    if constants:  # in a table: the server reads the whole pipeline anew for each batch
+        place = {"$indexOfArray": [[*constants], {"$type": value}]}
+        constant = {"$arrayElemAt": [{"$literal": [*constants.values()]}, place]}
+        result = {"$cond": [_is(value, [*constants]), constant, result]}
+    for expression, types in reversed([group for group in groups if group not in rare]):
         result = {"$cond": [_is(value, types), with_value(expression, value), result]}
     return result
 
@@ -169,6 +177,10 @@ def _by_type(value: str, found: Mapping[str, Any], otherwise: Any) -> Any:
 def _alike(one: Any, other: Any) -> bool:
     """To the server: an int and a long of one value are equal to Python."""
     return bson.encode({"": one}) == bson.encode({"": other})
+
+
+def _is_constant(expression: Any) -> bool:
+    return isinstance(expression, Mapping) and "$literal" in expression
 
 
 def with_value(expression: Any, value: str) -> Any:
@@ -195,5 +207,5 @@ def _each_key_once(value: str) -> Any:
 
 
 def _failure(value: str) -> Any:
-    """A division by nothing, of which the server cannot tell beforehand that it is one."""
-    return {"$divide": [1, {"$strLenBytes": {"$substrBytes": [{"$type": value}, 0, 0]}}]}
+    """No type's name is an ObjectId, which the server cannot tell before it has a value."""
+    return {"$toObjectId": {"$type": value}}
