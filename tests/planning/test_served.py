@@ -195,6 +195,9 @@ OTHER = field(0x10, "z", b"\3\0\0\0")
     [
         wrap(ID + ONE + OTHER + TWO),
         wrap(ID + ONE + OTHER + OTHER),
+        wrap(ID + ONE + ONE),
+        wrap(ID + field(3, "sub", wrap(ONE)) + field(3, "sub", wrap(ONE))),
+        wrap(ID + field(3, "sub", wrap(ONE + ONE))),
         wrap(ID + field(3, "sub", wrap(ONE + OTHER + TWO))),
         wrap(ID + field(3, "sub", wrap(ONE + OTHER + OTHER))),
         wrap(ID + field(3, "sub", wrap(ONE)) + field(3, "sub", wrap(TWO))),

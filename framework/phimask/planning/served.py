@@ -203,7 +203,7 @@ def _each_key_once(value: str) -> Any:
     That costs less than to measure both, since what stands in it is shared: no byte is written, nor a sub-document gone
     into.
     """
-    return {"$eq": [value, {"$mergeObjects": [value]}]}
+    return {"$eq": [value, {"$mergeObjects": [value, {}]}]}
 
 
 def _failure(value: str) -> Any:
