@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pymongo import MongoClient
@@ -12,6 +12,7 @@ from pymongo.database import Database
 
 from phimask.engine.control import StopSignal
 from phimask.engine.coordinator import Coordinator
+from phimask.engine.throttle import Throttle
 from phimask.errors import Interrupted, PhimaskError, SafeStop, StoreError
 from phimask.ledger.opening import Ledger
 from phimask.ledger.run_record import RunRecord
@@ -80,9 +81,20 @@ def test_its_reason_says_more_than_that_of_a_worker_that_was_told_to_end(runs: R
     assert isinstance(coordinator.why_stopped(told), StoreError)
 
 
+class Closing:
+    """A throttle that counts how often it is closed."""
+
+    closed = 0
+
+    def close(self) -> None:
+        self.closed += 1
+
+
 def test_one_that_never_came_to_look_can_end_its_run(runs: Runs) -> None:
-    epoch = begun(runs)
-    Coordinator(runs, "run", epoch, StopSignal(), nobody).end("failed", {"status": "failed"}, touched=False)
+    epoch, throttle = begun(runs), Closing()
+    coordinator = Coordinator(runs, "run", epoch, StopSignal(), nobody, throttle=cast("Throttle", throttle))
+    coordinator.end("failed", {"status": "failed"}, touched=False)
+    assert throttle.closed == 1
     found = runs.find("run")
     assert found is not None
     assert found.state == "failed"

@@ -66,8 +66,6 @@ class Coordinator:
 
     def __exit__(self, *_: object) -> None:
         self._look_no_more()
-        if self._throttle is not None:
-            self._throttle.close()
 
     def why_stopped(self, otherwise: PhimaskError | None = None) -> PhimaskError:
         """What to raise after a stop: the coordinator's reason where it asked for it, else `otherwise`."""
@@ -106,6 +104,9 @@ class Coordinator:
         self._over.set()
         if self._thread.is_alive():
             self._thread.join()
+        throttle, self._throttle = self._throttle, None
+        if throttle is not None:
+            throttle.close()
 
     def _go_on(self) -> None:
         while not self._over.is_set():
