@@ -31,10 +31,9 @@ from phimask.plugins.loading import disabled_plugins, load_registry
 from phimask.plugins.registry import Registry
 from phimask.plugins.values import FAILED, BatchBudget, Column, DocumentId, DocumentPair, Finding, Partition
 from phimask.store.connect import Client, connect, raw_collection
-from phimask.store.raw import from_to, identity, split
-from phimask.store.reading import BatchReader, whole_documents
+from phimask.store.raw import identity
+from phimask.store.reading import BatchReader, documents_between, whole_documents
 from phimask.store.retry import retrying
-from phimask.store.source import ID_ORDER
 
 BUDGET: Final = BatchBudget(300, 16_000_000)
 """So few that most batches fit into one reply of a size that is quick to copy."""
@@ -214,19 +213,7 @@ class Share:
     def _counterparts(self, found: Sequence[DocumentId]) -> dict[DocumentId, bytes]:
         """What the target has of these documents. Those of a range are read as a range, which costs the server a third
         of what it takes to look each one up."""
-        if not self._in_order or not found:
-            return whole_documents(self._target, found)
-        wanted = set(found)
-        there: dict[DocumentId, bytes] = {}
-        these = from_to(found[0], found[-1])
-        # In one reply: the server would answer with 101 documents at first.
-        size = len(found) + 1
-        for reply in self._target.find_raw_batches(these, sort=ID_ORDER, hint=ID_ORDER, batch_size=size):
-            for raw in split(reply):
-                one = identity(raw)
-                if one in wanted:
-                    there[one] = raw
-        return there
+        return (documents_between if self._in_order else whole_documents)(self._target, found)
 
     def gathered(self) -> dict[str, bytes]:
         """What its validators know that others need."""

@@ -11,7 +11,7 @@ from pymongo.client_session import ClientSession
 
 from phimask.plugins.interfaces import Meter
 from phimask.plugins.values import BatchBudget, ComplexityClass, DocumentId, Partition
-from phimask.store.raw import by_ids, identity, split, within
+from phimask.store.raw import by_ids, from_to, identity, split, within
 from phimask.store.replies import one_reply
 from phimask.store.source import ID_ORDER
 
@@ -187,6 +187,25 @@ def whole_documents(
 ) -> dict[DocumentId, bytes]:
     """These documents, whole, by `_id`; those that are gone are missing."""
     return _by_id(collection, wanted, None, session)
+
+
+def documents_between(collection: Any, wanted: Sequence[DocumentId]) -> dict[DocumentId, bytes]:
+    """The same of documents in `_id` order, few others between them: read as a range, which costs the server a third of
+    what it takes to look each one up."""
+    if not wanted:
+        return {}
+    asked = set(wanted)
+    there: dict[DocumentId, bytes] = {}
+    these = from_to(wanted[0], wanted[-1])
+    while documents := one_reply(collection, these, None, len(wanted) + 1):
+        for raw in documents:
+            last = identity(raw)
+            if last in asked:
+                there[last] = raw
+        if last == wanted[-1]:
+            break
+        these = within(last, wanted[-1])
+    return there
 
 
 def projected_documents(
