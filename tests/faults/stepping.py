@@ -271,18 +271,10 @@ class SteppedWorker:
         self._persist(lambda: self._committer.commit(batch, journal))
 
     def _read(self, reader: BatchReader, oversize: int | None) -> Batch | DocumentId | None:
-        session = self._committer.begin()
-        giant: DocumentId | None = None
-        try:
-            documents = reader.read(BatchBudget(BATCH, 1 << 20), session)
+        with self._committer.reading() as reading:
+            documents = reader.read(BatchBudget(BATCH, 1 << 20), reading.session)
             if documents and oversize is not None and len(documents[0]) > oversize:
-                giant = identity(documents[0])
-            elif documents:
-                return self._preparer.prepare(documents, whole=False, session=session)
-        except BaseException:
-            if session is not None:
-                session.end_session()
-            raise
-        if session is not None:
-            session.end_session()
-        return giant
+                return identity(documents[0])
+            if not documents:
+                return None
+            return reading.kept_by(self._preparer.prepare(documents, whole=False, session=reading.session))

@@ -9,7 +9,7 @@ import abc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from pymongo.client_session import ClientSession
 
@@ -23,6 +23,7 @@ from phimask.store.writing import Written, insert, replace, replace_unchanged, u
 
 Keep: TypeAlias = Callable[[Journal, Batch], None]
 """Keeps a batch's originals; they are safe once it returns."""
+_Keeper = TypeVar("_Keeper")
 
 
 @dataclass(slots=True)
@@ -32,6 +33,26 @@ class Committed:
     tally: Tally = field(default_factory=Tally)
     seconds: float = 0.0
     quarantined: dict[DocumentId, str] = field(default_factory=dict)
+
+
+class Reading:
+    """What a batch is read in: over with the `with` block, unless something keeps it from then on."""
+
+    def __init__(self, session: ClientSession | None) -> None:
+        self.session = session
+        self._kept = False
+
+    def __enter__(self) -> Reading:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.session is not None and not self._kept:
+            self.session.end_session()
+
+    def kept_by(self, keeper: _Keeper) -> _Keeper:
+        """What ends the session once it is done with, given back."""
+        self._kept = True
+        return keeper
 
 
 class Committer(abc.ABC):
@@ -54,6 +75,10 @@ class Committer(abc.ABC):
     def begin(self) -> ClientSession | None:
         """What the next batch is to be read in."""
         return None
+
+    def reading(self) -> Reading:
+        """The same for a `with` block."""
+        return Reading(self.begin())
 
     @abc.abstractmethod
     def commit(self, batch: Batch, journal: Journal) -> Committed:

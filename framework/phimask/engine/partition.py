@@ -193,7 +193,7 @@ class _Course:
 
     def _read(self, budget: BatchBudget) -> Read:
         means = self._means
-        return read(self._reader, budget, means.committer.begin, means.sizer.meter(), means.resident)
+        return read(self._reader, budget, means.committer.reading, means.sizer.meter(), means.resident)
 
     def _read_and_mask(self, budget: BatchBudget) -> tuple[Batch, Read] | None:
         """In one transaction where the committer has them: an error takes back all of it."""

@@ -12,6 +12,7 @@ from types import TracebackType
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
+from phimask.engine.commit import Reading
 from phimask.engine.resident import ResidentMemory, Span
 from phimask.plugins.interfaces import Meter
 from phimask.plugins.values import BatchBudget, ComplexityClass, DocumentId
@@ -49,25 +50,23 @@ class Read:
 def read(
     reader: BatchReader,
     budget: BatchBudget,
-    begin: Callable[[], ClientSession | None],
+    begin: Callable[[], Reading],
     meter: Meter | None,
     memory: ResidentMemory,
 ) -> Read:
     """Read the next documents in a session of their own. Does not move the reader."""
     start = time.perf_counter()
     span = memory.begin()
-    session: ClientSession | None = None
     try:
-        session = begin()
-        found = Read(reader.read(budget, session, meter), reader.position, session, meter, {}, span, 0.0)
+        with begin() as reading:
+            documents = reader.read(budget, reading.session, meter)
+            seconds = time.perf_counter() - start
+            return reading.kept_by(
+                Read(documents, reader.position, reading.session, meter, reader.classes, span, seconds)
+            )
     except BaseException:
         memory.end(span)
-        if session is not None:
-            session.end_session()
         raise
-    found.classes = reader.classes
-    found.seconds = time.perf_counter() - start
-    return found
 
 
 class ReadingAhead:

@@ -195,20 +195,12 @@ class ServedCommitter(Committer):
         lease = journal.lease
         left = Partition(lease.number, lease.watermark, work.batch.upto)
         reader = BatchReader(self.preparer.source, left, self._query, self._projection)
-        session = self._ordinary.begin()
-        try:
-            documents = reader.read(_ORDINARY, session)
-            if documents:
-                return self._ordinary.preparer.prepare(
-                    documents, whole=self._projection is None, session=session
-                )
-        except BaseException:
-            if session is not None:
-                session.end_session()
-            raise
-        if session is not None:
-            session.end_session()
-        return None
+        with self._ordinary.reading() as reading:
+            documents = reader.read(_ORDINARY, reading.session)
+            if not documents:
+                return None
+            prepare, whole = self._ordinary.preparer.prepare, self._projection is None
+            return reading.kept_by(prepare(documents, whole=whole, session=reading.session))
 
 
 def take_up_served(
