@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -195,15 +196,22 @@ def test_somebody_who_is_faster_wins(options, monkeypatch, vault):
 
 
 def test_a_token_that_is_taken_is_drawn_again(options, monkeypatch, vault):
-    draws = iter("0" * 16 + "0" * 16 + "1" * 16)
-    monkeypatch.setattr("phimask_plugins.maskers.tokenize.secrets.choice", lambda characters: next(draws))
+    draws = iter([bytes(16), bytes(16), bytes([1] * 16)])
+    monkeypatch.setattr("phimask_plugins.maskers.tokenize.token_bytes", lambda count: next(draws))
     masker = Tokenize(options, KEY)
     assert mask(masker, "Ada") == ["0" * 16]
     assert mask(masker, "Grace") == ["1" * 16]
     assert mask(Detokenize(options, KEY), "0" * 16, "1" * 16) == ["Ada", "Grace"]
-    monkeypatch.setattr("phimask_plugins.maskers.tokenize.secrets.choice", lambda characters: "0")
+    monkeypatch.setattr("phimask_plugins.maskers.tokenize.token_bytes", bytes)
     assert mask(masker, "Edith") == [FAILED]
     assert kept(vault) == 2
+
+
+def test_each_character_is_as_likely_as_any_other(options, monkeypatch):
+    every = iter(bytes(range(first, 256, 16)) for first in range(16))
+    monkeypatch.setattr("phimask_plugins.maskers.tokenize.token_bytes", lambda count: next(every))
+    drawn = Counter("".join(mask(Tokenize(options, KEY), *map(str, range(16)))))
+    assert drawn == dict.fromkeys("0123456789ABCDEFGHJKMNPQRSTVWXYZ", 8)
 
 
 def test_what_no_document_of_the_vault_can_hold_fails_alone(options):

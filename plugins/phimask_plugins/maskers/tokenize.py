@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from secrets import token_bytes
 from typing import Any, ClassVar, Final
 
 from phimask import FAILED, Column, Masker
@@ -15,6 +15,8 @@ from phimask_plugins.maskers.token_vault import MAX_SEALED_BYTES, OPTIONS, Entry
 PURPOSE: Final = "tokenize"
 _CHARACTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base32, which has none of I, L, O and U: they are misread."""
+_OF_BYTES: Final = _CHARACTERS.encode() * 8
+"""By byte; each of the 32 stands for as many."""
 _ATTEMPTS: Final = 4
 
 
@@ -105,7 +107,7 @@ class Tokenize(Masker):
         return [FAILED if digest is None else tokens.get(digest, FAILED) for digest in digests]
 
     def _entry(self, digest: bytes, plain: bytes) -> Entry:
-        token = self._prefix + "".join(secrets.choice(_CHARACTERS) for _ in range(self._length))
+        token = self._prefix + token_bytes(self._length).translate(_OF_BYTES).decode()
         name = token.encode()
         return Entry(digest, self._finder(name), token, self._seal.close(plain, name))
 
