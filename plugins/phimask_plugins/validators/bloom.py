@@ -67,8 +67,7 @@ class Bloom:
             if len(self._few) > self._most:
                 self._into_bits()
             return
-        for one in fingerprints:
-            self._set(self._bits, one)
+        self._set(self._bits, fingerprints)
 
     def __contains__(self, fingerprint: bytes) -> bool:
         bits, mask = self._bits, self._mask
@@ -80,18 +79,21 @@ class Bloom:
                 return False
         return True
 
-    def _set(self, bits: bytearray, fingerprint: bytes) -> None:
+    def _set(self, bits: bytearray, fingerprints: Iterable[bytes]) -> None:
         mask = self._mask
-        for one in _PLACES(fingerprint):
-            place = one & mask
-            bits[place >> 3] |= 1 << (place & 7)
+        for a, b, c, d, e, f in map(_PLACES, fingerprints):  # a loop over six takes twice as long
+            bits[(a & mask) >> 3] |= 1 << (a & 7)
+            bits[(b & mask) >> 3] |= 1 << (b & 7)
+            bits[(c & mask) >> 3] |= 1 << (c & 7)
+            bits[(d & mask) >> 3] |= 1 << (d & 7)
+            bits[(e & mask) >> 3] |= 1 << (e & 7)
+            bits[(f & mask) >> 3] |= 1 << (f & 7)
 
     def _into_bits(self) -> bytearray:
         bits = self._bits
         if bits is None:
             bits = self._bits = bytearray(self._size)
-            for one in self._few:
-                self._set(bits, one)
+            self._set(bits, self._few)
             self._few = set()
         return bits
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, ClassVar, Final, TypeAlias
 
@@ -22,9 +22,11 @@ _KEPT: Final = 8
 """Bytes of a fingerprint that are kept of each original: shorter is smaller, and still no accident: of a million
 originals, two fall together once in 37 million times."""
 _ENTRY: Final = struct.Struct(f"<{_KEPT}sQ")
-"""An original, and in one number its pseudonym's checksum and the rule's place."""
-_PLACE_BITS: Final = 16
-_PLACES: Final = (1 << _PLACE_BITS) - 1
+"""An original, and in one number its pseudonym's checksum, its lot, and the rule's place."""
+_PSEUDONYM: Final = 32
+"""Where the checksum begins, in bits."""
+_LOT: Final = 16
+_16_BITS: Final = (1 << 16) - 1
 _HEAD: Final = struct.Struct("<IQQ")
 _MOST_SEEN: Final = 50_000
 """Values that are known to be as they were the last time, so that they need no fingerprint. Within a scope of their own
@@ -40,6 +42,10 @@ _Value: TypeAlias = "tuple[State, int, bytes, int | None, bytes]"
 _TYPES: Final = tuple(bytes((kind,)) for kind in range(256))
 
 
+_Begun: TypeAlias = "tuple[Callable[[bytes], bytes], int]"
+"""What makes fingerprints within a scope, and what lots are drawn by."""
+
+
 class _Judged:
     """How values at a place are judged: what they are masked alike with; in what scope; the rule's place.
     `begun` are the fingerprints where the scope is everything."""
@@ -51,7 +57,7 @@ class _Judged:
         self.scope = scope
         self.alike = (same, *scope)
         self.place = place
-        self.begun: Fingerprints | None = None
+        self.begun: _Begun | None = None
 
 
 class Referential(Validator):
@@ -92,6 +98,7 @@ class Referential(Validator):
         self._fingerprints = Fingerprints(key or b"\0", b"referential", _KEPT)
         self._judged: dict[State, _Judged | None] = {}
         self._known: dict[bytes, int] = {}
+        self._seed = zlib.crc32(self._fingerprints.of(b"lots"))
         self._share = _WHOLE
         self._conflicts: Counter[int] = Counter()
         self._documents = 0
@@ -108,7 +115,7 @@ class Referential(Validator):
             self._judge(masked)
         if len(seen) > _MOST_SEEN:
             seen.clear()
-        begun: dict[tuple[str, ...], Fingerprints] = {}
+        begun: dict[tuple[str, ...], _Begun] = {}
         for value in set(map(_VALUE, masked)).difference(seen):
             state, kind, old, new_kind, new = value
             how = judged[state]
@@ -116,14 +123,17 @@ class Referential(Validator):
                 continue
             if (kind == BINARY or new in BLANK_VALUES) and (new_kind, new) == blank(kind, old):
                 continue
-            fingerprints = how.begun or begun.get(how.alike)
-            if fingerprints is None:
-                fingerprints = begun[how.alike] = self._within(pair.before, how)
-            original = fingerprints.of(_TYPES[kind] + old)
-            if self._share < _WHOLE and not self._is_of_share(original):
+            within = how.begun or begun.get(how.alike)
+            if within is None:
+                within = begun[how.alike] = self._within(pair.before, how)
+            of, seed = within
+            typed = _TYPES[kind] + old
+            lot = zlib.crc32(typed, seed) & _16_BITS
+            if lot >= self._share:
                 continue
-            entry = zlib.crc32(new, new_kind) << _PLACE_BITS | how.place
-            if (known.setdefault(original, entry) ^ entry) >> _PLACE_BITS:
+            original = of(typed)
+            entry = zlib.crc32(new, new_kind) << _PSEUDONYM | lot << _LOT | how.place
+            if (known.setdefault(original, entry) ^ entry) >> _PSEUDONYM:
                 self._conflicts[how.place] += sum(one[:5] == value for one in masked)
             elif not how.scope and len(old) + len(new) <= _LONGEST_SEEN:
                 seen.add(value)
@@ -143,21 +153,22 @@ class Referential(Validator):
                 else _Judged(rule.same, rule.scope, self._places[rule.path])
             )
 
-    def _within(self, before: bytes, how: _Judged) -> Fingerprints:
+    def _within(self, before: bytes, how: _Judged) -> _Begun:
         """Fingerprints of what is masked alike, in one scope."""
         if how.begun is not None:
             return how.begun
         scope = b""
         if how.scope:
             scope = _at(before, how.scope) or _at(before, ("_id",)) or b""
-        begun = self._fingerprints.beginning(b"%b%d,%b" % (how.same.encode(), len(scope), scope))
+        alike = b"%b%d,%b" % (how.same.encode(), len(scope), scope)
+        begun = self._fingerprints.beginning(alike).of, zlib.crc32(alike, self._seed)
         if not how.scope:
             how.begun = begun
         return begun
 
     def _thin(self, share: int) -> None:
         self._share = max(1, share)
-        for original in [one for one in self._known if not self._is_of_share(one)]:
+        for original in [one for one, entry in self._known.items() if not self._is_of_share(entry)]:
             del self._known[original]
 
     def gathered(self) -> bytes:
@@ -181,9 +192,7 @@ class Referential(Validator):
                 self._conflicts[rule] += count
             theirs = dict(_ENTRY.iter_unpack(memoryview(one)[at + length :]))
             if self._share < _WHOLE:
-                theirs = {
-                    original: entry for original, entry in theirs.items() if self._is_of_share(original)
-                }
+                theirs = {original: entry for original, entry in theirs.items() if self._is_of_share(entry)}
             self._compare(theirs, self._known)
             self._known = theirs | self._known
             while len(self._known) > self._most and self._share > 1:
@@ -194,11 +203,11 @@ class Referential(Validator):
         """Count where they differ, by the rules of `some`."""
         for original in some.keys() & others.keys():
             entry = some[original]
-            if (entry ^ others[original]) >> _PLACE_BITS:
-                self._conflicts[entry & _PLACES] += 1
+            if (entry ^ others[original]) >> _PSEUDONYM:
+                self._conflicts[entry & _16_BITS] += 1
 
-    def _is_of_share(self, original: bytes) -> bool:
-        return int.from_bytes(original[:2], "little") < self._share
+    def _is_of_share(self, entry: int) -> bool:
+        return entry >> _LOT & _16_BITS < self._share
 
     def conclude(self, earlier: Sequence[Validator]) -> Iterator[Finding]:
         """Conflicts, by the rule at whose path they were noticed; with earlier collections, too."""
