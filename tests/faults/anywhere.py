@@ -24,6 +24,11 @@ class Messages(NamedTuple):
 
 
 ANY = Messages("insert|update|delete|findAndModify|commitTransaction", ".*", 60)
+GIVING_UP = (
+    Messages("insert|update|delete|findAndModify|commitTransaction", ".*", 10),
+    Messages("drop|renameCollection|collMod|createIndexes", r"(.*\.)?people.*", 2),
+)
+"""What a command that gives a run up sends: few."""
 
 
 def killed(

@@ -6,7 +6,7 @@ import random
 
 import bson
 import pytest
-from anywhere import ANY, Messages, brought_to_its_end, killed, latest
+from anywhere import ANY, GIVING_UP, Messages, brought_to_its_end, killed, latest
 from people import compare, frozen
 from trials import Trial
 
@@ -62,7 +62,7 @@ def test_given_up_while_indexes_are_away(command: str, trial: Trial, chance: ran
     settings = [one for one in trial.project.set if one.startswith("--set")]
     last = None
     if run is not None:
-        killed(trial, chance, KINDS, command, run["_id"], "--yes", *settings)
+        killed(trial, chance, GIVING_UP, command, run["_id"], "--yes", *settings)
         last = trial.project.start(command, run["_id"], "--yes", *settings)
         last.wait()
     as_before = [bson.decode(one)[""] for one in trial.before]

@@ -11,7 +11,7 @@ from typing import Any
 
 import bson
 import pytest
-from anywhere import ANY, Messages, brought_to_its_end, killed, latest
+from anywhere import ANY, GIVING_UP, Messages, brought_to_its_end, killed, latest
 from bson.timestamp import Timestamp
 from people import Frozen, Outcome, compare, frozen, masked, person
 from pymongo import MongoClient
@@ -190,7 +190,7 @@ def test_shadow_killed_and_given_up(how: str, command: str, trial: Trial, chance
         run = latest(trial)
         last = None
         if run is not None:
-            killed(trial, chance, KINDS, command, run["_id"], "--yes")
+            killed(trial, chance, GIVING_UP, command, run["_id"], "--yes")
             last = trial.project.start(command, run["_id"], "--yes")
             last.wait()
     now = definition(trial)
