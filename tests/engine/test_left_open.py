@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pymongo import MongoClient
@@ -16,8 +16,9 @@ from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from phimask.config.model import Secret
+from phimask.config.model import Configuration, Secret
 from phimask.engine import left_open
+from phimask.engine.job import MaskingJob, Where
 from phimask.engine.left_open import end_left_open, end_transactions
 from phimask.ledger.opening import Ledger
 from phimask.ledger.rollbacks import Rollbacks
@@ -149,6 +150,34 @@ def test_a_worker_s_alone_are_ended(begin: Callable[..., Left], client: Client, 
     end_transactions(client, run, "w1")
     assert not dead.is_open()
     assert [one.is_open() for one in others] == [True] * 3
+
+
+def test_a_worker_that_is_given_up_keeps_none(
+    begin: Callable[..., Left], run: str, mongo_uri: str, database: Database[dict[str, Any]]
+) -> None:
+    where = Where(Secret(mongo_uri), database.name, "people")
+    job = MaskingJob(
+        run=run,
+        configuration=cast("Configuration", None),
+        collection=0,
+        keys=(),
+        source=where,
+        target=None,
+        ledger=where,
+        query=None,
+        uuid=None,
+        projection=None,
+        guard=True,
+        journal=True,
+        vault=False,
+        remembers=False,
+        salt=b"",
+        partitions=None,
+    )
+    dead, other = begin(run, "w1"), begin(run, "w2")
+    job.abandon("w1")
+    assert not dead.is_open()
+    assert other.is_open()
 
 
 def test_what_was_sent_before_is_done_first(
