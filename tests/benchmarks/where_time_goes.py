@@ -1,6 +1,6 @@
 """Where the processor's time for a document goes, step by step, in phimask's own process.
 
-    uv run --with py-spy python tests/benchmarks/where_time_goes.py [--docs 12000] [--profile parallel] [--set ...]
+    uv run --with py-spy python tests/benchmarks/where_time_goes.py [--docs 12000] [--copy] [--set ...]
 
 py-spy looks at the process that masks several hundred times a second and notes which function has the interpreter.
 A look counts for the innermost function of phimask's or a plugin's. The shares are those of the looks at the loop; they are
@@ -28,13 +28,14 @@ from phimask.store.embedded import EmbeddedMongod, find_mongod
 from phimask.store.sample.loading import load_samples
 
 STEPS: Final = (
-    ("reading: asking, taking documents out of replies", r"store/(reading|raw|source)\.py"),
+    ("reading: asking, taking documents out of replies", r"store/(reading|replies|raw|source)\.py"),
     ("telling classes and costs apart", r"planning/|batch_sizers/|memory_governors/|engine/(relief|resident)\.py"),
-    ("decoding what is masked", r"^MaskingCore\._mask .*masking/core\.py"),
+    ("decoding what is masked", r"^MaskingCore\._mask .*masking/core\.py (?!encode)"),
+    ("making sure that it would encode to the same bytes", r"^MaskingCore\._mask .*masking/core\.py encode"),
     ("walking to the values", r"masking/(decoded|encoded_walk|encoded|automaton|siblings|unmapped)\.py"),
     ("maskers", r"phimask_plugins/maskers/"),
     ("columns: types, results judged", r"masking/(columns|core|bson_types)\.py"),
-    ("encoding the changes", r"^_encoded .*masking/in_hand\.py"),
+    ("encoding what is written", r"^_encoded .*masking/in_hand\.py"),
     ("results put together, counted", r"masking/(in_hand|outcomes|pieces|splice)\.py"),
     ("fingerprints, journal, vault", r"masking/(fingerprints|covered)\.py|engine/(journal|takeover)\.py|ledger/|/vault/"),
     ("writing: sending, acknowledgement", r"store/writing\.py|engine/(commit|transactions|writers)\.py|store/retry\.py"),
@@ -57,10 +58,12 @@ def steps(raw: str) -> Counter[str]:
 
 
 def _step(stack: str) -> str:
-    for frame in reversed(stack.split(";")):
+    frames = stack.split(";")
+    innermost = frames[-1].partition(" ")[0]
+    for frame in reversed(frames):
         ours = _FRAME.match(frame)
         if ours is not None:
-            function = f"{ours[1]} {ours[2]}"
+            function = f"{ours[1]} {ours[2]} {innermost}"
             return next(name for name, pattern in STEPS if re.search(pattern, function))
     return STEPS[-1][0]
 
@@ -89,11 +92,15 @@ def main() -> None:
     )
     parser.add_argument("--docs", type=int, default=12_000)
     parser.add_argument("--profile", default="parallel")
+    parser.add_argument("--copy", action="store_true", help="whole documents, into a target")
     parser.add_argument("--set", action="append", default=[], dest="settings")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, EmbeddedMongod(find_mongod(os.environ)) as mongod:
         folder = Path(name)
         set_up(folder)
+        if given.copy:
+            with (folder / "phimask.yaml").open("a") as project:
+                project.write("target: {database: bench_copy}\n")
         with MongoClient[dict[str, Any]](mongod.uri) as client:
             load_samples(client["bench"]["mixed"], given.docs, seed=1)
         seen, report = watched(mongod.uri, folder, given.profile, given.settings)

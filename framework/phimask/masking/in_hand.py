@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 import bson
@@ -27,6 +28,9 @@ from phimask.plugins.values import REMOVE
 
 _SET: Final = slice(4 + len(b"\x03$set\0"), -1)
 """Where the fields of an update that only sets stand in its bytes, as a document."""
+
+_NUMBER: Final = itemgetter(2)
+"""Of a place: which document it is in."""
 
 _NOWHERE: Final = frozenset({type(None), type(REMOVE)})
 
@@ -81,7 +85,7 @@ class BatchInHand:
                 target[key] = value
             self._keep_originals(column)
             if self._mode == "whole":
-                self._changed.update(place[2] for place in column.places)
+                self._changed.update(map(_NUMBER, column.places))
         for one in reversed(fields):
             if one.is_changed:
                 one.target[one.key] = one.closed()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import le
 from typing import Any, Final, TypeAlias
 
 from phimask.plugins.values import ComplexityClass
@@ -33,7 +34,7 @@ class Leaf:
 
     def knows(self, features: Features) -> bool:
         """Whether it has seen the like: nothing less, nothing more of any feature."""
-        return all(low <= one <= high for low, one, high in zip(self.least, features, self.most, strict=True))
+        return all(map(le, self.least, features)) and all(map(le, features, self.most))
 
 
 @dataclass(frozen=True, slots=True)
