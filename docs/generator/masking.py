@@ -41,7 +41,7 @@ def masked(registry: Registry, examples: Mapping[str, Example]) -> dict[str, Mas
     chance = random.Random(0)  # noqa: S311  (tokens that are the same each time the page is written)
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch.object(tokenize.secrets, "choice", chance.choice),
+        mock.patch.object(tokenize, "token_bytes", chance.randbytes),
     ):
         (Path(folder) / PROGRAM[0]).write_text(PROGRAM[1], encoding="utf-8")
         for name in sorted(examples, key=lambda name: examples[name].after is not None):
