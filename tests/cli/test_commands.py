@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import click
 import pytest
 
 from phimask.cli.commands import COMMANDS
@@ -28,6 +29,29 @@ SLOW_TO_LOAD = (
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_is_where_it_is_said_to_be(name: str) -> None:
     assert COMMANDS[name].command().name == name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_can_answer_a_machine(name: str) -> None:
+    def check(command: click.Command) -> None:
+        if isinstance(command, click.Group):
+            for one in command.commands.values():
+                check(one)
+        else:
+            assert any("--json" in parameter.opts for parameter in command.params), command.name
+
+    check(COMMANDS[name].command())
+
+
+@pytest.mark.parametrize(
+    "arguments", [("no-such-command",), ("run", "--no-such-flag"), ("run", "--limit", "x"), ("explain",)]
+)
+def test_a_wrong_command_line_is_an_error_like_every_other(
+    arguments: tuple[str, ...], phimask: Callable[..., Any]
+) -> None:
+    answer = phimask(*arguments)
+    assert answer.code == 2
+    assert answer.err.splitlines()[-1].startswith("error: ")
 
 
 def test_help_lists_each_with_all_of_its_purpose(phimask: Callable[..., Any]) -> None:

@@ -122,6 +122,16 @@ def test_what_others_changed_is_listed(
     assert "numberInt" not in answer.err
 
 
+def test_what_was_put_back_is_masked_anew_once_the_vault_is_destroyed(phimask: Phimask, run: str) -> None:
+    assert phimask("rollback", run, "--yes").code == 0
+    for _ in range(2):
+        assert phimask("finalize", run, "--yes").code == 0
+    answer = phimask("run", "--yes", "--json")
+    assert answer.code == 0, answer.err
+    assert phimask("run", "--yes").code == 2
+    assert phimask("rollback", answer.json["run_id"], "--yes").code == 0
+
+
 def test_nobody_is_asked_without_a_terminal(
     phimask: Phimask, run: str, client: MongoClient[dict[str, Any]], database: str
 ) -> None:

@@ -51,9 +51,12 @@ def test_a_run_is_paused_let_go_on_stopped_and_resumed(
     assert f"run {run}: running on " in told.err
     assert f"{counters.collection.full_name}: " in told.err
 
-    answer = phimask("pause")
+    answer = phimask("pause", "--json")
     assert answer.code == 0
-    assert f"run {run} is paused (asked to pause)" in answer.err
+    assert answer.json == {
+        "run_id": run, "state": "paused", "live": True, "holding": ["asked to pause"], "obeyed": True,
+    }  # fmt: skip
+    assert f"run {run} is paused (asked to pause)" in phimask("pause").err
     paused = _settled(counters)
     assert paused < 600
     status = phimask("status", "--json").json

@@ -6,8 +6,10 @@ import socket
 import traceback
 from typing import Any
 
+import dns.resolver
 import pytest
 from bson.raw_bson import RawBSONDocument
+from dns.resolver import NXDOMAIN
 from pymongo import MongoClient, ReadPreference
 from pymongo.database import Database
 
@@ -86,7 +88,18 @@ def test_no_server(extra: str) -> None:
 
 def test_no_such_host() -> None:
     message = refusal(f"mongodb://me:{CANARY}@no-such-host.invalid/")
-    assert message.startswith("no-such-host.invalid:27017: no server answered")
+    assert message == (
+        "no-such-host.invalid:27017: no-such-host.invalid is the name of no machine that is known here; check the URI"
+    )
+
+
+def test_no_such_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolve(*_: Any, **__: Any) -> Any:
+        raise NXDOMAIN
+
+    monkeypatch.setattr(dns.resolver, "resolve", resolve)
+    message = refusal(f"mongodb+srv://me:{CANARY}@cluster.hospital.invalid/")
+    assert message.startswith("cluster.hospital.invalid: DNS knows no MongoDB deployment of this name")
 
 
 def test_what_listens_is_no_mongod() -> None:

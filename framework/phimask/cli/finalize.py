@@ -152,9 +152,10 @@ def _note(undoable: Undoable) -> None:
     """The run's report says so from now on."""
     runs, run = Runs(undoable.ledger), undoable.record.id
     in_place = [pin.namespace for pin in undoable.record.pins if pin.target is None]
-    # What is masked in part is masked again only where that is asked for.
-    masked = any(Partitions(undoable.ledger, run, one).touched() for one in in_place)
-    runs.mark(run, "finalized", masked=masked)
+    if undoable.record.state != "finalized":
+        # What is masked in part is masked again only where that is asked for; what was put back is not masked.
+        touched = any(Partitions(undoable.ledger, run, one).touched() for one in in_place)
+        runs.mark(run, "finalized", masked=touched and undoable.record.state != "rolled_back")
     report = runs.report(run)
     if report is not None:
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -213,6 +213,7 @@ def _plain(value: Any, registry: Registry, kind: str = "") -> Any:
 
 @click.command("schema")
 @click.argument("kind", type=click.Choice(["profile", "collection", "project", "report", "manifest", "plan"]))
+@click.option("--json", is_flag=True, expose_value=False, help="As it is anyway.")
 def schema_command(kind: str) -> None:
     """Print the JSON Schema of a kind of file, with the installed components' options in it, for editors."""
     if kind in ("profile", "collection"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -69,7 +70,8 @@ def run(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(file=shown)
-        say(_without_credentials(shown.getvalue().rstrip(), arguments))
+        told = re.sub(r"^Error: ", "error: ", shown.getvalue().rstrip(), flags=re.MULTILINE)
+        say(_without_credentials(told, arguments))
         return _USAGE
     except PhimaskError as error:
         say("\n".join(f"error: {line}" for line in str(error).splitlines()))

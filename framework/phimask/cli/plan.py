@@ -254,7 +254,10 @@ def _range(predicted: Mapping[str, Any], shown: Callable[[Any], str]) -> str:
     if likely is None:
         return "?"
     told = shown(likely)
-    return told if shown(low) == told == shown(high) else f"about {told} ({shown(low)} to {shown(high)})"
+    if shown(low) == told == shown(high):
+        return told
+    about = "" if told.startswith("under ") else "about "
+    return f"{about}{told} ({shown(low)} to {shown(high)})"
 
 
 def _size(size: float) -> str:

@@ -90,27 +90,30 @@ def status_command(
 @click.argument("run", required=False)
 @uri_option
 @database_option
-def pause_command(run: str | None, uri: str | None, database: str | None) -> None:
+@as_json_option
+def pause_command(run: str | None, uri: str | None, database: str | None, as_json: bool) -> None:
     """Let RUN, or the one that is live, stand still after its batches in hand. `phimask continue` lets it go on."""
-    _order(run, uri, database, "pause", lambda found: ASKED_TO_PAUSE in found.reasons)
+    _order(run, uri, database, "pause", lambda found: ASKED_TO_PAUSE in found.reasons, as_json=as_json)
 
 
 @click.command("continue")
 @click.argument("run", required=False)
 @uri_option
 @database_option
-def continue_command(run: str | None, uri: str | None, database: str | None) -> None:
+@as_json_option
+def continue_command(run: str | None, uri: str | None, database: str | None, as_json: bool) -> None:
     """Let RUN, or the one that is live, go on after a pause."""
-    _order(run, uri, database, "run", lambda found: ASKED_TO_PAUSE not in found.reasons)
+    _order(run, uri, database, "run", lambda found: ASKED_TO_PAUSE not in found.reasons, as_json=as_json)
 
 
 @click.command("stop")
 @click.argument("run", required=False)
 @uri_option
 @database_option
-def stop_command(run: str | None, uri: str | None, database: str | None) -> None:
+@as_json_option
+def stop_command(run: str | None, uri: str | None, database: str | None, as_json: bool) -> None:
     """End RUN, or the one that is live, after its batches in hand. `phimask resume` goes on with it."""
-    _order(run, uri, database, "stop", lambda _: False)
+    _order(run, uri, database, "stop", lambda _: False, as_json=as_json)
 
 
 def _order(
@@ -119,6 +122,8 @@ def _order(
     database: str | None,
     command: Command,
     obeyed: Callable[[RunRecord], bool],
+    *,
+    as_json: bool,
 ) -> None:
     """Tell the run, and wait until it obeys or ends."""
     with opened_ledger(uri, database) as ledger:
@@ -127,13 +132,25 @@ def _order(
         with timeout(ANSWER_SECONDS):
             runs.order(record.id, command)
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        while time.monotonic() < deadline:
-            found = _known(runs, record.id)
-            if obeyed(found) or not found.live:
-                say(f"run {record.id} is {_standing(found.standing, found.reasons)}")
-                return
+        done = False
+        while not done and time.monotonic() < deadline:
             time.sleep(0.1)
-    say(f"run {record.id} was told to; it has not answered yet, see `phimask status {record.id}`")
+            record = _known(runs, record.id)
+            done = obeyed(record) or not record.live
+    if as_json:
+        answer({"run_id": record.id, **_stands(record), "obeyed": done})
+    elif done:
+        say(f"run {record.id} is {_standing(record.standing, record.reasons)}")
+    else:
+        say(f"run {record.id} was told to; it has not answered yet, see `phimask status {record.id}`")
+
+
+def _stands(record: RunRecord) -> dict[str, Any]:
+    return {
+        "state": record.standing,
+        "live": record.live,
+        "holding": list(record.reasons) if record.live else [],
+    }
 
 
 def _standing(state: str, reasons: Sequence[str]) -> str:
@@ -188,12 +205,10 @@ def _describe(ledger: Ledger, record: RunRecord) -> dict[str, Any]:
         )
     return {
         "run_id": record.id,
-        "state": record.standing,
-        "live": record.live,
+        **_stands(record),
         "profile": record.profile,
         "created": None if record.created is None else f"{record.created.isoformat(timespec='seconds')}Z",
         "coordinator": {name: record.coordinator.get(name) for name in ("host", "pid")},
-        "holding": list(record.reasons) if record.live else [],
         "documents": _in_all([one["documents"] for one in collections]),
         "collections": collections,
     }

@@ -21,6 +21,7 @@ from phimask.engine.masked_before import MaskedBefore
 from phimask.engine.processes import processes_for
 from phimask.engine.verification import Verifier
 from phimask.errors import FindingsError, PreflightError, UsageError
+from phimask.ledger.opening import Ledger
 from phimask.observing.verified import verification_entry
 from phimask.planning.namespace import Namespace
 from phimask.planning.plan import CollectionPlan
@@ -112,7 +113,7 @@ def _in_place(
     here: tuple[Namespace, Where],
     choices: Sequence[ComponentChoice],
 ) -> list[Checked]:
-    run = MaskedBefore.of(plan, lambda: session.deployments(create=False).ledger)
+    run = MaskedBefore.of(plan, lambda: _ledger(session))
     before = None if run is None else run.collection()
     try:
         originals = None if run is None else run.originals()
@@ -131,6 +132,15 @@ def _in_place(
             "--sample is not for what was masked in place with a vault, which is read as a whole"
         )
     return verifier.kept(plan, here, choices, originals, before)
+
+
+def _ledger(session: Session) -> Ledger:
+    """Raises PreflightError, and says what that costs."""
+    try:
+        return session.deployments(create=False).ledger
+    except PreflightError as error:
+        say(f"warning: {error}; without it, nothing is known of originals to compare with")
+        raise
 
 
 def _all_validators(session: Session) -> list[ComponentChoice]:

@@ -154,7 +154,7 @@ _EXPLANATIONS: Final = (
         "double it (\\\\), or use single quotes",
         False,
     ),
-    ("'\\t'", "a tab is used for indentation", "indent with spaces", False),
+    ("'\\t'", "a tab stands where YAML takes spaces only", "write spaces", False),
     (
         "cannot start any token",
         "a value begins with a character that YAML reserves",

@@ -195,9 +195,10 @@ class Runs:
         """Tell a run's coordinator what to do."""
         self._kept.update_one({"_id": run}, {"$set": {"command": command}})
 
-    def mark(self, run: str, state: State, *, masked: bool = False) -> None:
-        """Put a run that nobody coordinates into a state. `masked`: documents of it are masked and stay so."""
-        fields: dict[str, Any] = {"state": state, **({"done": True} if masked else {})}
+    def mark(self, run: str, state: State, *, masked: bool | None = None) -> None:
+        """Put a run that nobody coordinates into a state. `masked`: whether documents of it are masked and stay so;
+        None: that is as it was."""
+        fields: dict[str, Any] = {"state": state, **({} if masked is None else {"done": masked})}
         self._kept.update_one({"_id": run}, {"$set": fields, "$inc": {"epoch": 1}})
         if state in ENDED:
             self._withdraw_partitions(run)
@@ -247,7 +248,7 @@ class Runs:
         """Runs on any of these collections that were begun after this one and are not rolled back, the newest first."""
         which = {
             "pins.claim": {"$in": list(claims)},
-            "state": {"$ne": "rolled_back"},
+            "$or": [{"state": {"$nin": ["rolled_back", "finalized"]}}, {"state": "finalized", "done": True}],
             "created": {"$gt": record.created},
         }
         return [record_of(one) for one in self._aged(which, _MOST)]

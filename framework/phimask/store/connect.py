@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -63,7 +64,14 @@ def connect(uri: Secret, run: str = "", worker: str = "") -> Client:
                 "tlsCAFile and tlsCertificateKeyFile"
             ]
         ) from None
-    except (InvalidURI, ConfigurationError, ValueError, TypeError):
+    except (InvalidURI, ConfigurationError, ValueError, TypeError) as error:
+        if type(error.__context__).__module__.startswith("dns."):
+            raise PreflightError(
+                [
+                    f"{where}: DNS knows no MongoDB deployment of this name (SRV records of _mongodb._tcp.{where}), or "
+                    "did not answer; check the name in the URI"
+                ]
+            ) from None
         raise PreflightError(
             [
                 "the MongoDB URI is malformed; it looks like mongodb://USER:PASSWORD@HOST:PORT/?replicaSet=NAME, "
@@ -115,11 +123,26 @@ def _why_not(error: PyMongoError, where: str) -> str:
             )
         return f"{where}: the server answered {error_name(error)}; see its log"
     if isinstance(error, ServerSelectionTimeoutError | AutoReconnect | ConnectionFailure):
+        unknown = _unknown(where)
+        if unknown:
+            return f"{where}: {' and '.join(unknown)} is the name of no machine that is known here; check the URI"
         return (
             f"{where}: no server answered within {SELECTION_SECONDS} s; check that mongod runs there, "
             "that the port is right, and TLS and firewall settings"
         )
     return f"{where}: the connection failed ({type(error).__name__}); check the URI's options"
+
+
+def _unknown(where: str) -> list[str]:
+    """The names of hosts, where no address of any of them is known."""
+    names = [one.rpartition(":")[0] or one for one in where.split(", ")]
+    for name in names:
+        try:
+            socket.getaddrinfo(name.strip("[]"), None)
+        except OSError:
+            continue
+        return []
+    return names
 
 
 def has_transactions(client: Client) -> bool:
