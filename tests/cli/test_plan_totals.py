@@ -40,3 +40,7 @@ def test_what_is_not_known_of_one_is_not_known_of_all(capsys: pytest.CaptureFixt
 def test_a_range_that_reads_alike_is_told_once() -> None:
     assert _range({"low": 0.01, "likely": 0.2, "high": 0.9}, _duration) == "under 1 s"
     assert _range({"low": 1, "likely": 2, "high": 9}, _duration) == "about 2 s (1 s to 9 s)"
+
+
+def test_what_is_next_to_nothing_is_not_about_that() -> None:
+    assert _range({"low": 0.1, "likely": 0.5, "high": 2.0}, _duration) == "under 1 s (under 1 s to 2 s)"

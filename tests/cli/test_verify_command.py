@@ -14,6 +14,7 @@ import pytest
 from pymongo.database import Database
 
 from phimask.config.data import shipped_schema
+from phimask.ledger.opening import SCHEMA
 
 Phimask = Callable[..., Any]
 DOCUMENTS = 400
@@ -148,3 +149,19 @@ def test_without_originals_nothing_passes_for_an_all_clear(
         assert found[name]["unjudged"]
     assert found["no_original"]["unjudged"][0]["path"] == "Name"
     assert "cannot judge" in answer.err
+
+
+def test_a_ledger_that_cannot_be_read_is_told(
+    deployed: Path, database: Database[dict[str, Any]], phimask: Phimask
+) -> None:
+    database["people"].insert_one({"_id": 1, "Name": "Ann Number1"})
+    database["ledger.meta"].insert_one({"_id": "schema", "version": SCHEMA + 1})
+    (deployed / "phimask.yaml").write_text(
+        f"version: 1\nuri: ${{PHIMASK_URI}}\ncoordination: {{database: {database.name}, prefix: ledger}}\n",
+        "utf-8",
+    )
+    answer = phimask("verify", "-d", database.name, "-c", "people", "--profile", "emergency")
+    warnings = [line for line in answer.err.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == 1
+    assert f"is of schema {SCHEMA + 1}" in warnings[0]
+    assert warnings[0].endswith("without it, nothing is known of originals to compare with")
