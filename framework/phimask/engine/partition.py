@@ -16,7 +16,7 @@ from phimask.engine.journal import Journal
 from phimask.engine.means import Means
 from phimask.engine.reading_ahead import Read, ReadingAhead, read
 from phimask.engine.relief import MemoryRelief, collecting
-from phimask.engine.splitting import middle_of
+from phimask.engine.splitting import WORTH_SECONDS, middle_of
 from phimask.engine.takeover import POISON
 from phimask.engine.writing_behind import WritingBehind
 from phimask.masking.outcomes import MAX_DOCUMENT_BYTES
@@ -30,6 +30,8 @@ _CAREFUL_CRASHES: Final = 2
 """So many workers in a row died without closing a batch before the next one takes documents one by one."""
 _CAREFUL_DOCUMENTS: Final = 2000
 """So many documents are taken one by one then: more than what the batch held that they died of."""
+
+_LEAST_SECONDS: Final = 1e-3
 
 
 class PartitionLoop:
@@ -130,7 +132,7 @@ class _Course:
             self._behind.begin(batch, as_read)
             if lease.split_wanted and not self._careful:
                 self._ahead.drop()
-                self._split()
+                self._split(batch)
         return False
 
     def set_aside(self, giant: DocumentId, size: int) -> None:
@@ -272,11 +274,13 @@ class _Course:
         self._asking.persist(lambda: self._journal.leave_out(found, POISON))
         self._reader.position = found
 
-    def _split(self) -> None:
-        """Give half of what was not read yet to somebody who has nothing to do."""
+    def _split(self, last: Batch) -> None:
+        """Give half of what was not read yet to somebody who has nothing to do, if it takes as long as that is worth by
+        what the last batch took."""
         journal, reader = self._journal, self._reader
         upto = journal.lease.upto
-        middle = self._asking.persist(lambda: middle_of(self._means.source, reader.position, upto))
+        worth = int(len(last.identities) * WORTH_SECONDS / max(last.seconds, _LEAST_SECONDS))
+        middle = self._asking.persist(lambda: middle_of(self._means.source, reader.position, upto, worth))
         if middle is not None:
             self._asking.persist(lambda: journal.split(middle))
             reader.end_at(middle)

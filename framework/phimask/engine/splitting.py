@@ -8,17 +8,19 @@ from phimask.plugins.values import DocumentId
 from phimask.store.raw import identity, within
 from phimask.store.source import ID_ORDER
 
-_WORTH: Final = 2000
-"""What is left has to be so many documents: with less, the holder is done sooner than the other is there."""
+WORTH_SECONDS: Final = 0.5
+"""What is left has to take its holder so long: with less, it is done sooner than the other is there."""
 _FARTHEST: Final = 2_000_000
 
 
-def middle_of(collection: Any, after: DocumentId | None, upto: DocumentId | None) -> DocumentId | None:
-    """An `_id` near the middle of the range (after, upto], or None where it is not worth it.
+def middle_of(
+    collection: Any, after: DocumentId | None, upto: DocumentId | None, worth: int
+) -> DocumentId | None:
+    """An `_id` near the middle of the range (after, upto], or None where there are fewer documents than are `worth` it.
 
     Near: at least a quarter of the documents lie on either side, unless there are more than four million.
     """
-    skip = _WORTH
+    skip = max(2, worth)
     if _nth(collection, after, upto, skip) is None:
         return None
     while skip < _FARTHEST and _nth(collection, after, upto, skip * 2) is not None:

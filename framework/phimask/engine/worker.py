@@ -23,9 +23,9 @@ from phimask.ledger.partitions import RENEWAL_SECONDS, Partitions
 from phimask.ledger.runs import Runs
 from phimask.plugins.values import Lane
 
-_LOOK_SECONDS: Final = 0.3
+_LOOK_SECONDS: Final = 0.2
 """How long to wait before looking again whether somebody left a partition behind."""
-_LOOKS_BEFORE_SPLIT: Final = 3
+_LOOKS_BETWEEN_ASKING: Final = 5
 
 
 class Worker:
@@ -71,13 +71,14 @@ class Worker:
             if lease is not None:
                 looks = 0
                 self._one(lease, alive)
-            elif self._loop.persist(lambda: self._all_done(lane)):
+                continue
+            cut = self._loop.persist(self._all_cut)
+            if cut and self._loop.persist(lambda: self._all_done(lane)):
                 return
-            else:
-                looks += 1
-                if looks % _LOOKS_BEFORE_SPLIT == 0:
-                    self._loop.persist(self._partitions.want_splits)
-                control.wait(_LOOK_SECONDS)
+            if cut and looks % _LOOKS_BETWEEN_ASKING == 0:
+                self._loop.persist(self._partitions.want_splits)
+            looks += 1
+            control.wait(_LOOK_SECONDS)
 
     def _one(self, lease: Lease, alive: _Alive) -> None:
         journal = self._make_journal(lease, self._partitions)
@@ -99,10 +100,12 @@ class Worker:
         if self._means.remaining is not None:
             self._means.remaining = max(self._means.remaining - documents, 0)
 
+    def _all_cut(self) -> bool:
+        """No more partitions will come but by splits."""
+        return self._runs.is_cut(self._run, self._means.namespace)
+
     def _all_done(self, lane: Lane) -> bool:
-        """Nothing of the lane is open or held by anybody, and nothing more will be cut."""
-        if not self._runs.is_cut(self._run, self._means.namespace):
-            return False
+        """Nothing of the lane is open or held by anybody."""
         states = self._partitions.states(lane)
         return not (states["open"] or states["leased"])
 
