@@ -210,23 +210,19 @@ class TransactionCommitter(Committer):
             work.most = max(1, min(work.most, len(part.identities)) // 2)
         wanted = Partition(journal.lease.number, journal.lease.watermark, work.upto)
         reader = BatchReader(self.preparer.source, wanted, self._query, self._projection)
-        session = self.begin()
-        try:
-            budget = BatchBudget(min(work.most, len(part.identities) + _MORE), _MANY)
-            documents = reader.read(budget, session)
+        budget = BatchBudget(min(work.most, len(part.identities) + _MORE), _MANY)
+        with self.reading() as reading:
+            documents = reader.read(budget, reading.session)
             if documents:
                 found = {identity(raw) for raw in documents}
-                work.part = self.preparer.prepare(
+                batch = self.preparer.prepare(
                     documents,
                     whole=self._projection is None,
-                    session=session,
+                    session=reading.session,
                     left_out={one: reason for one, reason in work.left_out.items() if one in found},
                 )
+                work.part = reading.kept_by(batch)
                 return
-        except BaseException:
-            session.end_session()
-            raise
-        session.end_session()
         journal.pass_over(work.upto)
         work.part = None
 
