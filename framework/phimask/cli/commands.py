@@ -43,6 +43,9 @@ COMMANDS: Final[Mapping[str, Place]] = MappingProxyType(
         "rollback": Place("rollback", "rollback_command", "Put the originals back that a run replaced."),
         "finalize": Place("finalize", "finalize_command", "Destroy for good what a rollback would need."),
         "report": Place("report", "report_command", "Show a run's report."),
+        "discover": Place(
+            "discover", "discover_command", "Find fields that look like PHI, and draft a collection file."
+        ),
         "explain": Place("explain", "explain_command", "Say which rule masks a path, and why."),
         "profiles": Place("look", "profiles_group", "List, show and validate profiles: how a run behaves."),
         "collections": Place(

@@ -41,7 +41,7 @@ collections: [container]              # collections/container.yaml beside this f
 def init_command(directory: Path, as_json: bool) -> None:
     """Write a starter phimask.yaml."""
     path = directory / "phimask.yaml"
-    _write_new(path, _STARTER, mode=0o644)
+    write_new(path, _STARTER, mode=0o644)
     if as_json:
         answer({"written": [str(path)]})
     else:
@@ -71,7 +71,7 @@ def keygen_command(out: Path | None, signing: bool, as_json: bool) -> None:
         return
     key = MaskingKey.generate()
     if out is not None:
-        _write_new(out, key.text() + "\n", mode=0o600)
+        write_new(out, key.text() + "\n", mode=0o600)
         if as_json:
             answer({"written": [str(out)], "key_fingerprint": key.fingerprint})
         else:
@@ -92,8 +92,8 @@ def _make_signing_key(out: Path | None, *, as_json: bool) -> None:
     public = public_file(out)
     if public.exists():
         raise UsageError(f"{public} is there already; name another file, or move it away first")
-    _write_new(out, key.pem(), mode=0o600)
-    _write_new(public, key.public.pem(), mode=0o644)
+    write_new(out, key.pem(), mode=0o600)
+    write_new(public, key.public.pem(), mode=0o644)
     if as_json:
         answer({"written": [str(out), str(public)], "key_fingerprint": key.public.fingerprint})
     else:
@@ -157,7 +157,7 @@ def _shares(mix: str) -> dict[str, float]:
         raise UsageError(f"--mix {mix!r} is not of the form simple=0.6,medium=0.3,complex=0.1") from None
 
 
-def _write_new(path: Path, text: str, mode: int) -> None:
+def write_new(path: Path, text: str, mode: int) -> None:
     """Write a file that must not be there yet; on POSIX with these permissions from the start."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
