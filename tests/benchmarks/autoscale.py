@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from phimask import Control, StopSignal, events
+from phimask import Control, Job, Lane, StopSignal, events
 from phimask.testing.making import make
 from phimask_plugins.executors import LocalExecutor
 
@@ -29,16 +29,29 @@ def rate(workers: int, best: int) -> float:
     return _ALONE * min(workers, best) * 0.95 ** max(0, workers - best)
 
 
-class Waits:
+class Waits(Job):
     """A job without an end. Who is at work is a file in a folder, so that each knows how many there are."""
-
-    partitions: int | None = None
 
     def __init__(self, folder: Path, best: int) -> None:
         self._folder = folder
         self._best = best
 
-    def work(self, worker: str, control: Control, tell: Callable[[events.Event], None]) -> None:
+    @property
+    def partitions(self) -> int | None:
+        """Nobody knows."""
+        return None
+
+    def set_aside(self) -> int:
+        """Nothing is."""
+        return 0
+
+    def work(
+        self,
+        worker: str,
+        control: Control,
+        tell: Callable[[events.Event], None],
+        lane: Lane | None = None,
+    ) -> None:
         """Batch after batch, until the end is asked for."""
         mine = self._folder / worker
         mine.touch()
