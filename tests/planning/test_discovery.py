@@ -79,13 +79,25 @@ def test_keys_that_are_data_are_put_together_and_told() -> None:
     found = found_in(
         {"Visits": {"2020-05-01": {"Doctor": "Anna Garcia"}, "2021-06-02": {"Doctor": "Bob Miller"}}},
         {"Many": {f"key{number}": {"Mail": "ann@example.org"} for number in range(200)}},
+        {"People": {"Maria Garcia": {"Age": 50}, "John Miller": {"Age": 60}, "Other": {"Age": 70}}},
+        {"Ward": {"Name": "Intensive care", "Head": "x", "City": "y"}},
     )
-    assert found.keys == {("Visits",): {"DATE"}, ("Many",): set()}
+    assert found.keys == {("Visits",): {"DATE"}, ("Many",): set(), ("People",): {"NAME"}}
     text = as_yaml("c", None, found, draft(found, ()))
     assert '{path: "Visits.*.Doctor", hipaa: A' in text
     assert '{path: "Many.*.Mail", hipaa: F' in text
     assert "2020" not in text
+    assert "Garcia" not in text
     assert "key7" not in text
+
+
+def test_many_names_of_fields_are_no_data() -> None:
+    kinds = {f"name{number}": [number, str(number), {"x": number}][number % 3] for number in range(100)}
+    assert not found_in({"Resource": kinds}, {"Resource": kinds}).keys
+    rare = [
+        {"Resource": {f"name{number}": [number, "x", {"x": number}][number % 3]}} for number in range(100)
+    ]
+    assert found_in(*rare).keys == {("Resource",): set()}
 
 
 def test_few_values_among_many_are_no_rule_yet() -> None:

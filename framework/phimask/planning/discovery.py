@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -25,7 +25,10 @@ TEXTS: Final = 100
 _CHARACTERS: Final = 4000
 """and so much of each."""
 _MOST_KEYS: Final = 64
-"""A sub-document with more different keys than this holds data in its keys, not names of fields."""
+"""With more different keys than this a sub-document may hold data in them, rather than names of fields: if each is in
+few documents, or if there is the like behind nearly all of them."""
+_FEW: Final = 0.25
+_NEARLY_ALL: Final = 0.8
 _WHOLE: Final = 0.8
 """The share of a value's characters from which on it is nothing else than what was detected."""
 _WORDS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[_\-\s]+")
@@ -71,6 +74,15 @@ class _Node:
         self.types: Counter[str] = Counter()
         self.texts: list[str] = []
         self.seen = 0
+
+    def holds_data_in_keys(self) -> bool:
+        """By how many keys there are, how often each is met, and what is behind them."""
+        children = self.children.values()
+        if len(children) <= _MOST_KEYS:
+            return False
+        alike = Counter((frozenset(one.children), frozenset(one.types)) for one in children)
+        often = sum(one.documents for one in children) / len(children)
+        return often < _FEW * self.documents or alike.most_common(1)[0][1] >= _NEARLY_ALL * len(children)
 
     def merge(self, other: _Node) -> None:
         """Take in what stands under another key."""
@@ -139,7 +151,7 @@ class _Look:
         children = node.children
         if path and children:
             labels = self._labels_of_keys(children)
-            if labels or len(children) > _MOST_KEYS:
+            if labels or node.holds_data_in_keys():
                 self._found.keys[path] = labels
                 any_key = _Node()
                 for child in children.values():
@@ -191,11 +203,14 @@ class _Look:
             for detection in detector.detect(text):
                 yield detection.start, detection.end, detection.label
 
-    def _labels_of_keys(self, children: Iterable[str]) -> set[str]:
-        """What keys are that look like data all through."""
-        return {
+    def _labels_of_keys(self, children: Collection[str]) -> set[str]:
+        """What keys are that look like data all through: any of them, or half of them where names of fields may."""
+        found = Counter(
             label
             for key in children
-            for start, end, label in self._detections(key)
-            if label not in _PROSE and end - start >= _WHOLE * len(key)
-        }
+            for label in {
+                label for start, end, label in self._detections(key) if end - start >= _WHOLE * len(key)
+            }
+        )
+        least = max(2, len(children) / 2)
+        return {label for label, count in found.items() if label not in _PROSE or count >= least}
