@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,20 +12,20 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from phimask.cli.console import PersonConsole, table
 from phimask.cli.deployment import open_deployment
-from phimask.cli.look import load_collection_by_name
+from phimask.cli.look import project_registry
 from phimask.cli.make import write_new
 from phimask.cli.options import as_json_option, database_option, uri_option
 from phimask.cli.show import answer, say
+from phimask.config.collection import load_collection
 from phimask.config.model import Rule
 from phimask.config.paths import format_path
-from phimask.config.project import load_project
-from phimask.errors import StoreError, UsageError
+from phimask.errors import UsageError
 from phimask.planning.discovery import Discovery, discover
 from phimask.planning.draft import Draft, as_yaml, draft
-from phimask.plugins.loading import disabled_plugins, load_registry
-from phimask.store.connect import Client, raw_collection
+from phimask.plugins.interfaces import Detector
+from phimask.store.connect import raw_collection
 from phimask.store.reading import first_documents, sampled_documents
-from phimask.store.retry import error_name
+from phimask.store.retry import terminal_error
 
 _PACK: Final = "hipaa-safe-harbor"
 _NONE: Final = "none"
@@ -70,10 +70,15 @@ def discover_command(
     Detectors look at sampled values; the draft holds paths, kinds and counts, and no value. It is a beginning: they
     miss things, so that a person has to read it before it masks anything.
     """
-    rules = () if pack == _NONE else load_collection_by_name(pack).rules
-    with ExitStack() as stack:
-        client, name = stack.enter_context(open_deployment(uri, database, os.environ))
-        found = _looked_at(client, name, collection, sample, rules)
+    directory, registry = project_registry()
+    rules: tuple[Rule, ...] = ()
+    if pack != _NONE:
+        rules = load_collection(
+            pack, directory=directory, pack=True, environ=os.environ, components=registry
+        ).rules
+    with open_deployment(uri, database, os.environ) as (client, name):
+        source = raw_collection(client, name, collection)
+        found = _looked_at(source, f"{name}.{collection}", sample, rules, registry.usual_detectors())
     if not found.documents:
         raise UsageError(
             f"{name}.{collection} has no document that can be read; check the names of database and collection"
@@ -93,13 +98,8 @@ def discover_command(
 
 
 def _looked_at(
-    client: Client, database: str, collection: str, sample: int, rules: tuple[Rule, ...]
+    source: Any, namespace: str, sample: int, rules: Sequence[Rule], detectors: Sequence[Detector]
 ) -> Discovery:
-    project = load_project(directory=Path(), uri=None, database=None, environ=os.environ)
-    detectors = load_registry(
-        project.plugins, project.directory, disabled_plugins(os.environ)
-    ).usual_detectors()
-    source = raw_collection(client, database, collection)
     paths = [rule.segments for rule in rules]
     try:
         try:
@@ -107,7 +107,7 @@ def _looked_at(
         except OperationFailure:  # what cannot be sampled is read from its beginning
             return discover(first_documents(source, sample, None), paths, detectors)
     except PyMongoError as error:
-        raise StoreError(f"{database}.{collection} cannot be read: {error_name(error)}") from None
+        raise terminal_error(error, f"sampling {namespace}") from None
 
 
 def _show(namespace: str, found: Discovery, drafted: Draft) -> None:

@@ -34,7 +34,7 @@ def project_plugins() -> tuple[Path, tuple[str, ...]]:
     return project.directory, project.plugins
 
 
-def _project_registry() -> tuple[Path, Registry]:
+def project_registry() -> tuple[Path, Registry]:
     """The current project's folder, and the components that it and the installation provide."""
     directory, plugins = project_plugins()
     return directory, load_registry(plugins, directory, disabled_plugins(os.environ))
@@ -59,7 +59,7 @@ def profiles_group() -> None:
 @as_json_option
 def profiles_list(as_json: bool) -> None:
     """List the profiles that `--profile` knows by name."""
-    directory, registry = _project_registry()
+    directory, registry = project_registry()
     rows = [
         {"name": name, "description": _profile(name, directory, registry).description, "file": shown(path)}
         for name, path in available("profile", directory).items()
@@ -72,7 +72,7 @@ def profiles_list(as_json: bool) -> None:
 @as_json_option
 def profiles_show(name: str, as_json: bool) -> None:
     """Show a profile's values with defaults and `extends` worked in; its file explains them."""
-    directory, registry = _project_registry()
+    directory, registry = project_registry()
     _show(_profile(name, directory, registry), registry, as_json=as_json)
 
 
@@ -81,7 +81,7 @@ def profiles_show(name: str, as_json: bool) -> None:
 @as_json_option
 def profiles_validate(name: str, as_json: bool) -> None:
     """Check a profile. Exit code 2 if anything in it is wrong."""
-    directory, registry = _project_registry()
+    directory, registry = project_registry()
     _valid(_profile(name, directory, registry), as_json=as_json)
 
 
@@ -98,7 +98,7 @@ def collections_group() -> None:
 @as_json_option
 def collections_list(as_json: bool) -> None:
     """List the collection files and rule packs that are known by name."""
-    directory, registry = _project_registry()
+    directory, registry = project_registry()
     rows = []
     for name, path in available("collection", directory).items():
         file = _collection(name, directory, registry)
@@ -112,7 +112,7 @@ def collections_list(as_json: bool) -> None:
 @as_json_option
 def collections_show(name: str, as_json: bool) -> None:
     """Show a collection file's rules in order, those of its packs first; the last that matches wins."""
-    directory, registry = _project_registry()
+    directory, registry = project_registry()
     file = _collection(name, directory, registry)
     if as_json:
         _show(file, registry, as_json=True)
@@ -151,7 +151,7 @@ def _default(option: Mapping[str, Any]) -> Any:
 @as_json_option
 def collections_validate(name: str, as_json: bool) -> None:
     """Check a collection file or rule pack. Exit code 2 if anything in it is wrong."""
-    directory, registry = _project_registry()
+    directory, registry = project_registry()
     _valid(_collection(name, directory, registry), as_json=as_json)
 
 
@@ -173,7 +173,7 @@ def only_collection() -> str:
 
 def load_collection_by_name(name: str) -> CollectionFile:
     """A collection file or rule pack, as the current project knows it."""
-    directory, registry = _project_registry()
+    directory, registry = project_registry()
     return _collection(name, directory, registry)
 
 
@@ -217,7 +217,7 @@ def _plain(value: Any, registry: Registry, kind: str = "") -> Any:
 def schema_command(kind: str) -> None:
     """Print the JSON Schema of a kind of file, with the installed components' options in it, for editors."""
     if kind in ("profile", "collection"):
-        _, registry = _project_registry()
+        _, registry = project_registry()
         answer(combined_schema(cast("FileKind", kind), registry))
     else:
         answer(shipped_schema(kind))

@@ -73,7 +73,6 @@ class _Node:
         self.last = -1
         self.types: Counter[str] = Counter()
         self.texts: list[str] = []
-        self.seen = 0
 
     def holds_data_in_keys(self) -> bool:
         """By how many keys there are, how often each is met, and what is behind them."""
@@ -91,7 +90,6 @@ class _Node:
         self.documents += other.documents
         self.types += other.types
         self.texts = (self.texts + other.texts)[:TEXTS]
-        self.seen += other.seen
 
 
 def discover(
@@ -133,10 +131,13 @@ def _note(value: Any, node: _Node, number: int) -> None:
         _gather(value, node, number)
         return
     node.types[PYTHON_ALIASES.get(type(value), "other")] += 1
-    if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
-        node.seen += 1
-        if len(node.texts) < TEXTS:
-            node.texts.append(str(value)[:_CHARACTERS])
+    if (
+        isinstance(value, str | int)
+        and not isinstance(value, bool)
+        and value != ""
+        and len(node.texts) < TEXTS
+    ):
+        node.texts.append(str(value)[:_CHARACTERS])
 
 
 class _Look:

@@ -14,6 +14,7 @@ from phimask.config.model import Rule
 from phimask.config.paths import format_path
 from phimask.masking.automaton import NO_RULE
 from phimask.planning.discovery import Discovery, Field, Segments
+from phimask.plugins.values import Wildcard
 
 Masker = Mapping[str, Any] | str
 
@@ -129,10 +130,9 @@ def draft(found: Discovery, rules: Sequence[Rule]) -> Draft:
     for one in found.fields:
         if one.path[0] == "_id" or set(one.types) <= _NOTHING:
             continue
-        proposal = _proposal(one, dated=subject is not None)
         if one.rule != NO_RULE:
             covered.append((one, rules[one.rule]))
-        elif proposal is not None:
+        elif (proposal := _proposal(one, dated=subject is not None)) is not None:
             proposals.append(proposal)
         elif one.path == subject:
             proposals.append(Proposal(one, ("the subject",), "R", _HASH, sure=True))
@@ -143,15 +143,15 @@ def draft(found: Discovery, rules: Sequence[Rule]) -> Draft:
 
 def _subject(found: Discovery) -> Segments | None:
     """The field that most likely says whose document it is: known by its name, and there in all documents."""
-    best: tuple[int, int] | None = None
-    for place, one in enumerate(found.fields):
-        keys = [key for key in one.path if isinstance(key, str)]
-        name = re.sub(r"[^a-z]", "", keys[-1].lower()) if len(keys) == len(one.path) else ""
-        if name in _SUBJECTS and set(one.types) <= _PLAIN and one.documents >= _ALWAYS * found.documents:
-            rank = _SUBJECTS.index(name), len(one.path)
-            if best is None or rank < (best[0], len(found.fields[best[1]].path)):
-                best = rank[0], place
-    return None if best is None else found.fields[best[1]].path
+    named = [
+        (_SUBJECTS.index(name), len(one.path), place)
+        for place, one in enumerate(found.fields)
+        if Wildcard.ANY_KEY not in one.path
+        and (name := re.sub(r"[^a-z]", "", str(one.path[-1]).lower())) in _SUBJECTS
+        and set(one.types) <= _PLAIN
+        and one.documents >= _ALWAYS * found.documents
+    ]
+    return found.fields[min(named)[2]].path if named else None
 
 
 def _proposal(one: Field, *, dated: bool) -> Proposal | None:
