@@ -90,6 +90,8 @@ def test_a_file_that_is_there_is_kept(samples: Database[dict[str, Any]], phimask
     [
         (("-c", "nothing"), "has no document that can be read"),
         (("-c", "container", "--extends", "hippa-person"), "hipaa-person"),
+        (("-c", "$bad"), "cannot name a collection"),
+        (("-c", "a..b"), "cannot name a collection"),
         ((), "Missing option '--collection'"),
     ],
 )

@@ -148,3 +148,12 @@ def test_a_sample_is_masked_as_planned(
     (one,) = done.json["collections"]
     assert one["documents"]["masked"] == 300
     assert json.dumps(done.json)
+
+
+@pytest.mark.parametrize("name", ["", "$bad", "a..b", ".a", "a."])
+def test_sample_refuses_what_cannot_name_a_collection(
+    name: str, deployed: Path, phimask: Callable[..., Any]
+) -> None:
+    answer = phimask("sample", "-c", name, "--docs", "1")
+    assert answer.code == 2
+    assert "cannot name a collection" in answer.err

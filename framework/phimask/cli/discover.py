@@ -14,7 +14,7 @@ from phimask.cli.console import PersonConsole, table
 from phimask.cli.deployment import open_deployment
 from phimask.cli.look import project_registry
 from phimask.cli.make import write_new
-from phimask.cli.options import as_json_option, database_option, uri_option
+from phimask.cli.options import as_json_option, collection_name, database_option, uri_option
 from phimask.cli.show import answer, say
 from phimask.config.collection import load_collection
 from phimask.config.model import Rule
@@ -34,7 +34,9 @@ _NONE: Final = "none"
 @click.command("discover")
 @uri_option
 @database_option
-@click.option("--collection", "-c", required=True, help="The collection to look at.")
+@click.option(
+    "--collection", "-c", required=True, callback=collection_name, help="The collection to look at."
+)
 @click.option(
     "--sample",
     type=click.IntRange(1, 100_000),

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from phimask.cli.deployment import open_deployment
-from phimask.cli.options import as_json_option, database_option, uri_option
+from phimask.cli.options import as_json_option, collection_name, database_option, uri_option
 from phimask.cli.proof import public_file
 from phimask.cli.show import answer, say
 from phimask.errors import UsageError
@@ -106,7 +106,14 @@ def _make_signing_key(out: Path | None, *, as_json: bool) -> None:
 @click.command("sample")
 @uri_option
 @database_option
-@click.option("--collection", "-c", default="container", show_default=True, help="The collection to fill.")
+@click.option(
+    "--collection",
+    "-c",
+    default="container",
+    show_default=True,
+    callback=collection_name,
+    help="The collection to fill.",
+)
 @click.option("--docs", type=click.IntRange(1), default=20_000, show_default=True, help="How many documents.")
 @click.option(
     "--seed", type=int, default=1, show_default=True, help="The same seed gives the same documents."

@@ -14,6 +14,17 @@ _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="The result as JSON on stdout.")
+
+
+def collection_name(context: click.Context, parameter: click.Parameter, value: str) -> str:  # noqa: ARG001
+    """A flag's value that is to name a collection; MongoDB takes not every text for a name."""
+    if not value.strip(".") or value.strip(".") != value or any(part in value for part in ("$", "\0", "..")):
+        raise click.BadParameter(
+            "this cannot name a collection; write a name without $, and without a dot at an end or two in a row"
+        )
+    return value
+
+
 uri_option = click.option(
     "--uri", metavar="URI", help="The deployment, without a password: set PHIMASK_URI for one that has one."
 )
