@@ -134,7 +134,7 @@ def test_what_somebody_changed_meanwhile_is_left_alone_and_listed(room: Room) ->
         of(1): plain(1, Name="N1~", Other="not of the run's business"),
         of(2): plain(2, Name="new before"),
     }
-    listed = dict(Quarantine(room.ledger, "run", "source").listed())
+    listed = dict(Quarantine(room.ledger, "run", "source").listed(10))
     assert listed == {of(0): CHANGED_MEANWHILE, of(2): CHANGED_MEANWHILE}
     assert journal.lease.tally.quarantined == 2
 

@@ -16,12 +16,12 @@ from phimask.config.model import ComponentChoice
 from phimask.engine.checking import Checked
 from phimask.engine.collection_facts import as_it_was
 from phimask.engine.control import StopSignal, stop_on_signals
+from phimask.engine.deployments import Deployments
 from phimask.engine.job import Where
 from phimask.engine.masked_before import MaskedBefore
 from phimask.engine.processes import processes_for
 from phimask.engine.verification import Verifier
 from phimask.errors import FindingsError, PreflightError, UsageError
-from phimask.ledger.opening import Ledger
 from phimask.observing.verified import verification_entry
 from phimask.planning.namespace import Namespace
 from phimask.planning.plan import CollectionPlan
@@ -93,13 +93,13 @@ def _verify(plan: CollectionPlan, session: Session, verifier: Verifier) -> list[
             str(original), original.client[original.database][original.collection].list_indexes()
         )
         source = original, Where(session.uri, original.database, original.collection)
-        checked = verifier.copy(plan, source, here, choices, (), before)
+        checked = verifier.copy(plan, source, here, choices, None, before)
     elif plan.target is not None:
         target = (
             plan.target,
             Where(session.target_uri or session.uri, plan.target.database, plan.target.collection),
         )
-        checked = verifier.copy(plan, here, target, choices, (), None)
+        checked = verifier.copy(plan, here, target, choices, None, None)
     else:
         checked = _in_place(plan, session, verifier, here, choices)
     _say(plan.namespace, checked)
@@ -113,7 +113,7 @@ def _in_place(
     here: tuple[Namespace, Where],
     choices: Sequence[ComponentChoice],
 ) -> list[Checked]:
-    run = MaskedBefore.of(plan, lambda: _ledger(session))
+    run = MaskedBefore.of(plan, lambda: _deployments(session))
     before = None if run is None else run.collection()
     try:
         originals = None if run is None else run.originals()
@@ -134,10 +134,10 @@ def _in_place(
     return verifier.kept(plan, here, choices, originals, before)
 
 
-def _ledger(session: Session) -> Ledger:
-    """Raises PreflightError, and says what that costs."""
+def _deployments(session: Session) -> Deployments:
+    """With the ledger. Raises PreflightError, and says what that costs."""
     try:
-        return session.deployments(create=False).ledger
+        return session.deployments(create=False)
     except PreflightError as error:
         say(f"warning: {error}; without it, nothing is known of originals to compare with")
         raise

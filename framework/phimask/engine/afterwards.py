@@ -12,12 +12,12 @@ from phimask.engine.checking import Checked, Checks
 from phimask.engine.collection_facts import collection_facts
 from phimask.engine.counting import stored_in_place
 from phimask.engine.deployments import Deployments
+from phimask.engine.left_out import LeftOut
 from phimask.engine.remembering import why_nothing
 from phimask.engine.unsettled import Unsettled
 from phimask.engine.verification import Look, Originals, Verifier
 from phimask.errors import VaultError
 from phimask.ledger.partitions import Partitions
-from phimask.ledger.quarantine import Quarantine
 from phimask.ledger.remembered import Remembered
 from phimask.ledger.run_record import RunRecord
 from phimask.observing.tally import Tally
@@ -25,7 +25,7 @@ from phimask.planning.components import remembering, validators
 from phimask.planning.namespace import Namespace
 from phimask.planning.plan import CollectionPlan
 from phimask.plugins.registry import Registry
-from phimask.plugins.values import CollectionFacts, DocumentId, Finding
+from phimask.plugins.values import CollectionFacts, Finding
 
 _LATER: Final = (
     "originals of collections that the run masks after this one: `phimask verify` looks for them here"
@@ -56,7 +56,6 @@ class Afterwards:
         self._verifier = verifier
         self._before = before
         self._warn = warn
-        self._quarantine = Quarantine(deployments.ledger, record.id, plan.namespace)
 
     def verify(self, tally: Tally) -> list[Checked]:
         """In place, or in the target."""
@@ -99,7 +98,7 @@ class Afterwards:
         if record.vault is not None:
             ranges = Partitions(self._deployments.ledger, record.id, plan.namespace).ranges()
             partial = record.query is not None or record.limit is not None
-            originals = Originals(record.id, ranges, frozenset(self._left_out()), partial)
+            originals = Originals(record.id, ranges, self._left_out(), partial)
             source = plan.source, self._deployments.of_source(plan.source)
             try:
                 return self._verifier.kept(plan, source, self._choices, originals, self._before, totals)
@@ -127,5 +126,5 @@ class Afterwards:
         later = names[names.index(plan.namespace) + 1 :]
         return [replace(one, unjudged=(*one.unjudged, *(Finding(_LATER),) * bool(later))) for one in results]
 
-    def _left_out(self) -> set[DocumentId]:
-        return {found for found, _ in self._quarantine.listed()}
+    def _left_out(self) -> LeftOut:
+        return LeftOut.of(self._deployments, self._record.id, self._plan.namespace)

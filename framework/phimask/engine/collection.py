@@ -30,6 +30,7 @@ from phimask.ledger.remembered import Remembered
 from phimask.ledger.run_record import RunRecord, process_lives
 from phimask.ledger.runs import Runs
 from phimask.masking.keys import MaskingKey
+from phimask.observing.collection_entry import MOST_IDS
 from phimask.observing.report import ReportBuilder
 from phimask.observing.tally import Tally
 from phimask.planning.components import remembering
@@ -284,7 +285,7 @@ class CollectionRun:
                         namespace, one.validator, one.phase, finding.what, finding.path, finding.count
                     )
                 )
-        for found, _ in self._quarantine.listed():
+        for found, _ in self._quarantine.listed(MOST_IDS):
             self._report.quarantined(namespace, extended_json(found))
         self._tell(CollectionFinished(namespace, self._report.entry(namespace)))
         return sum(len(one.findings) for one in everything)

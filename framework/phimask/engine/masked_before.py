@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pymongo.errors import PyMongoError
 
 from phimask.engine.collection_facts import as_it_was
+from phimask.engine.deployments import Deployments
+from phimask.engine.left_out import LeftOut
 from phimask.engine.verification import Originals
 from phimask.errors import PreflightError
-from phimask.ledger.opening import Ledger
 from phimask.ledger.partitions import Partitions
-from phimask.ledger.quarantine import Quarantine
 from phimask.ledger.remembered import Remembered
 from phimask.ledger.run_record import RunRecord
 from phimask.ledger.runs import Runs
@@ -28,18 +28,18 @@ class MaskedBefore:
     """The last run that masked a collection in place to its end, and the ledger that knows it."""
 
     record: RunRecord
-    ledger: Ledger
+    deployments: Deployments
     namespace: str
 
     @classmethod
-    def of(cls, plan: CollectionPlan, open_ledger: Callable[[], Ledger]) -> MaskedBefore | None:
+    def of(cls, plan: CollectionPlan, open_ledger: Callable[[], Deployments]) -> MaskedBefore | None:
         """None where no ledger can be read, or it knows of none."""
         try:
-            ledger = open_ledger()
-            record = Runs(ledger).completed(plan.preflight.uuid or plan.namespace)
+            deployments = open_ledger()
+            record = Runs(deployments.ledger).completed(plan.preflight.uuid or plan.namespace)
         except (PreflightError, PyMongoError):
             return None
-        return None if record is None else cls(record, ledger, plan.namespace)
+        return None if record is None else cls(record, deployments, plan.namespace)
 
     def collection(self) -> CollectionFacts | None:
         """The collection as it was when the run began; None where nobody wrote that down."""
@@ -53,17 +53,16 @@ class MaskedBefore:
         mine = keys[0].fingerprint if keys else None
         if mine is None or self.record.key_fingerprint != mine or self.record.vault is not None:
             return None
-        return Remembered(self.ledger, self.record.id, self.namespace)
+        return Remembered(self.deployments.ledger, self.record.id, self.namespace)
 
     def originals(self) -> Originals | None:
         """Where they are; None where the run kept none, or they are destroyed. Raises PyMongo's errors."""
         record = self.record
         if record.vault is None or record.state != "completed":
             return None
-        quarantine = Quarantine(self.ledger, record.id, self.namespace)
         return Originals(
             record.id,
-            Partitions(self.ledger, record.id, self.namespace).ranges(),
-            frozenset(found for found, _ in quarantine.listed()),
+            Partitions(self.deployments.ledger, record.id, self.namespace).ranges(),
+            LeftOut.of(self.deployments, record.id, self.namespace),
             record.query is not None or record.limit is not None,
         )

@@ -16,6 +16,7 @@ from phimask.config.model import ComponentChoice, Configuration
 from phimask.engine.checking import Checked, Checks
 from phimask.engine.job import Where
 from phimask.engine.kept_pairs import KeptPairs
+from phimask.engine.left_out import LeftOut, none_of
 from phimask.engine.remembering import VALIDATORS_DOMAIN
 from phimask.engine.unsettled import Unsettled
 from phimask.errors import Interrupted
@@ -63,7 +64,7 @@ class Verification:
     validators: tuple[ComponentChoice, ...]
     query: Mapping[str, Any] | None
     limit: int | None
-    left_out: frozenset[DocumentId]
+    left_out: LeftOut | None
     salt: bytes
     vault: str | None = None
     partial: bool = False
@@ -124,7 +125,8 @@ class Share:
         self._retrying = partial(retrying, task.configuration.profile.retry, lambda *_: None, stopping)
         self._source = collection(task.source)
         self._target: Any = None if task.target is None else collection(task.target)
-        self._changed: Callable[[Sequence[DocumentId]], Collection[DocumentId]] = lambda _: ()
+        self._left_out = none_of if task.left_out is None else task.left_out.asked_by(client)
+        self._changed: Callable[[Sequence[DocumentId]], Collection[DocumentId]] = none_of
         if task.unsettled is not None:
             where = task.unsettled.ledger
             ledger = Ledger(client(where), where.database, where.collection)
@@ -169,7 +171,7 @@ class Share:
                 )
             elif self._kept is not None:
                 pairs = self._kept.pairs(documents, found, apart)
-                left_out = self._task.left_out
+                left_out = self._retrying()(self._left_out, found)
                 self._checks.documents(
                     pair
                     for pair, one in zip(pairs, found, strict=True)
@@ -203,7 +205,7 @@ class Share:
         self, documents: Sequence[bytes], found: Sequence[DocumentId], without: Sequence[frozenset[int]]
     ) -> Iterator[DocumentPair]:
         after = self._retrying()(self._counterparts, found)
-        left_out = self._task.left_out.union(self._retrying()(self._changed, found))
+        left_out = {*self._retrying()(self._left_out, found), *self._retrying()(self._changed, found)}
         return (
             DocumentPair(raw, after.get(one), rules)
             for raw, one, rules in zip(documents, found, without, strict=True)

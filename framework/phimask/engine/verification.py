@@ -7,7 +7,7 @@ validators, here, at what those have gathered, round after round.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
@@ -19,6 +19,7 @@ from phimask.engine.collection_facts import collection_facts
 from phimask.engine.control import StopSignal
 from phimask.engine.counting import there_were
 from phimask.engine.job import Where
+from phimask.engine.left_out import LeftOut
 from phimask.engine.pieces import last_of, pieces_of
 from phimask.engine.processes import Shares
 from phimask.engine.recalling import recall, with_extent
@@ -49,7 +50,7 @@ class Originals:
 
     run: str
     partitions: Sequence[Partition]
-    left_out: frozenset[DocumentId]
+    left_out: LeftOut
     partial: bool
 
 
@@ -106,7 +107,7 @@ class Verifier:
         source: tuple[Namespace, Where],
         target: tuple[Namespace, Where],
         choices: Sequence[ComponentChoice],
-        left_out: Collection[DocumentId],
+        left_out: LeftOut | None,
         before: CollectionFacts | None,
         look: Look | None = None,
         unsettled: Unsettled | None = None,
@@ -114,12 +115,11 @@ class Verifier:
         """Every document of the plan's scope, before and after, is shown to the validators; then the counts, and the
         target as a collection beside `before`.
 
-        `left_out` are the quarantined, which are not to be in the target. `look`: only so much of this, in which
-        `unsettled` tells what others change. Raises Interrupted, StoreError.
+        `left_out` are the quarantined, which are not to be in the target; None where nobody knows of any. `look`: only
+        so much of this, in which `unsettled` tells what others change. Raises Interrupted, StoreError.
         """
-        task = replace(
-            self._task(plan, source[1], target[1], choices, frozenset(left_out)), unsettled=unsettled
-        )
+        task = replace(self._task(plan, source[1], target[1], choices, left_out), unsettled=unsettled)
+        without = 0 if left_out is None else left_out.count
         some = None if look is None else look.pieces
         lead, results = self._look(plan, task, self._pieces(plan, source[0]) if some is None else some, look)
         if look is not None and look.deleted is None:
@@ -133,13 +133,13 @@ class Verifier:
                 read = int(source[0].raw().count_documents(bound, hint=ID_ORDER))
             stored = after.count_documents({}, hint=ID_ORDER)
             if look is not None and look.deleted is not None:
-                read = there_were(source[0].raw(), look.deleted, stored + len(left_out))
+                read = there_were(source[0].raw(), look.deleted, stored + without)
             lead.totals(
                 Totals(
                     read=read,
-                    written=read - len(left_out),
+                    written=read - without,
                     unchanged=0,
-                    quarantined=len(left_out),
+                    quarantined=without,
                     missing=0,
                     stored=stored,
                 )
@@ -185,7 +185,7 @@ class Verifier:
     ) -> list[Checked]:
         """Without originals: what an idempotent masker would still change, and the collection as such, and what is
         `remembered` of originals. Of every other validator it is said that it cannot judge."""
-        task = self._task(plan, source[1], None, choices, frozenset())
+        task = self._task(plan, source[1], None, choices)
         again = self._looked(plan, task, source[0], remembered)
         facts = [one for one in plan.facts if one.changes != "never"]
         idempotent = {rule.path for rule in plan.rules if rule.masker.idempotent}
@@ -220,7 +220,7 @@ class Verifier:
     ) -> list[Checked]:
         """What these validators find by what they remember, in all of a collection that was masked in place."""
         everything = replace(plan, scope=Scope())
-        task = replace(self._task(everything, source[1], None, choices, frozenset()), again=False)
+        task = replace(self._task(everything, source[1], None, choices), again=False)
         return self._looked(everything, task, source[0], remembered)
 
     def _looked(
@@ -250,7 +250,7 @@ class Verifier:
         source: Where,
         target: Where | None,
         choices: Sequence[ComponentChoice],
-        left_out: frozenset[DocumentId],
+        left_out: LeftOut | None = None,
     ) -> Verification:
         return Verification(
             configuration=self._configuration,

@@ -44,12 +44,17 @@ class Quarantine:
         these = {"_id": {"$in": [self._id(one) for one in found]}, "partition": partition}
         self._kept.delete_many(these)
 
-    def listed(self) -> Iterator[tuple[DocumentId, str]]:
-        """All of them, with the reasons."""
-        for one in self._kept.find(self._all):
+    def listed(self, most: int) -> Iterator[tuple[DocumentId, str]]:
+        """So many of them at most, with the reasons."""
+        for one in self._kept.find(self._all, limit=most):
             found = unpacked(one["_id"]["document"])
             if found is not None:
                 yield found, one["reason"]
+
+    def among(self, wanted: Sequence[DocumentId]) -> set[DocumentId]:
+        """Those of the wanted that were entered."""
+        found = self._kept.find({"_id": {"$in": [self._id(one) for one in wanted]}}, {"_id": 1})
+        return {one for each in found if (one := unpacked(each["_id"]["document"])) is not None}
 
     def count(self, partition: int | None = None) -> int:
         """How many there are, of one partition or of all."""
