@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any, Final, TypeAlias
 
+import bson
+
 from phimask.config.model import ComponentChoice, Configuration
 from phimask.engine.checking import Checked, Checks
 from phimask.engine.job import Where
@@ -284,7 +286,19 @@ class _AgainMasker(Masker):
     def mask(self, column: Column) -> Sequence[Any]:
         results = self._masker.mask(column)
         self.suspects += sum(
-            result is not FAILED and result != value
+            result is not FAILED and _differs(value, result)
             for value, result in zip(column.values, results, strict=True)
         )
         return column.values
+
+
+def _differs(value: Any, result: Any) -> bool:
+    """Whether a document would hold other bytes: NaN is no change of NaN, and 1.0 is one of 1."""
+    if result is value:
+        return False
+    if type(value) is type(result) is str:
+        return bool(value != result)
+    try:
+        return bson.encode({"": value}) != bson.encode({"": result})
+    except Exception:  # noqa: BLE001  (PyMongo raises several; a field that is removed has no bytes either)
+        return True
