@@ -301,6 +301,16 @@ def test_a_copy_has_nothing_to_roll_back(
     assert f"drop {database}_masked.people instead" in said.err
 
 
+def test_where_nothing_was_changed_no_originals_are_kept(
+    phimask: Phimask, client: MongoClient[dict[str, Any]], database: str
+) -> None:
+    client[database]["people"].delete_many({})
+    answer = phimask("run", "--yes")
+    assert answer.code == 0, answer.err
+    assert "originals are in the vault" not in answer.err
+    assert "the vault holds no originals" in answer.err
+
+
 def test_a_run_without_a_vault(phimask: Phimask, before: list[bytes]) -> None:
     answer = phimask("run", "--yes", "--json", "--set", "undo.vault=null")
     said = phimask("rollback", answer.json["run_id"], "--yes")

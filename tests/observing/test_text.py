@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from phimask import Finding
+from phimask.observing.html.page import page
 from phimask.observing.report import ReportBuilder
 from phimask.observing.text import render
 from phimask.plugins.events import BatchFinished, BreakerTripped, CollectionStarted, Paused, Scaled, Warned
@@ -220,6 +221,19 @@ def test_the_way_back_is_told() -> None:
     assert "`phimask rollback r1` puts them back" in shown({**report, "undo": undo})
     undo["state"] = "destroyed"
     assert "the key to the originals was destroyed 2026-07-29 10:15:00 UTC" in shown({**report, "undo": undo})
+
+
+@pytest.mark.parametrize("status", ["completed", "stopped"])
+def test_originals_are_said_to_be_in_the_vault_only_where_there_may_be_some(status: Any) -> None:
+    made = builder(target=None, written=0, unchanged=10_000, masked=(0, 0, 0))
+    report = made.finish(status, None if status == "completed" else "because")
+    report["undo"] = {"state": "kept", "at": report["finished"]}
+    for said in (shown(report), page(report)):
+        # A batch that was cut off is counted by whoever goes on with it.
+        assert ("the originals are in the vault" in said) is (status == "stopped")
+        assert ("nothing was changed, so that the vault holds no originals" in said) is (
+            status == "completed"
+        )
 
 
 @pytest.mark.parametrize(

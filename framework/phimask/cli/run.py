@@ -103,7 +103,7 @@ def _confirm(plans: Sequence[CollectionPlan], *, vault: bool) -> None:
         what = f"put masked shadows in the place of {listed}" if shadows else f"change {listed} in place"
         raise UsageError(f"this would {what}; give --yes to do so, or name a target")
     kept = any(one.keep for one in shadows)
-    way_back = "The originals are kept in the vault." if vault else "There is no way back."
+    way_back = "The originals of what is changed are kept in the vault." if vault else "There is no way back."
     if shadows:
         way_back = "The originals are kept beside them." if kept else "There is no way back."
     how = "and put the masked shadows in their place" if shadows else "in place"

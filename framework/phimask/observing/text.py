@@ -17,8 +17,10 @@ from rich.text import Text
 
 from phimask.observing.next_steps import next_steps
 from phimask.observing.wording import (
+    NOTHING_KEPT,
     counted,
     lasting,
+    may_hold_originals,
     moment,
     original_kept,
     plain,
@@ -77,11 +79,14 @@ class _Page:
         if report["breaker_trips"]:
             told.append(f"the circuit breaker opened {times(report['breaker_trips'])}")
         if undo := report["undo"]:
-            told.append(
-                f"the originals are in the vault: `phimask rollback {report['run_id']}` puts them back"
-                if undo["state"] == "kept"
-                else f"no way back: the key to the originals was destroyed {moment(undo['at'])}"
-            )
+            if undo["state"] == "destroyed":
+                told.append(f"no way back: the key to the originals was destroyed {moment(undo['at'])}")
+            elif may_hold_originals(report):
+                told.append(
+                    f"the originals are in the vault: `phimask rollback {report['run_id']}` puts them back"
+                )
+            else:
+                told.append(NOTHING_KEPT)
         for text in told:
             self._line((text, "dim"), indent=2)
 

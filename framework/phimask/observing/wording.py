@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
+
+NOTHING_KEPT: Final = "nothing was changed, so that the vault holds no originals"
+
+
+def may_hold_originals(report: Mapping[str, Any]) -> bool:
+    """Whether there may be any in the run's vault: they are kept before their batch is written and counted."""
+    masked = any(one["documents"]["masked"] for one in report["collections"])
+    return masked or report["status"] != "completed"
 
 
 def plain(text: str) -> str:

@@ -14,7 +14,16 @@ from phimask.observing.html.safe_harbor import safe_harbor
 from phimask.observing.markup import Markup, element
 from phimask.observing.next_steps import next_steps
 from phimask.observing.report import without_ids
-from phimask.observing.wording import counted, lasting, moment, sized, times, told_alert
+from phimask.observing.wording import (
+    NOTHING_KEPT,
+    counted,
+    lasting,
+    may_hold_originals,
+    moment,
+    sized,
+    times,
+    told_alert,
+)
 
 _STYLE: Final = Path(__file__).with_name("page.css")
 _NOTHING_RECORDED: Final = Recorded()
@@ -168,7 +177,8 @@ def _facts(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if undo is None:
         yield "way back", "none: no originals were kept in a vault"
     elif undo["state"] == "kept":
-        yield "way back", f"the originals are in the vault since {moment(undo['at'])}"
+        since = f"the originals are in the vault since {moment(undo['at'])}"
+        yield "way back", since if may_hold_originals(report) else NOTHING_KEPT
     else:
         yield "way back", f"none: the key to the originals was destroyed {moment(undo['at'])}"
     yield "configuration", path(report["config_digest"])
