@@ -49,6 +49,22 @@ def test_profiles_show_works_in_what_is_extended(project: Path, phimask: Callabl
     assert "check_sample" in told.err
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "profiles list",
+        "profiles show advanced",
+        "collections list",
+        "collections show hipaa-person",
+        "plugins list",
+    ],
+)
+def test_no_line_ends_in_blanks_in_a_pipe(command: str, project: Path, phimask: Callable[..., Any]) -> None:
+    told = phimask(*command.split()).err
+    assert "  " in told
+    assert [line for line in told.splitlines() if line != line.rstrip()] == []
+
+
 def test_nothing_is_cut_or_wrapped_in_a_pipe(
     project: Path, phimask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -35,6 +36,16 @@ def test_what_is_not_known_of_one_is_not_known_of_all(capsys: pytest.CaptureFixt
     told = capsys.readouterr().err
     assert "  duration    ?\n" in told
     assert "vault" not in told
+
+
+def test_blanks_at_the_end_of_a_line_are_for_a_terminal_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PersonConsole().print("a  b  \n\n  c   ", end="  ")
+    assert capsys.readouterr().err == "a  b\n\n  c     "
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    PersonConsole().print("a  b  \n")
+    assert "a  b  \n" in capsys.readouterr().err
 
 
 def test_a_range_that_reads_alike_is_told_once() -> None:

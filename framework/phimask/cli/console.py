@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from typing import Final
+from typing import IO, Final, TextIO, cast
 
 from rich.console import Console
 from rich.table import Table
 
 _UNBOUNDED: Final = 1_000_000
 """Columns that a pipe and a file have: nothing that is written there is to be cut or wrapped."""
+_TRAILING: Final = re.compile(r" +(?=\n)")
 
 
 class PersonConsole(Console):
@@ -19,11 +21,35 @@ class PersonConsole(Console):
     """
 
     def __init__(self) -> None:
-        terminal = sys.stderr is not None and sys.stderr.isatty()
-        super().__init__(stderr=True, width=None if terminal else _UNBOUNDED, markup=False, emoji=False)
+        terminal = sys.stderr is None or sys.stderr.isatty()
+        super().__init__(
+            stderr=True,
+            file=None if terminal else cast("IO[str]", _Trimmed(sys.stderr)),
+            width=None if terminal else _UNBOUNDED,
+            markup=False,
+            emoji=False,
+        )
 
     def on_broken_pipe(self) -> None:
         """Let it go."""
+
+
+class _Trimmed:
+    """A stream whose lines have no blanks at their ends, with which a table fills its last column. Whole lines are
+    written at a time."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.encoding = stream.encoding
+
+    def write(self, text: str) -> int:
+        return self._stream.write(_TRAILING.sub("", text))
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        return False
 
 
 def table(*headings: str) -> Table:
