@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
@@ -183,6 +184,59 @@ def test_the_end_waits_for_one_more_scrape() -> None:
     text = scraped(port)
     closing.join()
     assert 'phimask_documents_total{namespace="ehr.a",outcome="masked"} 6.0' in text
+
+
+def test_an_answer_that_is_being_given_is_given_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    watching = observer(linger=600.0)
+    watching.notify(STARTED)
+    port = port_of(watching)
+    watching.notify(BATCH)
+    watching.notify(events.RunFinished("completed", {}))
+    go, happened = threading.Event(), threading.Event()
+    order: list[str] = []
+    values, wait = Figures.values, watching._answers.wait
+
+    def values_at_last(self: Figures, name: str) -> Any:
+        go.wait()
+        return values(self, name)
+
+    def waits(seconds: float) -> None:
+        assert 0 < seconds < 60
+        order.append(f"waits for {watching._answers._given}")
+        happened.set()
+        wait(60)
+
+    def close() -> None:
+        watching.close()
+        order.append("closed")
+        happened.set()
+
+    monkeypatch.setattr(Figures, "values", values_at_last)
+    monkeypatch.setattr(watching._answers, "wait", waits)
+    texts: list[str] = []
+    scraping = threading.Thread(target=lambda: texts.append(scraped(port)))
+    scraping.start()
+    closing = threading.Thread(target=close)
+    closing.start()
+    happened.wait()
+    before = list(order)
+    go.set()
+    closing.join()
+    assert before == ["waits for 1"]
+    assert watching._answers._given == 0
+    scraping.join()
+    assert 'outcome="masked"} 6.0' in texts[0]
+
+
+def test_who_asks_for_nothing_is_not_waited_for(
+    watching: Prometheus, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    begin = watching._answers.begin
+    monkeypatch.setattr(watching._answers, "begin", lambda: (begun.append("one"), begin()))
+    with socket.create_connection(("127.0.0.1", port)):
+        assert "phimask_run_info" in scraped(port)  # which is accepted after the other
+        assert begun == ["one"]
 
 
 def test_who_goes_away_in_the_middle_leaves_nothing_behind(

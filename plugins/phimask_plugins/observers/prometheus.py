@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric as Family
 
 PORT: Final = 9464
+_PATIENCE: Final = 5.0
+"""Seconds that the run's end waits for who is slow to take an answer."""
 
 
 class Prometheus(Observer):
@@ -61,6 +63,7 @@ class Prometheus(Observer):
         self._thread: threading.Thread | None = None
         self._over = False
         self._scraped_after = threading.Event()
+        self._answers = _Answers()
 
     def notify(self, event: events.Event) -> None:
         """Count; the run's beginning opens the port, its end is what `linger` waits for a scrape of."""
@@ -71,7 +74,7 @@ class Prometheus(Observer):
             self._over = True
 
     def close(self) -> None:
-        """Close the port."""
+        """Close the port; an answer that is being given is given to its end, within 5 seconds."""
         server, self._server = self._server, None
         if server is None or self._thread is None:
             return
@@ -80,6 +83,7 @@ class Prometheus(Observer):
         server.shutdown()
         server.server_close()
         self._thread.join()
+        self._answers.wait(_PATIENCE)
 
     def collect(self) -> Iterable[Family]:
         """All figures, as prometheus_client asks for them."""
@@ -91,7 +95,7 @@ class Prometheus(Observer):
     def _open(self) -> None:
         address, port = self.options["address"], self.options["port"]
         try:
-            self._server = _server(address, port, self)
+            self._server = _server(address, port, self, self._answers)
         except OSError as error:
             why = error.strerror or type(error).__name__
             self.warn(f"no figures for Prometheus: port {port} of {address} cannot be had ({why})")
@@ -100,6 +104,28 @@ class Prometheus(Observer):
             target=self._server.serve_forever, args=(0.1,), name="phimask-prometheus", daemon=True
         )
         self._thread.start()
+
+
+class _Answers:
+    """How many answers are being given. Who only holds a connection open is given none, and waited for by nobody."""
+
+    def __init__(self) -> None:
+        self._given = 0
+        self._changed = threading.Condition()
+
+    def begin(self) -> None:
+        with self._changed:
+            self._given += 1
+
+    def end(self) -> None:
+        with self._changed:
+            self._given -= 1
+            self._changed.notify_all()
+
+    def wait(self, seconds: float) -> None:
+        """Until there are none, or so long."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._given, seconds)
 
 
 def _family(metric: Metric, figures: Figures) -> Family:
@@ -123,7 +149,7 @@ def _family(metric: Metric, figures: Figures) -> Family:
     return family
 
 
-def _server(address: str, port: int, collector: Any) -> WSGIServer:
+def _server(address: str, port: int, collector: Any, answers: _Answers) -> WSGIServer:
     """Listening. Raises OSError."""
     import socket  # noqa: PLC0415  (as in _family)
     from socketserver import TCPServer, ThreadingMixIn  # noqa: PLC0415
@@ -152,6 +178,20 @@ def _server(address: str, port: int, collector: Any) -> WSGIServer:
 
     class Handler(WSGIRequestHandler):
         timeout = 10
+        asked = False
+
+        def parse_request(self) -> bool:
+            if super().parse_request():
+                self.asked = True
+                answers.begin()
+            return self.asked
+
+        def finish(self) -> None:
+            try:
+                super().finish()
+            finally:
+                if self.asked:
+                    answers.end()
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the base class's name)
             """Scrapes are not logged."""
