@@ -253,3 +253,8 @@ def subject_bytes(value: Any) -> bytes | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # what JavaScript shells make of an identifier
     return str(value).encode()
+
+
+def without_subject(identity: bytes) -> bytes:
+    """A document that names no subject is its own: by its `_id`, apart from all real subjects."""
+    return b"\0_id\0" + identity

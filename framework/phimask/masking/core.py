@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import bson
 
+from phimask import compiled
 from phimask.masking.automaton import State, automaton_of
 from phimask.masking.bson_types import LOSSLESS
-from phimask.masking.columns import BoundRule, Gathered, OnError, subject_bytes
+from phimask.masking.columns import BoundRule, Gathered, OnError, subject_bytes, without_subject
 from phimask.masking.decoded import DecodedWalk, NeedsSplice
 from phimask.masking.in_hand import BatchInHand
 from phimask.masking.outcomes import (
@@ -30,6 +31,11 @@ from phimask.masking.splice import RawWalk, decode_value
 from phimask.masking.unmapped import Unmapped
 from phimask.plugins.interfaces import Masker
 from phimask.rawbson import Element, MalformedBsonError, elements, wrap
+
+if compiled.AVAILABLE:
+    from phimask.masking.compiled_walk import CompiledWalk
+else:
+    CompiledWalk = None  # type: ignore[assignment,misc]
 
 _MOST_AUTOMATA: Final = 256
 """Sets of rules that do not apply, each with its automaton: more than these are made anew."""
@@ -97,6 +103,7 @@ class MaskingCore:
         self._roots: dict[frozenset[int], State] = {}
         self._kept: _Kept | None = None
         self._decoded = DecodedWalk(self._rules)
+        self._compiled = None if CompiledWalk is None else CompiledWalk(self._rules, self._decoded, subject)
         self._raw = RawWalk(self._rules)
 
     def cached_bytes(self) -> int:
@@ -122,6 +129,9 @@ class MaskingCore:
         if root is None:
             if len(self._roots) >= _MOST_AUTOMATA:
                 self._roots.clear()
+                self._decoded.forget_nodes()
+                if self._compiled is not None:
+                    self._compiled.forget_nodes()
             root = self._roots[without] = automaton_of(self._rules, without)
         return root
 
@@ -215,13 +225,15 @@ class MaskingCore:
         piece: tuple[tuple[bytes, bytes], Around] | None = None,
     ) -> MaskedBatch:
         """Documents together; or a piece of one, with the document's subjects, and where it lies."""
-        batch = BatchInHand(self._rules, self._on_error, mode, documents, self._tells)
+        patched = None if self._compiled is None else self._compiled.patched
+        batch = BatchInHand(self._rules, self._on_error, mode, documents, self._tells, patched)
         decoded = self._decoded
         decoded.reset(paths=mode == "update")
-        document: dict[str, Any] = {}
         for number, raw in enumerate(documents):
+            if self._gather_compiled(batch, number, roots[number], piece):
+                continue
             try:
-                document = bson.decode(raw, LOSSLESS)
+                document: dict[str, Any] = bson.decode(raw, LOSSLESS)
                 exact = bson.encode(document, codec_options=LOSSLESS) == raw
             except Exception:  # noqa: BLE001  (PyMongo raises several, and their messages hold values)
                 exact = False
@@ -250,6 +262,25 @@ class MaskingCore:
             self._splice(batch, roots, piece)
         return batch.result()
 
+    def _gather_compiled(
+        self, batch: BatchInHand, number: int, root: State, piece: tuple[tuple[bytes, bytes], Around] | None
+    ) -> bool:
+        """Whether the compiled walk has taken this document."""
+        if self._compiled is None:
+            return False
+        raw = batch.documents[number]
+        target: dict[Any, Any] = {}
+        if piece is not None:
+            taken = self._compiled.gather_piece(raw, target, *piece)
+        else:
+            subjects = self._compiled.subjects(raw, own_too=self._per_document)
+            taken = subjects is not None and self._compiled.gather(
+                number, raw, subjects, target, root, paths=batch.by_path
+            )
+        if taken:
+            batch.give(number, target)
+        return taken
+
     def _subjects_of(self, document: dict[str, Any]) -> tuple[bytes, bytes]:
         """What stands for the person, and, where a masker goes by it, for the document itself."""
         value: Any = document
@@ -258,7 +289,7 @@ class MaskingCore:
         found = subject_bytes(value) if self._subject else None
         if found is not None and not self._per_document:
             return found, b""
-        own = _without_subject(bson.encode({"": document.get("_id")}))
+        own = without_subject(bson.encode({"": document.get("_id")}))
         return (own if found is None else found), own
 
     def _splice(
@@ -308,17 +339,12 @@ class MaskingCore:
                 if element.key == key.encode():
                     found = element
             if found is None or (found.kind != 0x03 and subject and depth < len(subject) - 1):
-                return _without_subject(wrap(identity))
+                return without_subject(wrap(identity))
             start = found.value
         value = None
         if subject and found:
             value = subject_bytes(decode_value(found.kind, raw[found.value : found.end]))
-        return value if value is not None else _without_subject(wrap(identity))
-
-
-def _without_subject(identity: bytes) -> bytes:
-    """A document that names no subject is its own: by its `_id`, apart from all real subjects."""
-    return b"\0_id\0" + identity
+        return value if value is not None else without_subject(wrap(identity))
 
 
 def _why_not_walked(error: Exception) -> str:

@@ -13,15 +13,15 @@ from bson.dbref import DBRef
 
 from phimask.masking.automaton import NO_RULE, State, nameable
 from phimask.masking.bson_types import PYTHON_ALIASES
-from phimask.masking.columns import BoundRule, Gathered
+from phimask.masking.columns import BoundRule, Gathered, Place
 from phimask.masking.encoded import EncodedField, Undecodable
 from phimask.masking.encoded_walk import EncodedWalk, add
 from phimask.masking.pieces import Around
 
-_RAW_ONLY: Final = frozenset({DBRef, Code})
+RAW_ONLY: Final = frozenset({DBRef, Code})
 """Classes that stand for several BSON types: a sub-document or dbPointer, JavaScript with a scope or without."""
 
-_PLAIN: Final = frozenset(PYTHON_ALIASES) - _RAW_ONLY - {dict, list}
+_PLAIN: Final = frozenset(PYTHON_ALIASES) - RAW_ONLY - {dict, list}
 """Classes of values that nothing can be inside of."""
 
 
@@ -63,7 +63,7 @@ class DecodedWalk:
         self._rules = rules
         self.gathered = [Gathered() for _ in rules]
         self.kept = [0] * len(rules)
-        self._named = any(rule.masker.needs_siblings for rule in rules)
+        self.named = any(rule.masker.needs_siblings for rule in rules)
         self._encoded = EncodedWalk(rules)
         self.fields: list[EncodedField] = []
         self._nodes: dict[State, _Node] = {}
@@ -106,10 +106,14 @@ class DecodedWalk:
         )
         node.other = None if state.other is None else self._node(state.other)
 
+    def forget_nodes(self) -> None:
+        """Let go of automata that are no longer used."""
+        self._nodes.clear()
+
     def reset(self, *, paths: bool) -> None:
         """Begin a new batch."""
         self._into_fields = paths
-        self._dotted = paths or self._named
+        self._dotted = paths or self.named
         self.clear()
         self.kept[:] = [0] * len(self._rules)
 
@@ -141,7 +145,7 @@ class DecodedWalk:
 
     def gather_piece(self, items: dict[str, Any], subjects: tuple[bytes, bytes], around: Around) -> None:
         """As `gather`, the elements of a piece; those of an array have their indices as keys."""
-        if around.path is None and self._named:
+        if around.path is None and self.named:
             raise NeedsSplice
         self._number = 0
         self._subjects = subjects
@@ -189,7 +193,7 @@ class DecodedWalk:
                 if not node.unit_array:
                     self._array(value, node, f"{prefix}{key}." if self._dotted else "")
                     return
-            elif kind in _RAW_ONLY:
+            elif kind in RAW_ONLY:
                 raise NeedsSplice
         append = node.append
         if append is None:
@@ -217,15 +221,20 @@ class DecodedWalk:
         """A field that is encoded: its values are masked, or all of it."""
         path = f"{prefix}{key}" if self._dotted else ""
         target, within = (self._fields, path) if self._into_fields else (container, key)
+        place = (target, within, self._number, type(container) is dict, path)
+        self.open_field(state, place, value, self._subjects)
+
+    def open_field(self, state: State, place: Place, value: Any, subjects: tuple[bytes, bytes]) -> None:
+        """Add what an encoded field at this place holds, or all of it where it does not hold what its rule says."""
+        target, within, number, _, path = place
         opened = self._encoded.open(value, state, path)
         if opened.broken:
-            place = (target, within, self._number, type(container) is dict, path)
-            add(self._rules[state.decoder], self.gathered, Undecodable(value), place, self._subjects)
+            add(self._rules[state.decoder], self.gathered, Undecodable(value), place, subjects)
             return
         for field in opened.fields[:1]:
             field.target, field.key = target, within
         self.fields += opened.fields
-        self._encoded.give(opened, self._number, self.gathered, self.kept, self._subjects)
+        self._encoded.give(opened, number, self.gathered, self.kept, subjects)
 
     def _array(self, array: list[Any], node: _Node, prefix: str) -> None:
         if node.append is None and _PLAIN.issuperset(map(type, array)):

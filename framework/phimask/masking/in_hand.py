@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
@@ -45,6 +45,7 @@ class BatchInHand:
         mode: Mode,
         documents: Sequence[bytes],
         tells: tuple[bool, bool],
+        patched: Callable[[bytes, dict[int, Any]], bytes] | None = None,
     ) -> None:
         self.documents = documents
         self.outcomes: list[Outcome] = [UNCHANGED] * len(documents)
@@ -54,6 +55,9 @@ class BatchInHand:
         self._rules = rules
         self._on_error: OnError = on_error
         self._mode = mode
+        self.by_path = mode == "update"
+        self._patched = patched
+        self._to_patch: set[int] = set()
         self._removed: set[int] = set()
         self._opened: set[int] = set()
         self._changed: set[int] = set()
@@ -65,6 +69,12 @@ class BatchInHand:
         self._originals: list[dict[str, Any]] | None = [{} for _ in documents] if originals else None
         # Most documents' updates say all that is covered; these are the others, and what is covered in them.
         self._covered: dict[int, dict[str, Any]] | None = {} if covered else None
+
+    def give(self, number: int, target: dict[Any, Any]) -> None:
+        """Take what the compiled walk fills for a document: masked values by their paths, or by where they stand in it."""
+        self.targets[number] = target
+        if not self.by_path:
+            self._to_patch.add(number)
 
     def distribute(
         self, gathered: Sequence[Gathered], kept: Sequence[int], fields: Sequence[EncodedField]
@@ -135,6 +145,8 @@ class BatchInHand:
             self._changed.add(number)
             if type(target) is EncodedField:
                 target[key] = value
+            elif value is REMOVE and is_field and number in self._to_patch:
+                target[key] = REMOVE
             elif value is REMOVE and is_field and self._mode == "whole":
                 del target[key]
             elif value is REMOVE and is_field:
@@ -215,7 +227,11 @@ class BatchInHand:
                     self.outcomes[number] = NEEDS_WHOLE if opened else _encoded(self._update(number, fields))
         else:
             for number in self._changed - skip:
-                self.outcomes[number] = _encoded(self.targets[number])
+                if number in self._to_patch and self._patched is not None:
+                    edits = self.targets[number]
+                    self.outcomes[number] = _outcome(self._patched, self.documents[number], edits)
+                else:
+                    self.outcomes[number] = _encoded(self.targets[number])
         for number, outcome in enumerate(self.outcomes):
             if isinstance(outcome, Masked) and len(outcome.bson) > MAX_DOCUMENT_BYTES:
                 self.outcomes[number] = TOO_LARGE if self._mode == "whole" else NEEDS_WHOLE
@@ -272,7 +288,11 @@ def _raw(document: dict[str, Any]) -> bytes:
 
 
 def _encoded(document: dict[str, Any]) -> Outcome:
+    return _outcome(bson.encode, document, False, LOSSLESS)
+
+
+def _outcome(encode: Callable[..., bytes], *what: Any) -> Outcome:
     try:
-        return Masked(bson.encode(document, codec_options=LOSSLESS))
+        return Masked(encode(*what))
     except Exception:  # noqa: BLE001  (PyMongo raises several, and their messages hold values)
         return Quarantined("a masked value cannot be encoded as BSON")

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
+from phimask import compiled
 from phimask.config.model import ClassLimits, Limits
 from phimask.plugins.values import ComplexityClass
 from phimask.rawbson import ARRAY, DOCUMENT, FIXED_SIZES, LENGTH, MalformedBsonError, size_of
@@ -48,6 +49,11 @@ def shape(raw: bytes, most: ClassLimits = _ALL) -> Shape:
 
     Raises MalformedBsonError.
     """
+    if compiled.shape is not None:
+        counts = compiled.shape.counted(raw, most.fields, most.depth, most.elements)
+        if counts is None:
+            raise MalformedBsonError
+        return Shape(*counts)
     found = Shape()
     longest = max(most.fields, most.elements)
     todo = [(0, 1, False)]

@@ -1,0 +1,3 @@
+def counted(
+    raw: bytes, most_fields: int, most_depth: int, most_elements: int
+) -> tuple[int, int, int] | None: ...
