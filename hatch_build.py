@@ -52,7 +52,7 @@ class CompiledWalks(BuildHookInterface):
         for module in modules:
             build_data["force_include"][str(module)] = f"phimask/compiled/{module.name}"
 
-    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002  (hatchling's)
         """Leave nothing behind."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)

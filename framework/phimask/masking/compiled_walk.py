@@ -1,7 +1,6 @@
-"""The compiled walk: as the decoded one, but nothing is decoded that no rule covers. It is used where `phimask.compiled`
-is available.
+"""The compiled walk: as the decoded one, but nothing is decoded that no rule covers.
 
-A document that it cannot treat exactly it leaves to the decoded walk.
+It is there where `phimask.compiled` is. A document that it cannot treat exactly it leaves to the decoded walk.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ class CompiledWalk:
         self._nodes.clear()
 
     def subjects(self, raw: bytes, *, own_too: bool) -> Subjects | None:
-        """What stands for the person and, where it is asked for or nothing else stands for one, for the document itself.
+        """What stands for the person and, where asked for or nothing else stands for one, for the document itself.
         None: that is left to the other walks."""
         try:
             found = self._subject_of(raw) if self._subject else None

@@ -71,7 +71,7 @@ class BatchInHand:
         self._covered: dict[int, dict[str, Any]] | None = {} if covered else None
 
     def give(self, number: int, target: dict[Any, Any]) -> None:
-        """Take what the compiled walk fills for a document: masked values by their paths, or by where they stand in it."""
+        """Take what the compiled walk has places in: masked values by their paths, or by where they stand in it."""
         self.targets[number] = target
         if not self.by_path:
             self._to_patch.add(number)
