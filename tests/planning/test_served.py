@@ -213,6 +213,60 @@ def test_a_key_that_stands_twice_is_left_to_the_core(raw: bytes, server: Server,
     assert server.now() == raw
 
 
+def test_keys_that_stand_twice_where_nothing_is_masked_stay(server: Server, registry: Registry) -> None:
+    rules = bound(registry)
+    twice = field(3, "other", wrap(ONE + ONE + TWO))
+    inner = field(3, "sub", wrap(field(0x10, "age", b"\x60\0\0\0")))
+    raw = wrap(
+        ID
+        + twice
+        + field(3, "sub", wrap(twice + ONE + field(4, "a", wrap(field(3, "0", wrap(ONE + TWO)))) + inner))
+    )
+    now, changed = server.mask(raw, served_update(rules))
+    assert changed
+    assert now == expected(rules, raw)
+    assert now.count(twice) == 2
+
+
+def pairs(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[list[tuple[str, Any]]]:
+    return st.lists(st.tuples(st.sampled_from(("text", "own", "sub", "age", "other")), inner), max_size=4)
+
+
+PAIRS = st.recursive(
+    st.sampled_from((None, "", "Zoë", 5, Int64(7), 95, 90.5, True)),
+    lambda inner: pairs(inner).map(tuple) | st.lists(inner, max_size=3),
+    max_leaves=12,
+)
+
+
+def encode_pairs(document: Sequence[tuple[str, Any]]) -> bytes:
+    """As it stands, keys twice or not."""
+    return wrap(b"".join(encode_pair(key, value) for key, value in document))
+
+
+def encode_pair(key: str, value: Any) -> bytes:
+    if isinstance(value, tuple):
+        return field(3, key, encode_pairs(value))
+    if isinstance(value, list):
+        return field(4, key, encode_pairs([(str(at), one) for at, one in enumerate(value)]))
+    return bson.encode({key: value})[4:-1]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[*HealthCheck])
+@given(document=pairs(PAIRS))
+def test_whatever_keys_stand_twice_a_document_is_masked_as_by_the_core_or_not_at_all(
+    document: list[tuple[str, Any]], server: Server, registry: Registry
+) -> None:
+    rules = bound(registry)
+    raw = encode_pairs([("_id", 1), *document])
+    try:
+        now, _ = server.mask(raw, served_update(rules))
+    except OperationFailure:
+        assert server.now() == raw
+    else:
+        assert now == expected(rules, raw)
+
+
 def test_a_masker_that_is_not_idempotent_or_has_a_secret_is_never_computed_by_the_server(
     registry: Registry,
 ) -> None:

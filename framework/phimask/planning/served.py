@@ -76,7 +76,8 @@ def served_update(rules: Sequence[BoundRule]) -> list[dict[str, Any]]:
     fields = {key: _at(one, f"${key}", 0) for key, one in root.keys.items()}
     first = next(iter(fields))
     # One stage computes all fields from the document as it was; a failure in one of them is a failure of all.
-    fields[first] = {"$cond": [_each_key_once("$$ROOT"), fields[first], _failure("$_id")]}
+    proven = _each_key_once("$$ROOT", {"$mergeObjects": "$$ROOT"})
+    fields[first] = {"$cond": [proven, fields[first], _failure("$_id")]}
     return [{"$set": fields}]
 
 
@@ -122,29 +123,22 @@ def _walked(value: str, document: Any, depth: int) -> Any:
 
 
 def _document(level: _Level, value: str, depth: int) -> Any:
-    """A sub-document with its fields masked, in their order."""
-    if "." in value.removeprefix("$$"):  # bound, so that the way to it is gone once
-        name = f"d{depth}"
-        return {"$let": {"vars": {name: value}, "in": _document(level, f"$${name}", depth)}}
-    removed = {key: one for key, one in level.keys.items() if isinstance(one, Masker) and one.removes}
-    fields = {key: _at(one, f"{value}.{key}", depth) for key, one in level.keys.items() if key not in removed}
-    result: Any = {"$mergeObjects": [value, fields]} if fields else value
-    for key, one in removed.items():
-        result = {"$setField": {"field": key, "input": result, "value": _at(one, f"{value}.{key}", depth)}}
-    return {"$cond": [_each_key_once(value), result, _failure(value)]}
+    """A sub-document with its fields masked, in their order: set in what was merged of it to look at its keys."""
+    name = f"m{depth}"
+    merged = f"$${name}"
+    result: Any = merged
+    for key, one in level.keys.items():  # what stays absent is set to nothing
+        result = {"$setField": {"field": key, "input": result, "value": _at(one, f"{merged}.{key}", depth)}}
+    proven = {"$cond": [_each_key_once(value, merged), result, _failure(value)]}
+    return {"$let": {"vars": {name: {"$mergeObjects": value}}, "in": proven}}
 
 
 def _masked(masker: Masker, value: str, depth: int) -> Any:
     element = f"e{depth}"
     found = expressions(masker)
-
-    def one(name: str, otherwise: Any) -> Any:
-        # The usual first: what is there, and of a type that the masker takes.
-        absent = {"$cond": [_is(name, _NOTHING), name, otherwise]}
-        return _by_type(name, found, absent)
-
-    elements = {"$map": {"input": value, "as": element, "in": one(f"$${element}", _failure(f"$${element}"))}}
-    return one(value, {"$cond": [{"$isArray": [value]}, elements, _failure(value)]})
+    each = _by_type(f"$${element}", found, _failure(f"$${element}"))
+    elements = {"$map": {"input": value, "as": element, "in": each}}
+    return _by_type(value, found, {"$cond": [{"$isArray": [value]}, elements, _failure(value)]})
 
 
 def _accepted(value: str, found: Mapping[str, Any], result: Any) -> Any:
@@ -152,7 +146,8 @@ def _accepted(value: str, found: Mapping[str, Any], result: Any) -> Any:
 
 
 def _by_type(value: str, found: Mapping[str, Any], otherwise: Any) -> Any:
-    """The expression for the value's type, those that are the same put together."""
+    """The expression for the value's type, those that are the same put together. What is usual is asked for first: the
+    usual types, and whether there is a value."""
     groups: list[tuple[Any, list[str]]] = []
     for bson_type, expression in found.items():
         for same, types in groups:
@@ -162,16 +157,21 @@ def _by_type(value: str, found: Mapping[str, Any], otherwise: Any) -> Any:
         else:
             groups.append((expression, [bson_type]))
     groups.sort(key=lambda group: ("string" not in group[1], "date" not in group[1]))
-    rare = [group for group in groups[_USUAL:] if _is_constant(group[0])]
-    constants = {kind: expression["$literal"] for expression, types in rare for kind in types}
+    usual, other = groups[:_USUAL], groups[_USUAL:]
+    constants = {kind: one["$literal"] for one, types in other if _is_constant(one) for kind in types}
     result = otherwise
     if constants:  # in a table: the server reads the whole pipeline anew for each batch
         place = {"$indexOfArray": [[*constants], {"$type": value}]}
         constant = {"$arrayElemAt": [{"$literal": [*constants.values()]}, place]}
         result = {"$cond": [_is(value, [*constants]), constant, result]}
-    for expression, types in reversed([group for group in groups if group not in rare]):
-        result = {"$cond": [_is(value, types), with_value(expression, value), result]}
-    return result
+    result = _first_of([group for group in other if not _is_constant(group[0])], value, result)
+    return _first_of(usual, value, {"$cond": [_is(value, _NOTHING), value, result]})
+
+
+def _first_of(groups: Sequence[tuple[Any, list[str]]], value: str, otherwise: Any) -> Any:
+    for expression, types in reversed(groups):
+        otherwise = {"$cond": [_is(value, types), with_value(expression, value), otherwise]}
+    return otherwise
 
 
 def _alike(one: Any, other: Any) -> bool:
@@ -197,13 +197,13 @@ def _is(value: str, types: Sequence[str]) -> Any:
     return {"$eq": [kind, types[0]]} if len(types) == 1 else {"$in": [kind, [*types]]}
 
 
-def _each_key_once(value: str) -> Any:
+def _each_key_once(value: str, merged: Any) -> Any:
     """Merging keeps one of a key's fields, so that a document that has two is not equal to what is merged of it.
 
-    That costs less than to measure both, since what stands in it is shared: no byte is written, nor a sub-document gone
-    into.
+    To measure both costs as much, and what is merged is needed anyway: it is masked in less time than the document, of
+    which the server looks for each field in two places.
     """
-    return {"$eq": [value, {"$mergeObjects": [value, {}]}]}
+    return {"$eq": [value, merged]}
 
 
 def _failure(value: str) -> Any:
