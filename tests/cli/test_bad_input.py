@@ -290,6 +290,39 @@ def test_users_who_may_not(
     assert root["copy"].list_collection_names() == []
 
 
+def test_a_user_who_only_looks_needs_no_more_than_to_look(
+    guarded: tuple[str, MongoClient[dict[str, Any]]],
+    deployed: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    phimask: Callable[..., Any],
+) -> None:
+    host, root = guarded
+    rules(deployed, HEAD + "  - {path: Name, masker: redact}\n")
+    before = stored(root["ehr"])
+    monkeypatch.setenv("PHIMASK_URI", f"{as_user(host, 'reader', PASSWORD)}&authSource=admin")
+    answer = phimask("verify", "-d", "ehr", "-c", "people")
+    assert answer.code == 3, answer.err
+    assert "read on the database phimask" in answer.err
+    assert "no_original: 5 checked, FOUND" in answer.err
+    assert CANARY not in answer.err
+    answer = phimask("bench", "-d", "ehr", "-c", "people", "--yes")
+    assert answer.code == 2
+    check_message(answer, "phimask_bench.*: the user may not", "the role dbOwner on database 'phimask_bench'")
+
+    monkeypatch.setenv("PHIMASK_URI", f"{as_user(host, 'blind', PASSWORD)}&authSource=admin")
+    where = ("-d", "ehr", "-c", "people")
+    for arguments, code, words in (
+        (("discover", *where), 2, "ehr.people: the user may not read it; grant the role read"),
+        (("sample", *where), 1, "ehr.people: MongoDB answered code 13 (Unauthorized) on database 'ehr'"),
+        (("status",), 2, "the user needs read on the database phimask"),
+        (("verify", *where), 2, "ehr.people: the user may not list collections"),
+    ):
+        answer = phimask(*arguments)
+        assert answer.code == code, answer.err
+        check_message(answer, words)
+    assert stored(root["ehr"]) == before
+
+
 def test_a_user_who_may_only_read_the_ledger(
     guarded: tuple[str, MongoClient[dict[str, Any]]],
     deployed: Path,

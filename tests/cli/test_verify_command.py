@@ -151,6 +151,26 @@ def test_without_originals_nothing_passes_for_an_all_clear(
     assert "cannot judge" in answer.err
 
 
+def test_a_run_that_is_not_finished_is_told(
+    deployed: Path, database: Database[dict[str, Any]], phimask: Phimask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database["people"].insert_one({"_id": 1, "PatientId": "P", "Name": "Ann Lee"})
+    (deployed / "phimask.yaml").write_text(
+        f"version: 1\nuri: ${{PHIMASK_URI}}\ncoordination: {{database: {database.name}, prefix: ledger}}\n",
+        "utf-8",
+    )
+    where = ("-d", database.name, "-c", "people", "--profile", "emergency")
+    (deployed / "hold").touch()
+    assert (
+        phimask("run", *where, "--yes", "--set", "throttle.flag_file=hold", "--max-duration", "1s").code == 4
+    )
+    (run,) = (one["_id"] for one in database["ledger.runs"].find())
+    # As of one that has masked something: a run that has not gives its collections back.
+    database["ledger.claims"].update_many({}, {"$set": {"run": run}})
+    answer = phimask("verify", *where)
+    assert f"warning: {database.name}.people: run {run} is not finished (stopped)" in answer.err
+
+
 def test_a_ledger_that_cannot_be_read_is_told(
     deployed: Path, database: Database[dict[str, Any]], phimask: Phimask
 ) -> None:

@@ -115,7 +115,8 @@ def test_a_target_flag_completes_the_file_s_target(here: Path) -> None:
         (
             {"database": "a b"},
             "--db: $.database: 'a b' is not allowed here; "
-            "write a database's name: up to 63 characters, none of / \\ . \" $ * < > : | ? or a space",
+            "write a database's name: up to 63 characters, none of / \\ . \" $ * < > : | ? or a space, "
+            "and not admin, config or local, which are MongoDB's own",
         ),
         (
             {"database": "ehr", "target_database": "ehr"},

@@ -17,7 +17,7 @@ import pytest
 from bson import ObjectId
 from page_site import Answer, Site, served
 from pymongo import MongoClient
-from pymongo.errors import AutoReconnect, NetworkTimeout
+from pymongo.errors import AutoReconnect, NetworkTimeout, OperationFailure
 
 from phimask.ledger.opening import Ledger, open_ledger
 from phimask.ledger.runs import Runs
@@ -166,6 +166,19 @@ def test_a_page_for_looking_only(serving: Callable[..., Site], ledger: Ledger, r
     assert next(following(site.events()))["orders"] is False
     assert site.ask("POST", f"/runs/{run.run}/pause", Origin=site.origin).status == 403
     assert Runs(ledger).latest()[0].command == "run"
+
+
+def test_a_user_who_may_only_look_on_is_told(
+    site: Site, run: SimulatedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> Any:
+        raise OperationFailure("not passed on", 13, {"code": 13})
+
+    monkeypatch.setattr(Runs, "order", refuse)
+    site.sign_in()
+    answer = site.ask("POST", f"/runs/{run.run}/pause", Origin=site.origin)
+    assert answer.status == 403
+    assert "may only look on" in answer.body
 
 
 def test_a_ledger_without_runs_and_then_one(serving: Callable[..., Site], ledger: Ledger) -> None:

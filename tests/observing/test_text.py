@@ -150,7 +150,7 @@ def test_a_failed_run_without_a_batch_is_rendered() -> None:
     assert "phimask failed" in text
     assert "StoreError: code 13 (Unauthorized)" in text
     assert "ehr.container in place" in text
-    assert "The log file says where" in text
+    assert "Where it failed stands in the log file" in text
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,12 @@ def test_what_stays_is_terminal(error: BaseException) -> None:
         (failure(4711, "NewInTown"), "code 4711 (NewInTown)"),
         (failure(4711, "two words"), "code 4711"),
         (failure(13, SECRET), "code 13 (Unauthorized)"),
+        (
+            failure(13, errmsg=f"not authorized on led_1 to execute command {{ find: {SECRET} }}"),
+            "code 13 (Whatever) on database 'led_1'",
+        ),
+        (failure(13, errmsg=f"not authorized on {SECRET} to execute command {{}}"), "code 13 (Whatever)"),
+        (failure(4711, errmsg="not authorized on led to execute command {}"), "code 4711 (Whatever)"),
         (OperationFailure(SECRET, 18), "code 18 (AuthenticationFailed)"),
         (OperationFailure(SECRET), "OperationFailure"),
         (ServerSelectionTimeoutError(SECRET), "ServerSelectionTimeoutError"),

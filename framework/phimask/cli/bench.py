@@ -63,7 +63,7 @@ def bench_command(
     with ExitStack() as stack:
         session = stack.enter_context(open_session(flags, demo_allowed=True))
         _choose(session, flags)
-        (plan,) = session.plans(detect=False)
+        (plan,) = session.plans(detect=False, only_read=True)
         refusing = [one.what for one in plan.hazards if one.severity == "refuses"]
         if refusing:
             raise PreflightError(refusing)

@@ -19,13 +19,13 @@ from phimask.cli.show import answer, say
 from phimask.config.collection import load_collection
 from phimask.config.model import Rule
 from phimask.config.paths import format_path
-from phimask.errors import UsageError
+from phimask.errors import PreflightError, UsageError
 from phimask.planning.discovery import Discovery, discover
 from phimask.planning.draft import Draft, as_yaml, draft
 from phimask.plugins.interfaces import Detector
 from phimask.store.connect import raw_collection
 from phimask.store.reading import first_documents, sampled_documents
-from phimask.store.retry import terminal_error
+from phimask.store.retry import UNAUTHORIZED, terminal_error
 
 _PACK: Final = "hipaa-safe-harbor"
 _NONE: Final = "none"
@@ -108,6 +108,12 @@ def _looked_at(
             return discover(sampled_documents(source, sample, None), paths, detectors)
         except OperationFailure:  # what cannot be sampled is read from its beginning
             return discover(first_documents(source, sample, None), paths, detectors)
+    except OperationFailure as error:
+        if error.code == UNAUTHORIZED:
+            raise PreflightError(
+                [f"{namespace}: the user may not read it; grant the role read on its database"]
+            ) from None
+        raise terminal_error(error, f"sampling {namespace}") from None
     except PyMongoError as error:
         raise terminal_error(error, f"sampling {namespace}") from None
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import click
+from pymongo.errors import PyMongoError
 
 from phimask.cli.deployment import open_deployment
 from phimask.cli.options import as_json_option, collection_name, database_option, uri_option
@@ -15,6 +17,7 @@ from phimask.cli.show import answer, say
 from phimask.errors import UsageError
 from phimask.masking.keys import MaskingKey
 from phimask.observing.signing import SigningKey
+from phimask.store.retry import terminal_error
 from phimask.store.sample.documents import DEFAULT_MIX, ID_TYPES
 from phimask.store.sample.loading import load_samples
 
@@ -145,7 +148,7 @@ def sample_command(
     shares = _shares(mix)
     with open_deployment(uri, database, os.environ) as (client, name):
         where = client[name][collection]
-        if where.estimated_document_count():
+        if _count(where):
             raise UsageError(f"{name}.{collection} is not empty; name another collection, or drop it first")
         start = time.perf_counter()
         load_samples(where, docs, seed, shares, tuple(id_types.split(",")))
@@ -154,6 +157,13 @@ def sample_command(
         answer({"namespace": f"{name}.{collection}", "documents": docs, "seconds": round(seconds, 3)})
     else:
         say(f"{name}.{collection}: {docs:,} documents in {seconds:.1f} s ({docs / seconds:,.0f} a second)")
+
+
+def _count(where: Any) -> int:
+    try:
+        return int(where.estimated_document_count())
+    except PyMongoError as error:
+        raise terminal_error(error, f"looking at {where.full_name}") from None
 
 
 def _shares(mix: str) -> dict[str, float]:

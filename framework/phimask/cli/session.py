@@ -81,11 +81,12 @@ class Session:
         detect: bool,
         sampled: Mapping[str, Prescan] = MappingProxyType({}),
         shadows: bool = True,
+        only_read: bool = False,
     ) -> list[CollectionPlan]:
         """A plan for each collection, in order; with `detect`, unmapped values are looked at by detectors.
 
         `sampled`: what samples of some collections are known to show. Without `shadows`, what has one is planned for
-        as in place.
+        as in place; with `only_read` the user need not be allowed to mask.
         """
         return [
             plan_collection(
@@ -100,6 +101,7 @@ class Session:
                 sampled=sampled.get(str(source)),
                 shadow=self._shadow(file) if shadows else None,
                 accepts=self.accepts,
+                only_read=only_read,
             )
             for file in self.configuration.collections
             for source in (self._namespace(self.source, self.configuration.project.database, file),)

@@ -13,6 +13,7 @@ from phimask.cli.session import Session, open_session
 from phimask.cli.show import answer, say
 from phimask.config.components import complete_options
 from phimask.config.model import ComponentChoice
+from phimask.engine.beginning import pins
 from phimask.engine.checking import Checked
 from phimask.engine.collection_facts import as_it_was
 from phimask.engine.control import StopSignal, stop_on_signals
@@ -22,6 +23,7 @@ from phimask.engine.masked_before import MaskedBefore
 from phimask.engine.processes import processes_for
 from phimask.engine.verification import Verifier
 from phimask.errors import FindingsError, PreflightError, UsageError
+from phimask.ledger.runs import Runs
 from phimask.observing.verified import verification_entry
 from phimask.planning.namespace import Namespace
 from phimask.planning.plan import CollectionPlan
@@ -68,7 +70,7 @@ def verify_command(flags: Flags, sample: int | None, workers: int | None, as_jso
             workers or processes_for(profile),
             sample,
         )
-        for plan in session.plans(detect=False, shadows=False):
+        for plan in session.plans(detect=False, shadows=False, only_read=True):
             refusing = [one.what for one in plan.hazards if one.severity == "refuses"]
             if refusing:
                 raise PreflightError(refusing)
@@ -113,7 +115,7 @@ def _in_place(
     here: tuple[Namespace, Where],
     choices: Sequence[ComponentChoice],
 ) -> list[Checked]:
-    run = MaskedBefore.of(plan, lambda: _deployments(session))
+    run = MaskedBefore.of(plan, lambda: _deployments(plan, session))
     before = None if run is None else run.collection()
     try:
         originals = None if run is None else run.originals()
@@ -134,13 +136,18 @@ def _in_place(
     return verifier.kept(plan, here, choices, originals, before)
 
 
-def _deployments(session: Session) -> Deployments:
-    """With the ledger. Raises PreflightError, and says what that costs."""
+def _deployments(plan: CollectionPlan, session: Session) -> Deployments:
+    """With the ledger. Says what an unfinished run leaves to be found. Raises PreflightError, and says what that
+    costs."""
     try:
-        return session.deployments(create=False)
+        found = session.deployments(create=False)
     except PreflightError as error:
         say(f"warning: {error}; without it, nothing is known of originals to compare with")
         raise
+    for pin in pins([plan], session.configuration):
+        if (unfinished := Runs(found.ledger).claims.holder(pin)) is not None:
+            say(f"warning: {unfinished}")
+    return found
 
 
 def _all_validators(session: Session) -> list[ComponentChoice]:

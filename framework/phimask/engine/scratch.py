@@ -45,7 +45,7 @@ def scratch(client: Client) -> Iterator[None]:
 
     Raises PreflightError where there is one already, and where the user may not have one.
     """
-    may_not = privileges_missing(Namespace(client, SCRATCH, ""), _ACTIONS, "dbOwner")
+    may_not = privileges_missing(Namespace(client, SCRATCH, "*"), _ACTIONS, "dbOwner")
     if may_not:
         raise PreflightError([one.what for one in may_not])
     there = (

@@ -90,7 +90,7 @@ def open_ledger(client: Client, database: str, prefix: str, *, create: bool = Tr
     """
     ledger = Ledger(client, database, prefix)
     where = f"the ledger {ledger}"
-    with asking(ledger), timeout(ANSWER_SECONDS):
+    with asking(ledger, only_read=not create), timeout(ANSWER_SECONDS):
         version = _version(ledger, create=create)
         if create and version <= SCHEMA:
             _make_indexes(ledger)
@@ -115,15 +115,15 @@ def ledger_client(uri: Secret) -> Client:
 
 
 @contextlib.contextmanager
-def asking(ledger: Ledger) -> Iterator[None]:
+def asking(ledger: Ledger, *, only_read: bool = False) -> Iterator[None]:
     """What its server answers to a command is one clear message. Raises PreflightError for PyMongo's errors."""
     try:
         yield
     except PyMongoError as error:
-        raise _refused(ledger, error) from None
+        raise _refused(ledger, error, "read" if only_read else "readWrite") from None
 
 
-def _refused(ledger: Ledger, error: PyMongoError) -> PreflightError:
+def _refused(ledger: Ledger, error: PyMongoError, role: str) -> PreflightError:
     if error.timeout:
         return PreflightError(
             [
@@ -132,7 +132,7 @@ def _refused(ledger: Ledger, error: PyMongoError) -> PreflightError:
             ]
         )
     todo = (
-        f"the user needs readWrite on the database {ledger.database}, or name another under `coordination:` in "
+        f"the user needs {role} on the database {ledger.database}, or name another under `coordination:` in "
         "phimask.yaml"
         if isinstance(error, OperationFailure) and classify(error) == "terminal"
         else "check that the server runs and can be reached, and try again"

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final
 
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -20,7 +20,7 @@ from phimask.errors import UsageError
 from phimask.ledger.run_record import Command
 from phimask.monitor.door import Door
 from phimask.monitor.hub import Hub
-from phimask.store.retry import error_name
+from phimask.store.retry import UNAUTHORIZED, error_name
 
 Order = Callable[[str, Command], None]
 """Gives a run a command. Raises UsageError where it is not live, and PyMongo's errors."""
@@ -157,6 +157,10 @@ class _Page:
         except UsageError as error:
             return PlainTextResponse(f"{error}\n", 409)
         except PyMongoError as error:
+            if isinstance(error, OperationFailure) and error.code == UNAUTHORIZED:
+                return PlainTextResponse(
+                    "the user of this monitor may only look on: no readWrite on the ledger\n", 403
+                )
             return PlainTextResponse(f"the ledger does not answer: {error_name(error)}\n", 503)
         self._hub.hurry()
         return Response(status_code=202)

@@ -19,7 +19,8 @@ def next_steps(report: Mapping[str, Any]) -> Iterator[str]:
         )
     elif report["status"] == "failed":
         yield (
-            "The log file says where it failed. Documents of finished batches are masked, others are not; "
+            "Where it failed stands in the log file, where --log-dir asked for one. Documents of finished batches are "
+            "masked, others are not; "
             f"`phimask resume {report['run_id']}` goes on with those once the cause is gone."
         )
     if report["status"] == "stopped":

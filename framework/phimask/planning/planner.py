@@ -55,10 +55,11 @@ def plan_collection(
     sampled: Prescan | None = None,
     shadow: ShadowPlan | None = None,
     accepts: frozenset[str] = frozenset(),
+    only_read: bool = False,
 ) -> CollectionPlan:
     """Find out all there is to know. With `detect`, detectors look at values that no rule names; `sampled` is what a
     sample is known to show, and none is taken. A `shadow` is the target. `accepts`: hazards accepted beside those that
-    the file accepts.
+    the file accepts; `only_read`: the user need not be allowed to mask.
 
     Raises ConfigError, KeyMaterialError, PreflightError or StoreError; what does not keep the plan from being made
     is in its hazards.
@@ -66,12 +67,13 @@ def plan_collection(
     rules = bind(file, registry, keys)
     judged = facts(bind(file, registry, keys), file.subject)
     target = target if shadow is None else shadow.shadow
-    preflight = examine(source, target, rules, swapped=shadow is not None)
+    preflight = examine(source, target, rules, swapped=shadow is not None, only_read=only_read)
     refuse_own(source, preflight)
     if shadow is not None and not preflight.blind:
         partial = scope.query is not None or scope.limit is not None
         shadow = _shadowed(source, shadow, profile, preflight, partial=partial)
-    cost = _index_cost(source, rules, preflight, profile) if target is None else None
+    rebuilt = profile.write.indexes == "rebuild" and not only_read
+    cost = _index_cost(source, rules, preflight, rebuilt=rebuilt) if target is None else None
     plan = CollectionPlan(
         file, source, target, scope, rules, judged, preflight, Prescan(matched=[0] * len(rules)), 0, 0,
         index_cost=cost, hazards=list(preflight.hazards), accepts=accepts.union(file.accept), shadow=shadow,
@@ -117,10 +119,10 @@ def plan_collection(
 
 
 def _index_cost(
-    source: Namespace, rules: Sequence[BoundRule], preflight: Preflight, profile: Profile
+    source: Namespace, rules: Sequence[BoundRule], preflight: Preflight, *, rebuilt: bool
 ) -> IndexCost:
     try:
-        if profile.write.indexes == "rebuild" and not preflight.blind:
+        if rebuilt and not preflight.blind:
             preflight.hazards += to_rebuild_indexes(source)
         return index_cost(preflight.indexes, rules, preflight.shard_key)
     except PyMongoError as error:

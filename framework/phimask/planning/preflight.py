@@ -15,7 +15,7 @@ from phimask.planning.hazards import Hazard, hazard
 from phimask.planning.index_hazards import of_indexes, of_shard_key
 from phimask.planning.indexes import shard_key
 from phimask.planning.namespace import Namespace
-from phimask.planning.privileges import of_a_run
+from phimask.planning.privileges import of_a_run, to_look
 from phimask.store.connect import server_version
 from phimask.store.retry import error_name
 
@@ -60,9 +60,15 @@ def gone(source: Namespace, uuid: str | None) -> str | None:
 
 
 def examine(
-    source: Namespace, target: Namespace | None, rules: Sequence[BoundRule], *, swapped: bool = False
+    source: Namespace,
+    target: Namespace | None,
+    rules: Sequence[BoundRule],
+    *,
+    swapped: bool = False,
+    only_read: bool = False,
 ) -> Preflight:
-    """Look at one collection. `swapped`: the target, in the same database, is to take the source's place.
+    """Look at one collection. `swapped`: the target, in the same database, is to take the source's place; `only_read`:
+    nothing is to be written to either.
 
     Raises PreflightError at once where there is nothing more to look at.
     """
@@ -70,7 +76,7 @@ def examine(
     uuid = info.get("info", {}).get("uuid")
     found = Preflight(options=info.get("options", {}), uuid=None if uuid is None else str(uuid))
     try:
-        found.hazards += _look(source, target, rules, info, found, swapped=swapped)
+        found.hazards += _look(source, target, rules, info, found, swapped=swapped, only_read=only_read)
     except PyMongoError as error:
         raise PreflightError([f"{source}: looking at it, MongoDB answered {error_name(error)}"]) from None
     return found
@@ -84,13 +90,20 @@ def _look(
     found: Preflight,
     *,
     swapped: bool,
+    only_read: bool,
 ) -> Iterator[Hazard]:
+    validated = bool(found.options.get("validator"))
     version = server_version(source.client)
     found.server = ".".join(map(str, version))
     first = [
         *_of_server(source, version),
         *_of_kind(source, target, info, swapped=swapped),
-        *of_a_run(source, target, swapped=swapped, validated=bool(found.options.get("validator"))),
+        *(
+            # A shadow is not there yet.
+            to_look(source, None if swapped else target)
+            if only_read
+            else of_a_run(source, target, swapped=swapped, validated=validated)
+        ),
     ]
     yield from first
     found.blind = any(one.severity == "refuses" and one.id != "capped" for one in first)
@@ -124,7 +137,8 @@ def _listed(source: Namespace) -> Mapping[str, Any]:
     except OperationFailure as error:
         raise PreflightError(
             [
-                f"{source}: the user may not list collections (code {error.code}); grant the role readWrite on it"
+                f"{source}: the user may not list collections (code {error.code}); grant the role readWrite on "
+                f"database {source.database!r}, or read where nothing is masked in place"
             ]
         ) from None
     except PyMongoError as error:

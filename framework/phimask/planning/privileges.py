@@ -33,6 +33,16 @@ def privileges_missing(
     ]
 
 
+def to_look(source: Namespace, target: Namespace | None) -> list[Hazard]:
+    """Hazards of a command that writes to neither. Raises PyMongo's errors."""
+    return [
+        missing
+        for one in (source, target)
+        if one is not None
+        for missing in privileges_missing(one, READING, "read")
+    ]
+
+
 def of_a_run(source: Namespace, target: Namespace | None, *, swapped: bool, validated: bool) -> list[Hazard]:
     """Hazards of a run that masks in place, into a target, or with `swapped` through a shadow, which is `validated` by
     the source's validator. Raises PyMongo's errors."""
@@ -40,7 +50,7 @@ def of_a_run(source: Namespace, target: Namespace | None, *, swapped: bool, vali
         return privileges_missing(source, READING | {"update"})
     if not swapped:
         return [
-            *privileges_missing(source, READING),
+            *privileges_missing(source, READING, "read"),
             *privileges_missing(target, {"find", "insert", "update", "listCollections"}),
         ]
     renaming = READING | {"renameCollectionSameDB", "dropCollection", "insert", "update"}

@@ -6,6 +6,7 @@ told by its code and the code's name.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Literal
@@ -75,6 +76,10 @@ _NAMES: Final[Mapping[int, str]] = {
 }
 """For errors that come with a code only, as those within a bulk write do."""
 
+UNAUTHORIZED: Final = 13
+_REFUSED_ON: Final = re.compile(r"not authorized on ([\w-]{1,63}) to execute command\b", re.ASCII)
+"""How a server's message begins that a user may not do something; what it goes on with may hold values."""
+
 _SLICE: Final = 0.1
 """Seconds between two looks at whether a stop was asked for."""
 
@@ -92,9 +97,10 @@ def classify(exc: BaseException) -> Literal["transient", "terminal"]:
 
 
 def error_name(exc: BaseException) -> str:
-    """The error's code and code name as in `code 13 (Unauthorized)`, or its class where it has no code.
+    """The error's code and code name as in `code 11600 (InterruptedAtShutdown)`, or its class where it has no code.
 
-    Of a bulk write that failed in parts, every code once.
+    Of what the user may not do, the database, too: a run works in several. Of a bulk write that failed in parts,
+    every code once.
     """
     codes = dict.fromkeys(_codes(exc)) if isinstance(exc, PyMongoError) else {}
     if not codes:
@@ -103,7 +109,7 @@ def error_name(exc: BaseException) -> str:
         return ", ".join(_called(code, None) for code in codes)
     details = exc.details if isinstance(exc, OperationFailure) else getattr(exc, "details", None)
     said = details.get("codeName") if isinstance(details, Mapping) else None
-    return ", ".join(_called(code, said) for code in codes)
+    return ", ".join(_called(code, said) for code in codes) + _refused_on(details)
 
 
 def terminal_error(exc: BaseException, doing: str) -> StoreError:
@@ -167,6 +173,13 @@ def _codes(exc: PyMongoError) -> Iterator[int]:
         code = details.get("code")
     if isinstance(code, int):
         yield code
+
+
+def _refused_on(details: object) -> str:
+    if not isinstance(details, Mapping) or details.get("code") != UNAUTHORIZED:
+        return ""
+    found = _REFUSED_ON.match(str(details.get("errmsg")))
+    return "" if found is None else f" on database {found[1]!r}"
 
 
 def _called(code: int, said: object) -> str:

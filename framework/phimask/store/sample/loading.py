@@ -9,9 +9,9 @@ from typing import Any
 import bson
 from bson.raw_bson import RawBSONDocument
 from pymongo.collection import Collection
-from pymongo.errors import BulkWriteError, OperationFailure
+from pymongo.errors import PyMongoError
 
-from phimask.errors import StoreError
+from phimask.store.retry import terminal_error
 from phimask.store.sample.documents import DEFAULT_MIX, sample_documents
 
 _BATCH_BYTES = 2_000_000
@@ -60,11 +60,6 @@ def load_samples(
 def _insert(collection: Collection[Any], batch: Sequence[RawBSONDocument]) -> int:
     try:
         collection.insert_many(batch, ordered=False)
-    except BulkWriteError as error:
-        refusals = error.details["writeErrors"] or error.details["writeConcernErrors"]
-        code = refusals[0]["code"]
-    except OperationFailure as error:
-        code = error.code
-    else:
-        return len(batch)
-    raise StoreError(f"the server refused sample documents for {collection.full_name} with error {code}")
+    except PyMongoError as error:
+        raise terminal_error(error, f"sample documents into {collection.full_name}") from None
+    return len(batch)
