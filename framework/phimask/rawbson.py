@@ -25,6 +25,7 @@ FIXED_SIZES: Final[dict[int, int]] = {
     0x7F: 0,
     0xFF: 0,
 }
+STRING: Final = 0x02
 DOCUMENT: Final = 0x03
 ARRAY: Final = 0x04
 BINARY: Final = 0x05

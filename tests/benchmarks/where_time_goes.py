@@ -30,13 +30,12 @@ from phimask.store.sample.loading import load_samples
 STEPS: Final = (
     ("reading: asking, taking documents out of replies", r"store/(reading|replies|raw|source)\.py"),
     ("telling classes and costs apart", r"planning/|batch_sizers/|memory_governors/|engine/(relief|resident)\.py"),
-    ("decoding what is masked", r"^MaskingCore\._mask .*masking/core\.py (?!encode)"),
-    ("making sure that it would encode to the same bytes", r"^MaskingCore\._mask .*masking/core\.py encode"),
-    ("walking to the values", r"masking/(decoded|encoded_walk|encoded|automaton|siblings|unmapped)\.py"),
+    ("encoding what is written", r"^(_encoded|_outcome) .*masking/in_hand\.py|^CompiledWalk\.patched "),
+    ("walking to the values, decoding these", r"masking/(compiled_walk|decoded|encoded_walk|encoded|automaton|siblings"
+     r"|unmapped|splice)\.py|^MaskingCore\._mask .*masking/core\.py"),
     ("maskers", r"phimask_plugins/maskers/"),
     ("columns: types, results judged", r"masking/(columns|core|bson_types)\.py"),
-    ("encoding what is written", r"^_encoded .*masking/in_hand\.py"),
-    ("results put together, counted", r"masking/(in_hand|outcomes|pieces|splice)\.py"),
+    ("results put together, counted", r"masking/(in_hand|outcomes|pieces)\.py"),
     ("fingerprints, journal, vault", r"masking/(fingerprints|covered)\.py|engine/(journal|takeover)\.py|ledger/|/vault/"),
     ("writing: sending, acknowledgement", r"store/writing\.py|engine/(commit|transactions|writers)\.py|store/retry\.py"),
     ("checking samples", r"validators/|engine/checking\.py"),

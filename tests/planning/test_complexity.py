@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import bson
@@ -13,10 +14,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limits import LIMITS
+from phimask import compiled
 from phimask.config.model import ClassLimits, Limits
 from phimask.planning.complexity import CLASSES, Shape, shape
 from phimask.rawbson import MalformedBsonError
 from phimask.store.sample.documents import sample_document
+
+
+@pytest.fixture(params=["compiled", "python"], scope="module", autouse=True)
+def walk(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Each test runs twice: with the compiled walk, where there is one, and without."""
+    if request.param == "compiled" and not compiled.AVAILABLE:
+        pytest.skip("phimask was installed without its compiled walks")
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "python":
+            patch.setattr(compiled, "shape", None)
+        yield
 
 
 @pytest.mark.parametrize(

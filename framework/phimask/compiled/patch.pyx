@@ -1,5 +1,4 @@
 # cython: language_level=3
-# cython: boundscheck=False
 # cython: wraparound=False
 """Puts masked values into a raw document, and the lengths of all that encloses them right. No other byte changes."""
 
@@ -19,6 +18,9 @@ from phimask.compiled.layout cimport (
 )
 
 import_datetime()
+
+cdef enum:
+    DEEPEST = 1000  # levels: MongoDB has 100 at most
 
 
 cdef class Patcher:
@@ -62,7 +64,7 @@ cdef class Patcher:
         self.none_left = size
         self.next = self.places[0] if self.places else size
         try:
-            self.document(0, size)
+            self.document(0, size, 0)
             if self.turn < len(self.places):
                 raise ValueError("no element begins there")
             return PyBytes_FromStringAndSize(<char*> self.out, self.size)
@@ -90,7 +92,7 @@ cdef class Patcher:
         self.copied = upto
         return 0
 
-    cdef int document(self, Py_ssize_t start, Py_ssize_t limit) except -1:
+    cdef int document(self, Py_ssize_t start, Py_ssize_t limit, int depth) except -1:
         """The document or array at `start`, all of it."""
         cdef const uint8_t* raw = self.raw
         cdef Py_ssize_t end = end_of_document(raw, start, limit)
@@ -98,7 +100,7 @@ cdef class Patcher:
         cdef Py_ssize_t zero, after, begun, length
         cdef int kind
         cdef int32_t whole
-        if end < 0:
+        if end < 0 or depth > DEEPEST:
             raise ValueError("no document")
         self.copy(start)
         begun = self.size
@@ -119,7 +121,7 @@ cdef class Patcher:
             elif self.next < after:
                 if kind != DOCUMENT and kind != ARRAY:
                     raise ValueError("no element begins there")
-                self.document(zero + 1, after)
+                self.document(zero + 1, after, depth + 1)
             at = after
         self.copy(end + 1)
         length = self.size - begun

@@ -1,5 +1,4 @@
 # cython: language_level=3
-# cython: boundscheck=False
 # cython: wraparound=False
 """Counts what there is in a raw document: keys, levels, array elements."""
 

@@ -1,5 +1,4 @@
 # cython: language_level=3
-# cython: boundscheck=False
 # cython: wraparound=False
 """The walk through raw documents to the values that rules cover: the decoded walk's, without decoding all the rest.
 
@@ -87,6 +86,7 @@ cdef class Node:
         named, self.other = after(self.state)
         while size < 2 * len(named):
             size *= 2
+        PyMem_Free(self.named)
         self.named = <Named*> PyMem_Malloc(size * sizeof(Named))
         if self.named == NULL:
             raise MemoryError

@@ -20,9 +20,9 @@ from phimask.masking.bson_types import LOSSLESS
 from phimask.masking.columns import BoundRule, subject_bytes, without_subject
 from phimask.masking.decoded import RAW_ONLY, DecodedWalk
 from phimask.masking.pieces import Around
-from phimask.masking.splice import decode_value, encode_value
+from phimask.masking.splice import decode_value, encode_value, is_utf8
 from phimask.plugins.values import REMOVE
-from phimask.rawbson import DOCUMENT, wrap
+from phimask.rawbson import DOCUMENT, STRING, wrap
 
 Subjects = tuple[bytes, bytes]
 
@@ -63,6 +63,9 @@ class CompiledWalk:
         if place is None or place[0] == DOCUMENT:
             return None
         kind, start, end = place
+        if kind == STRING:
+            text = raw[start + 4 : end - 1]
+            return text or None if raw[end - 1] == 0 and is_utf8(text) else None
         return subject_bytes(decode_value(kind, raw[start:end]))
 
     def gather(

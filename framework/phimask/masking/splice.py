@@ -110,7 +110,7 @@ class RawWalk:
             below = found[0] if found is not None else state.other
             if below is None:
                 continue
-            path = f"{prefix}{key}" if prefix is not None and nameable(key) and _is_utf8(child.key) else None
+            path = f"{prefix}{key}" if prefix is not None and nameable(key) and is_utf8(child.key) else None
             self._value(child, below, inside, path, in_array=False)
         return repeats
 
@@ -167,9 +167,10 @@ class RawWalk:
         self._encoded.give(opened, self._number, self._gathered, self._kept, self._subjects)
 
 
-def _is_utf8(key: bytes) -> bool:
+def is_utf8(text: bytes) -> bool:
+    """Whether these bytes are UTF-8."""
     try:
-        key.decode()
+        text.decode()
     except UnicodeDecodeError:
         return False
     return True

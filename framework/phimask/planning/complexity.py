@@ -10,13 +10,12 @@ from typing import Final
 from phimask import compiled
 from phimask.config.model import ClassLimits, Limits
 from phimask.plugins.values import ComplexityClass
-from phimask.rawbson import ARRAY, DOCUMENT, FIXED_SIZES, LENGTH, MalformedBsonError, size_of
+from phimask.rawbson import ARRAY, DOCUMENT, FIXED_SIZES, LENGTH, STRING, MalformedBsonError, size_of
 
 CLASSES: Final[tuple[ComplexityClass, ...]] = ("simple", "medium", "complex")
 """From the least to the most."""
 
 _ALL: Final = ClassLimits(sys.maxsize, sys.maxsize, sys.maxsize)
-_STRING: Final = 0x02
 _SIZES: Final = tuple(FIXED_SIZES.get(kind, -1) for kind in range(256))
 _FEW: Final = 64
 """Bytes: a shorter array is walked sooner than measured."""
@@ -89,7 +88,7 @@ def _walked(
         at = index(0, at + 1, end) + 1
         size = sizes[kind]
         if size < 0:
-            if kind == _STRING:
+            if kind == STRING:
                 size = 4 + length_at(raw, at)[0]
             elif kind in (DOCUMENT, ARRAY):
                 size = length_at(raw, at)[0]
