@@ -332,7 +332,7 @@ cdef class Walk:
                 digit -= 1
                 if rest == 0:
                     break
-            if rest != 0 or digit != key - 1:
+            if zero == key or rest != 0 or digit != key - 1:
                 raise Odd
             after = end_of_value(raw, kind, zero + 1, end)
             if after < 0:
