@@ -100,13 +100,13 @@ def test_a_key_that_stands_twice_where_rules_are_is_left_to_the_other_walks(keys
 @pytest.mark.parametrize("odd", [b"", b"00", b"01", b"x", b"-0", b"1", b"10", b"0 ", b"1001", b"101"])
 def test_an_array_whose_keys_are_not_its_places_is_left_to_the_other_walks(count: int, odd: bytes) -> None:
     core = MaskingCore(bound([((DEEP,), TILDE)]), None, "redact")
-    assert core._compiled is not None  # noqa: SLF001
+    assert core._compiled is not None
     keys = [b"%d" % place for place in range(count)]
-    root = core._root(frozenset())  # noqa: SLF001
+    root = core._root(frozenset())
 
     def taken(keys: list[bytes]) -> bool:
         array = wrap(b"".join(b"\x02" + key + b"\0\x02\0\0\0x\0" for key in keys))
-        return core._compiled.gather(0, wrap(b"\x04a\0" + array), (b"", b""), {}, root, paths=True)  # type: ignore[union-attr]  # noqa: SLF001
+        return core._compiled.gather(0, wrap(b"\x04a\0" + array), (b"", b""), {}, root, paths=True)  # type: ignore[union-attr]
 
     assert taken(keys)
     for place in {0, count - 1}:
