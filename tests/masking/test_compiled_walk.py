@@ -19,7 +19,7 @@ from phimask.masking.bson_types import LOSSLESS
 from phimask.masking.columns import BoundRule
 from phimask.masking.core import MaskingCore
 from phimask.masking.decoded import DecodedWalk
-from phimask.masking.outcomes import Masked
+from phimask.masking.outcomes import Masked, Mode, NeedsWhole, Quarantined
 from phimask.plugins.values import REMOVE
 from phimask.rawbson import wrap
 
@@ -205,12 +205,22 @@ def surrogates() -> list[BoundRule]:
     return [BoundRule(0, "**", (DEEP,), Broken({}, None))]
 
 
+FUZZED = bson.encode(
+    {
+        **DOCUMENT,
+        "s": "x" * 40,
+        "y": b"123",
+        "deep": {"a": {"b": {"c": {"d": [[["x"]], "q"]}}}},
+        "u": Int64(5),
+    }
+)
+
+
 def test_any_bytes_are_survived() -> None:
     source = random.Random(5)
-    raw = bson.encode({**DOCUMENT, "s": "x" * 40, "y": b"123", "deep": {"a": {"b": {"c": {"d": [[["x"]]]}}}}})
     core = MaskingCore(bound([*RULES, ((DEEP,), TILDE)]), ("a", "x"), "redact")
-    for _ in range(20_000):
-        broken = bytearray(raw)
+    for _ in range(10_000):
+        broken = bytearray(FUZZED)
         for _ in range(source.randrange(1, 6)):
             broken[source.randrange(len(broken))] = source.choice(
                 (0, 1, 2, 3, 4, 5, 0x7F, 0xFF, source.randrange(256))
@@ -220,6 +230,28 @@ def test_any_bytes_are_survived() -> None:
         if source.random() < 0.8:
             broken[:4] = len(broken).to_bytes(4, "little")
         again(core, bytes(broken))
+
+
+def test_of_any_bytes_the_same_is_made_as_without_it() -> None:
+    source = random.Random(6)
+    rules = bound([*RULES, ((DEEP,), TILDE)])
+    with_it = MaskingCore(rules, ("a", "x"), "redact")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("phimask.masking.core.CompiledWalk", None)
+        without = MaskingCore(rules, ("a", "x"), "redact")
+    seen: set[type] = set()
+    modes: tuple[Mode, ...] = ("whole", "update")
+    for _ in range(2_000):
+        broken = bytearray(FUZZED)
+        for _ in range(source.randrange(1, 4)):
+            broken[source.randrange(4, len(broken))] = source.choice(b"$.01abcde\0\1\2\3\4\x80\xff\xc3")
+        for mode in modes:
+            one, other = (core.mask([bytes(broken)], mode) for core in (with_it, without))
+            assert one.outcomes == other.outcomes
+            assert (one.masked, one.redacted_on_error) == (other.masked, other.redacted_on_error)
+            assert one.kept == other.kept
+            seen.update(map(type, one.outcomes))
+    assert seen == {Masked, NeedsWhole, Quarantined}
 
 
 def again(core: MaskingCore, raw: bytes) -> None:
