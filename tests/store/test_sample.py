@@ -377,5 +377,5 @@ class TestLoading:
         self, database: Database[dict[str, Any]]
     ) -> None:
         database.create_collection("seen", viewOn="container", pipeline=[])
-        with pytest.raises(StoreError, match="error 166"):
+        with pytest.raises(StoreError, match="code 166"):
             load_samples(database["seen"], 5, 3)
