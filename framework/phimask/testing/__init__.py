@@ -22,7 +22,8 @@ from phimask.testing.maskers import check_masker
 from phimask.testing.partitioning import check_partitioner
 from phimask.testing.serving import check_server_expression
 from phimask.testing.steering import check_batch_sizer, check_executor, check_memory_governor
-from phimask.testing.watching import check_detector, check_observer, check_validator
+from phimask.testing.validating import check_validator
+from phimask.testing.watching import check_detector, check_observer
 
 __all__ = [
     "check",
