@@ -19,6 +19,7 @@ from phimask.plugins.interfaces import (
     Partitioner,
     Validator,
 )
+from phimask.plugins.schema_glance import plainly_right
 from phimask.plugins.values import Changes, Phase, Uniqueness
 
 
@@ -141,6 +142,8 @@ def _schema_faults(cls: type[Any]) -> Iterator[str]:
         return
     if not isinstance(schema, dict) or schema.get("type") != "object":
         yield "its options_schema is no schema of an object; start it with {'type': 'object', ...}"
+        return
+    if plainly_right(schema):
         return
     written = repr(schema)
     if written not in _WRONG_AT:
