@@ -118,6 +118,18 @@ def test_what_decides_the_outcome_changes_the_digest(folder: Path, given: dict[s
     assert configuration(folder, **given).digest != before.digest
 
 
+def test_each_rule_decides_whatever_others_of_its_masker_say(folder: Path) -> None:
+    path = folder / "collections" / "patients.yaml"
+    rules = "version: 1\ncollection: patients\nsubject: Id\nrules:\n" + "".join(
+        f"  - {{path: {name}, masker: {{name: date_shift, options: {{max_days: %s}}}}}}\n" for name in "ABC"
+    )
+    digests = set()
+    for days in ((1, 1, 1), (1, 2, 1), (1, 1, 2), (2, 2, 2)):
+        path.write_text(rules % days, encoding="utf-8")
+        digests.add(configuration(folder).rule_digests)
+    assert len(digests) == 4
+
+
 def test_what_decides_nothing_leaves_the_digest(folder: Path) -> None:
     before = configuration(folder).digest
     assert configuration(folder).digest == before

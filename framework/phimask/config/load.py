@@ -143,6 +143,15 @@ def _choice(kind: str, chosen: ComponentChoice, components: ComponentCatalog) ->
 
 def _decisive(file: CollectionFile, components: ComponentCatalog) -> dict[str, Any]:
     """What of a collection file decides the outcome."""
+    known: dict[tuple[str, int], dict[str, Any]] = {}
+
+    def chosen(masker: ComponentChoice) -> dict[str, Any]:
+        # Rules that are written alike share their options, and a pack has hundreds of them.
+        place = masker.name, id(masker.options)
+        if place not in known:
+            known[place] = _choice("masker", masker, components)
+        return known[place]
+
     return {
         "collection": file.collection,
         "subject": file.subject,
@@ -153,7 +162,7 @@ def _decisive(file: CollectionFile, components: ComponentCatalog) -> dict[str, A
                 "path": rule.path,
                 "when": rule.when,
                 "decode": rule.decode,
-                "masker": None if rule.masker is None else _choice("masker", rule.masker, components),
+                "masker": None if rule.masker is None else chosen(rule.masker),
             }
             for rule in file.rules
         ],
