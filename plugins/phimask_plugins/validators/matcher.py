@@ -7,8 +7,8 @@ no part of a path, so an array's elements stand where the array stands. No rule 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from phimask import RuleFacts, Wildcard
 from phimask_plugins.validators.walk import ARRAY, KINDS, NULL, OBJECT, UNDEFINED
@@ -41,6 +41,11 @@ class Matcher:
             )
             for rule in rules
         ]
+        # Each position once, however many states have it.
+        self._places = [
+            [(rule, done) for done in range(len(segments) + 1)]
+            for rule, segments in enumerate(self._segments)
+        ]
         self._named = frozenset(
             segment for segments in self._segments for segment in segments if isinstance(segment, bytes)
         )
@@ -49,7 +54,7 @@ class Matcher:
             place for place, rule in enumerate(rules) if rule.decode and not rule.types
         )
         self.nowhere = self._state(frozenset(), _NO_RULE, _NO_RULE)
-        start = self._reached({(rule, 0) for rule in range(len(self.rules))}, _NO_RULE)
+        start = self._settled(frozenset(), *self._reached([first for first, *_ in self._places], _NO_RULE))
         # `_id` is special at the top only, so the top shares its state with no place below.
         self.top = State(self, *start)
         self.top.final = False
@@ -70,49 +75,71 @@ class Matcher:
             return f'"{text}"' if "." in text else text
         return text if _PLAIN_KEY.match(text) else Wildcard.ANY_KEY.value
 
-    def step(self, positions: frozenset[_Position], winner: int, key: bytes) -> State:
-        """The state one key further."""
-        ahead: set[_Position] = set()
-        for rule, done in positions:
+    def ways(self, positions: frozenset[_Position], winner: int) -> _Ways:
+        """Where keys lead from these positions."""
+        stay: list[_Position] = []
+        by_any: list[_Position] = []
+        by_key: dict[bytes, list[_Position]] = {}
+        for position in positions:
+            rule, done = position
             segment = self._segments[rule][done]
             if segment is Wildcard.ANY_DEPTH:
-                ahead.add((rule, done))
-            elif segment is Wildcard.ANY_KEY or segment == key:
-                ahead.add((rule, done + 1))
-        return self._state(*self._reached(ahead, winner))
+                stay.append(position)
+            elif isinstance(segment, bytes):
+                by_key.setdefault(segment, []).append(self._places[rule][done + 1])
+            else:
+                by_any.append(self._places[rule][done + 1])
+        reached, winner, opener = self._reached([*stay, *by_any], winner)
+        return _Ways(frozenset(reached), winner, opener, by_key)
 
-    def names(self, positions: frozenset[_Position]) -> frozenset[bytes]:
-        """The keys that lead elsewhere than other keys do."""
-        segments = (self._segments[rule][done] for rule, done in positions)
-        return frozenset(segment for segment in segments if isinstance(segment, bytes))
+    def step(self, ways: _Ways, key: bytes) -> State:
+        """The state one key further."""
+        reached, winner, opener = self._reached(ways.by_key.get(key, ()), ways.winner)
+        return self._state(*self._settled(ways.by_any, reached, winner, max(opener, ways.opener)))
 
-    def _reached(self, positions: set[_Position], winner: int) -> tuple[frozenset[_Position], int, int]:
+    def _reached(self, positions: Iterable[_Position], winner: int) -> tuple[set[_Position], int, int]:
         """Where these positions stand once every `**` has also been tried as no key at all, the rule that wins, and
-        the one that says how a value here is held."""
+        the one of those that only decode that says last how a value here is held."""
         opener = _NO_RULE
         todo = list(positions)
         reached: set[_Position] = set()
         while todo:
-            rule, done = todo.pop()
+            position = todo.pop()
+            rule, done = position
             if done == len(self._segments[rule]):
                 if rule in self._only_decode:
                     opener = max(opener, rule)
                 else:
                     winner = max(winner, rule)
                 continue
-            reached.add((rule, done))
+            reached.add(position)
             if self._segments[rule][done] is Wildcard.ANY_DEPTH:
-                todo.append((rule, done + 1))
+                todo.append(self._places[rule][done + 1])
+        return reached, winner, opener
+
+    def _settled(
+        self, some: frozenset[_Position], others: set[_Position], winner: int, opener: int
+    ) -> tuple[frozenset[_Position], int, int]:
+        """What makes a state: where it stands, the rule that wins, and the one that says how a value is held."""
         # An earlier rule can win nowhere below a later one that covers all of it.
         if opener < winner:
             opener = winner if self.rules[winner].decode else _NO_RULE
-        return frozenset(position for position in reached if position[0] > winner), winner, opener
+        return frozenset(position for position in some | others if position[0] > winner), winner, opener
 
     def _state(self, positions: frozenset[_Position], winner: int, decoder: int) -> State:
         state = self._states.get((positions, winner, decoder))
         if state is None:
             state = self._states[positions, winner, decoder] = State(self, positions, winner, decoder)
         return state
+
+
+class _Ways(NamedTuple):
+    """Where keys lead from a state: any one `by_any`, with the winner and opener there, those in `by_key` further."""
+
+    by_any: frozenset[_Position]
+    winner: int
+    opener: int
+    by_key: Mapping[bytes, Sequence[_Position]]
 
 
 class State:
@@ -123,8 +150,8 @@ class State:
     `decoder` are the places of the rule that covers this one, and of the one by whose `decode` a value here is held.
     """
 
-    __slots__ = ("_matcher", "_names", "_other", "_positions", "decode", "decoder", "final", "in_part", "inert",
-                 "known", "rule", "winner")  # fmt: skip
+    __slots__ = ("_matcher", "_other", "_positions", "_ways", "decode", "decoder", "final", "in_part", "inert", "known",
+                 "rule", "winner")  # fmt: skip
 
     def __init__(self, matcher: Matcher, positions: frozenset[_Position], winner: int, decoder: int) -> None:
         self._matcher = matcher
@@ -132,7 +159,7 @@ class State:
         self.winner = winner
         self.decoder = decoder
         self.decode = () if decoder == _NO_RULE else matcher.rules[decoder].decode
-        self._names = matcher.names(positions)
+        self._ways: _Ways | None = None
         self._other: State | None = None
         rule = None if winner == _NO_RULE else matcher.rules[winner]
         self.rule = None if rule is None or rule.changes == "never" else rule
@@ -146,11 +173,13 @@ class State:
         found = self.known.get(key)
         if found is not None:
             return found
-        if key in self._names:
-            found = self.known[key] = self._matcher.step(self._positions, self.winner, key)
+        if self._ways is None:
+            self._ways = self._matcher.ways(self._positions, self.winner)
+        if key in self._ways.by_key:
+            found = self.known[key] = self._matcher.step(self._ways, key)
             return found
         if self._other is None:
-            self._other = self._matcher.step(self._positions, self.winner, key)
+            self._other = self._matcher.step(self._ways, key)
         return self._other
 
     def treatment(self, kind: int) -> int:
