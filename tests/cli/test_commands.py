@@ -70,3 +70,19 @@ def test_nobody_waits_for_what_a_command_would_need(arguments: tuple[str, ...]) 
         [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.splitlines()[-1] == "loaded:"
+
+
+def test_a_run_begins_without_what_only_its_end_or_an_option_needs() -> None:
+    later = {
+        "phimask.observing.html",
+        "phimask.observing.plots",
+        "rich",
+        "jsonschema",
+        "faker",
+        "phimask_plugins",
+    }
+    program = f"import sys, phimask.cli.run; print('loaded:', *({later!r} & sys.modules.keys()))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == "loaded:"

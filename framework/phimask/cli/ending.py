@@ -18,8 +18,7 @@ from phimask.errors import PhimaskError, UsageError
 from phimask.ledger.opening import Ledger, asking
 from phimask.ledger.series import RunSeries
 from phimask.log import close_log, configure_log
-from phimask.observing.html import Recorded, page
-from phimask.observing.series import Note, Point
+from phimask.observing.series import Note, Point, Recorded
 
 if TYPE_CHECKING:
     from phimask.observing.signing import SigningKey
@@ -59,7 +58,7 @@ class Ending:
             answer(report)
         made: list[tuple[str, Path | None, Callable[[], str]]] = [
             ("report", self.report_file, lambda: json.dumps(report, indent=2) + "\n"),
-            ("page", self.html_file, lambda: page(report, over_time)),
+            ("page", self.html_file, lambda: _page(report, over_time)),
             ("manifest", self.manifest_file, lambda: _manifest(report, self.key)),
         ]
         failed = []
@@ -131,6 +130,12 @@ def refuse_nowhere(files: dict[str, Path | None]) -> None:
         other = seen.setdefault(file.resolve(), flag)
         if other != flag:
             raise UsageError(f"{other} and {flag} name the same file, {file}; give each its own")
+
+
+def _page(report: Mapping[str, Any], over_time: Recorded) -> str:
+    from phimask.observing.html import page  # noqa: PLC0415  (as above)
+
+    return page(report, over_time)
 
 
 def recorded(ledger: Ledger, run: str) -> Recorded:

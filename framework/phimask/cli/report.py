@@ -22,7 +22,7 @@ from phimask.config.wording import closest
 from phimask.errors import PhimaskError, UsageError
 from phimask.ledger.runs import Runs
 from phimask.observing.canonical import parsed
-from phimask.observing.html import Recorded, page
+from phimask.observing.series import Recorded
 from phimask.observing.text import render
 
 
@@ -101,6 +101,8 @@ def report_command(
             f"run {run} was rolled back, all or in part: there is nothing to prove by it any more"
         )
     if html_file is not None:
+        from phimask.observing.html import page  # noqa: PLC0415  (few reports are asked for as a page)
+
         _write("page", html_file, page(report, found.recorded, undone=found.undone))
     if manifest_file is not None and key is not None:
         _write("manifest", manifest_file, manifest_text(report, key))

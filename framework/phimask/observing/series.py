@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Literal
 
@@ -93,6 +93,19 @@ class Note:
     what: str
     text: str
     namespace: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A run over time: points, each with the number of the resume that it comes from, and notes, each with its time of
+    day (ISO 8601, UTC)."""
+
+    points: Sequence[tuple[int, Point]] = ()
+    notes: Sequence[tuple[str, Note]] = ()
+
+    def of(self, namespace: str) -> list[tuple[int, Point]]:
+        """One collection's points."""
+        return [(epoch, point) for epoch, point in self.points if point.namespace == namespace]
 
 
 def interval(elapsed: float) -> float:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from phimask.observing.html.parts import Tone, coded, mark, path, table
 from phimask.observing.markup import Markup, element, joined
 from phimask.observing.plots import Limit, Line, over_time
-from phimask.observing.series import Level, Note, Point
+from phimask.observing.series import Level, Note, Point, Recorded
 from phimask.observing.wording import moment
 
 _MB: Final = 1e6
@@ -21,19 +20,6 @@ _STRETCHES: Final = 100
 
 _Moment: TypeAlias = tuple[float, Point | None]
 """Seconds at work so far, and what was seen; None at a stop."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """A run over time: points, each with the number of the resume that it comes from, and notes, each with its time of
-    day (ISO 8601, UTC)."""
-
-    points: Sequence[tuple[int, Point]] = ()
-    notes: Sequence[tuple[str, Note]] = ()
-
-    def of(self, namespace: str) -> list[tuple[int, Point]]:
-        """One collection's points."""
-        return [(epoch, point) for epoch, point in self.points if point.namespace == namespace]
 
 
 def notes(recorded: Recorded) -> Markup | None:

@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from phimask.observing.canonical import digest
 from phimask.observing.html.collection import collection
-from phimask.observing.html.over_time import Recorded, notes
+from phimask.observing.html.over_time import notes
 from phimask.observing.html.parts import Tone, coded, facts, items, mark, path, tiles
 from phimask.observing.html.safe_harbor import safe_harbor
 from phimask.observing.markup import Markup, element
 from phimask.observing.next_steps import next_steps
 from phimask.observing.report import without_ids
+from phimask.observing.series import Recorded
 from phimask.observing.wording import (
     NOTHING_KEPT,
     counted,
