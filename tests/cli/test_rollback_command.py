@@ -200,6 +200,34 @@ def test_a_vault_that_was_tampered_with(
     assert len(answer.json["vault"]["damage"]) == 1
 
 
+@pytest.mark.parametrize("what", ["folder", "another's", "cut", "gone"])
+def test_verify_says_what_a_vault_has_not_got(
+    what: str, phimask: Phimask, run: str, project: Path, client: MongoClient[dict[str, Any]], database: str
+) -> None:
+    masked = stored(client, database)
+    (file,) = (project / "vault" / run).glob("*.segments")
+    raw = file.read_bytes()
+    file.unlink()
+    if what == "folder":
+        file.mkdir()
+        told = "cannot be read"
+    elif what == "another's":
+        file.write_bytes(raw.replace(run.encode(), b"x" * len(run), 1))
+        told = "its first line is not what was written there, or it is another file's"
+    else:
+        if what == "cut":
+            file.write_bytes(raw[:-20])
+        told = f"of its 5 batches are missing (batch {'5' if what == 'cut' else '1, 2, 3, 4, 5'})"
+    answer = phimask("verify")
+    assert answer.code == 2, answer.err
+    assert told in answer.err
+    assert "fault of phimask" not in answer.err
+    answer = phimask("rollback", run, "--yes")
+    assert answer.code == 2, answer.err
+    assert told in answer.err
+    assert stored(client, database) == masked
+
+
 def test_what_was_masked_again_is_undone_from_the_last_run_on(
     phimask: Phimask, run: str, before: list[bytes], client: MongoClient[dict[str, Any]], database: str
 ) -> None:

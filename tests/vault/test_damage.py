@@ -152,6 +152,23 @@ def test_a_file_in_anothers_place(folder: Path) -> None:
     shutil.copy(second, first)
     (said,) = damage(folder)
     assert said == f"{first}: its first line is not what was written there, or it is another file's"
+    with opened(folder) as vault:
+        assert list(survey(vault).copies) == [("ehr.people", 1)]  # the other file is as it was
+
+
+@pytest.mark.parametrize("what", ["folder", "loop"])
+def test_a_file_that_cannot_be_read(folder: Path, what: str) -> None:
+    first = files(folder)[0]
+    first.unlink()
+    if what == "folder":
+        first.mkdir()
+    elif os.name == "posix":
+        first.symlink_to(first)
+    else:
+        pytest.skip("POSIX links")
+    with opened(folder) as vault, pytest.raises(VaultError, match="cannot be read") as told:
+        survey(vault)
+    assert str(first) in str(told.value)
 
 
 def test_another_partitions_segments_behind_a_files_line(folder: Path) -> None:

@@ -18,7 +18,6 @@ from phimask.ledger.remembered import forget
 from phimask.ledger.rollbacks import Rollbacks
 from phimask.ledger.run_record import ENDED
 from phimask.ledger.runs import Runs
-from phimask.vault.storing import Damaged
 from phimask.vault.vault import open_storage
 
 
@@ -138,9 +137,10 @@ def _refuse_elsewhere(undoable: Undoable) -> None:
     """Whoever is told that a key is destroyed must be able to rely on it."""
     record = undoable.record
     storage = open_storage(undoable.vault(), record.id)
+    damage: list[str] = []
     try:
-        there = storage.read_key() is not None or bool(storage.parts())
-    except (Damaged, VaultError):
+        there = storage.read_key() is not None or bool(storage.parts(damage) or damage)
+    except (OSError, VaultError):
         there = True  # whatever it is, it is to be removed
     finally:
         storage.close()

@@ -13,11 +13,11 @@ from phimask.engine.collection_facts import collection_facts
 from phimask.engine.counting import stored_in_place
 from phimask.engine.deployments import Deployments
 from phimask.engine.left_out import LeftOut
+from phimask.engine.originals import Originals
 from phimask.engine.remembering import why_nothing
 from phimask.engine.unsettled import Unsettled
-from phimask.engine.verification import Look, Originals, Verifier
+from phimask.engine.verification import Look, Verifier
 from phimask.errors import VaultError
-from phimask.ledger.partitions import Partitions
 from phimask.ledger.remembered import Remembered
 from phimask.ledger.run_record import RunRecord
 from phimask.observing.tally import Tally
@@ -96,9 +96,7 @@ class Afterwards:
         totals = replace(tally.totals(), stored=stored)
         damaged: list[Checked] = []
         if record.vault is not None:
-            ranges = Partitions(self._deployments.ledger, record.id, plan.namespace).ranges()
-            partial = record.query is not None or record.limit is not None
-            originals = Originals(record.id, ranges, self._left_out(), partial)
+            originals = Originals.of(self._deployments.ledger, record, plan.namespace, self._left_out())
             source = plan.source, self._deployments.of_source(plan.source)
             try:
                 return self._verifier.kept(plan, source, self._choices, originals, self._before, totals)

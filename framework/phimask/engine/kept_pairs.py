@@ -7,7 +7,7 @@ counted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
 from phimask.engine.restoring import Change, unwound
@@ -16,7 +16,7 @@ from phimask.masking.excerpt import put_back
 from phimask.masking.fingerprints import FINGERPRINT_DOMAIN, Fingerprint
 from phimask.masking.keys import MaskingKey
 from phimask.plugins.values import DocumentId, DocumentPair, Finding
-from phimask.vault.contents import read, survey
+from phimask.vault.contents import parts_of, read, survey
 from phimask.vault.records import Original
 from phimask.vault.sealing import Part
 from phimask.vault.vault import VaultSetting, open_vault
@@ -29,20 +29,33 @@ class KeptPairs:
     """The pairs of one collection of a run. A context manager that closes the vault."""
 
     def __init__(
-        self, setting: VaultSetting | None, run: str, key: MaskingKey, namespace: str, *, partial: bool
+        self,
+        setting: VaultSetting | None,
+        run: str,
+        key: MaskingKey,
+        namespace: str,
+        *,
+        partial: bool,
+        batches: Mapping[int, int],
     ) -> None:
         """`partial`: the run was for some documents alone, and of one of which nothing was kept nobody knows whether
-        it should have been masked. Raises VaultError where there is no vault to be opened."""
+        it should have been masked; `batches`: see Originals. Raises VaultError where there is no vault to be opened,
+        or a damaged one."""
         if setting is None:
             raise VaultError(
                 f"the profile names no vault, and run {run} has its originals in one; --set undo.vault=..."
             )
-        self._stack = ExitStack()
-        self._vault = self._stack.enter_context(open_vault(setting, run, key, create=False))
+        with ExitStack() as stack:
+            self._vault = stack.enter_context(open_vault(setting, run, key, create=False))
+            damage: list[str] = []
+            parts = parts_of(self._vault, damage)
+            _refuse(damage)
+            self._stack = stack.pop_all()
         self._partial = partial
         self._fingerprint = Fingerprint(key.derive(FINGERPRINT_DOMAIN))
         self._parts: dict[int, list[Part]] = {}
-        for part in self._vault.storage.parts():
+        self._namespace, self._batches = namespace, batches
+        for part in parts:
             if part.namespace == namespace:
                 self._parts.setdefault(part.partition, []).append(part)
         self._kept: dict[DocumentId, list[Original]] = {}
@@ -61,10 +74,9 @@ class KeptPairs:
         self._kept, self._seen = {}, set()
         parts = self._parts.get(partition, []) if partition is not None else []
         contents = survey(self._vault, parts)
-        if contents.damage:
-            raise VaultError(
-                "\n".join([*contents.damage, "a damaged vault proves nothing; restore it first"])
-            )
+        written = self._batches.get(partition) if partition is not None else None
+        missing = [] if written is None else contents.missing({(self._namespace, partition or 0): written})
+        _refuse(contents.damage + missing)
         copies = [copy for some in contents.copies.values() for copy in some]
         for _, originals in read(self._vault, copies):
             for one in originals:
@@ -105,3 +117,8 @@ class KeptPairs:
         """What nobody could judge."""
         counts = self._unjudged if self._counted is None else self._counted
         return tuple(Finding(what, None, count) for what, count in counts.items())
+
+
+def _refuse(damage: Sequence[str]) -> None:
+    if damage:
+        raise VaultError("\n".join([*damage, "a damaged vault proves nothing; restore it first"]))

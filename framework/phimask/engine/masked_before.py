@@ -11,9 +11,8 @@ from pymongo.errors import PyMongoError
 from phimask.engine.collection_facts import as_it_was
 from phimask.engine.deployments import Deployments
 from phimask.engine.left_out import LeftOut
-from phimask.engine.verification import Originals
+from phimask.engine.originals import Originals
 from phimask.errors import PreflightError
-from phimask.ledger.partitions import Partitions
 from phimask.ledger.remembered import Remembered
 from phimask.ledger.run_record import RunRecord
 from phimask.ledger.runs import Runs
@@ -60,9 +59,5 @@ class MaskedBefore:
         record = self.record
         if record.vault is None or record.state != "completed":
             return None
-        return Originals(
-            record.id,
-            Partitions(self.deployments.ledger, record.id, self.namespace).ranges(),
-            LeftOut.of(self.deployments, record.id, self.namespace),
-            record.query is not None or record.limit is not None,
-        )
+        left_out = LeftOut.of(self.deployments, record.id, self.namespace)
+        return Originals.of(self.deployments.ledger, record, self.namespace, left_out)

@@ -53,7 +53,7 @@ class Verification:
     `source` holds the originals, `target` what was made of them; without a target `source` was masked in place, and
     `vault` is the run whose vault has the originals, or None: then only what idempotent maskers would still change is
     found, unless `again` is false, and by `recalls` what validators remember of originals; `partial`: that run had a
-    query or a limit. `left_out` are documents that are not to be in the target. With
+    query or a limit, and `batches`: see Originals. `left_out` are documents that are not to be in the target. With
     `unsettled` others write to the source meanwhile, and what they change is left to a later look. `salt` stands in for
     a masking key.
     """
@@ -70,6 +70,7 @@ class Verification:
     salt: bytes
     vault: str | None = None
     partial: bool = False
+    batches: Mapping[int, int] = field(default_factory=dict)
     again: bool = True
     recalls: bool = False
     unsettled: Unsettled | None = None
@@ -137,15 +138,19 @@ class Share:
             )
         self._kept = None
         if task.vault is not None:
-            self._kept = self._stack.enter_context(
-                KeptPairs(
+            try:
+                kept = KeptPairs(
                     task.configuration.profile.undo.vault,
                     task.vault,
                     task.keys[0],
                     task.namespace,
                     partial=task.partial,
+                    batches=task.batches,
                 )
-            )
+            except BaseException:
+                self._stack.close()
+                raise
+            self._kept = self._stack.enter_context(kept)
 
     def __enter__(self) -> Share:
         return self

@@ -20,6 +20,7 @@ from phimask.engine.control import StopSignal
 from phimask.engine.counting import there_were
 from phimask.engine.job import Where
 from phimask.engine.left_out import LeftOut
+from phimask.engine.originals import Originals
 from phimask.engine.pieces import last_of, pieces_of
 from phimask.engine.processes import Shares
 from phimask.engine.recalling import recall, with_extent
@@ -33,7 +34,7 @@ from phimask.planning.plan import CollectionPlan, Scope
 from phimask.plugins.events import Event, VerificationProgress
 from phimask.plugins.interfaces import Validator
 from phimask.plugins.registry import Registry
-from phimask.plugins.values import CollectionFacts, DocumentId, Finding, Partition, Totals
+from phimask.plugins.values import CollectionFacts, DocumentId, Finding, Totals
 from phimask.store.raw import within
 from phimask.store.retry import terminal_error
 from phimask.store.source import ID_ORDER
@@ -41,17 +42,6 @@ from phimask.store.source import ID_ORDER
 _LEAST_EACH: Final = 1_000
 """Documents for which it is worth while to start a process."""
 _Answer = TypeVar("_Answer")
-
-
-@dataclass(frozen=True, slots=True)
-class Originals:
-    """A run whose vault has the originals of what was masked in place: its id, its partitions, the quarantined, and
-    whether it had a query or a limit."""
-
-    run: str
-    partitions: Sequence[Partition]
-    left_out: LeftOut
-    partial: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +154,7 @@ class Verifier:
             self._task(plan, source[1], None, choices, originals.left_out),
             vault=originals.run,
             partial=originals.partial,
+            batches=originals.batches,
             limit=None,
         )
         lead, results = self._look(plan, task, originals.partitions)

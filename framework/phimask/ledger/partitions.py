@@ -113,6 +113,12 @@ class Partitions:
             for one in self._kept.find(self._all, fields, sort=[("_id", 1)])
         ]
 
+    def batches(self) -> dict[int, int]:
+        """How many batches of each were written, by its number."""
+        return {
+            one["_id"]["number"]: int(one["batch"]) for one in self._kept.find(self._all, {"batch": True})
+        }
+
     def lease(self, worker: str, lane: Lane = "ordinary") -> Lease | None:
         """The lane's first partition that nobody holds, or whose holder's lease expired; None: there is none now."""
         expired = {"$lt": ["$renewed", {"$subtract": ["$$NOW", int(self._lease_seconds * 1000)]}]}

@@ -56,6 +56,10 @@ class Quarantine:
         found = self._kept.find({"_id": {"$in": [self._id(one) for one in wanted]}}, {"_id": 1})
         return {one for each in found if (one := unpacked(each["_id"]["document"])) is not None}
 
+    def partitions(self) -> set[int]:
+        """Those in which documents were left out."""
+        return set(self._kept.distinct("partition", self._all))
+
     def count(self, partition: int | None = None) -> int:
         """How many there are, of one partition or of all."""
         return self._kept.count_documents(self._all | ({} if partition is None else {"partition": partition}))

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from phimask.errors import PhimaskError
+from phimask.errors import PhimaskError, VaultError
 from phimask.vault.records import Original, Unreadable, records
 from phimask.vault.sealing import DoesNotOpen, Part, Segment
 from phimask.vault.storing import Damaged
@@ -70,20 +70,22 @@ class Contents:
 
 
 def survey(vault: Vault, parts: Sequence[Part] | None = None) -> Contents:
-    """Read and open everything, or these parts, and keep none of it. Raises PhimaskError where the vault cannot be read
+    """Read and open everything, or these parts, and keep none of it. Raises VaultError where the vault cannot be read
     at all."""
     contents = Contents({})
-    try:
-        parts = vault.storage.parts() if parts is None else parts
-    except Damaged as damaged:
-        contents.damage.append(str(damaged))
-        return contents
-    except OSError as error:
-        raise _unreadable(vault, error) from None
-    for part in parts:
+    for part in parts_of(vault, contents.damage) if parts is None else parts:
         copies = contents.copies.setdefault((part.namespace, part.partition), [])
         copies += _survey_part(vault, part, contents)
     return contents
+
+
+def parts_of(vault: Vault, damage: list[str]) -> list[Part]:
+    """All its parts; what is no part as it was written is told in `damage`. Raises VaultError where it cannot be
+    read."""
+    try:
+        return vault.storage.parts(damage)
+    except OSError as error:
+        raise VaultError(_unreadable(vault, error)) from None
 
 
 def _survey_part(vault: Vault, part: Part, contents: Contents) -> list[Copy]:
@@ -107,7 +109,7 @@ def _survey_part(vault: Vault, part: Part, contents: Contents) -> list[Copy]:
     except Damaged as damaged:
         contents.damage.append(str(damaged))
     except OSError as error:
-        raise _unreadable(vault, error) from None
+        raise VaultError(_unreadable(vault, error)) from None
     return [
         Copy(one.part, one.first, one.end, one.batch, settled=after is not None and after.batch > one.batch)
         for one, after in zip(copies, [*copies[1:], None], strict=False)
@@ -131,7 +133,7 @@ def _originals(vault: Vault, copy: Copy, segments: Iterator[Segment]) -> Iterato
     except (Damaged, Unreadable) as error:
         raise _changed(str(error) or vault.storage.locate(copy.part)) from None
     except OSError as error:
-        raise _unreadable(vault, error) from None
+        raise PhimaskError(_unreadable(vault, error)) from None
 
 
 def _pieces(vault: Vault, copy: Copy, segments: Iterator[Segment]) -> Iterator[bytes]:
@@ -161,5 +163,5 @@ def _changed(what: str) -> PhimaskError:
     return PhimaskError(f"the vault changed while it was read: {what}; nothing of this batch was put back")
 
 
-def _unreadable(vault: Vault, error: OSError) -> PhimaskError:
-    return PhimaskError(f"{vault.where} cannot be read: {error.strerror or type(error).__name__}")
+def _unreadable(vault: Vault, error: OSError) -> str:
+    return f"{error.filename or vault.where} cannot be read: {error.strerror or type(error).__name__}"

@@ -123,8 +123,8 @@ class DeploymentStorage(Storage):
     def _refused(self, error: PyMongoError) -> Exception:
         return error if classify(error) == "transient" else cannot_keep(self.where, error_name(error))
 
-    def parts(self) -> list[Part]:
-        """All parts, sorted. Raises Damaged."""
+    def parts(self, damage: list[str]) -> list[Part]:
+        """All parts that are as they were written, sorted; what is not is told in `damage`. Raises VaultError."""
         found = []
         for kept in self._read("parts", self._run):
             try:
@@ -133,7 +133,8 @@ class DeploymentStorage(Storage):
             except (KeyError, TypeError, ValueError):
                 as_written = False
             if not as_written:
-                raise Damaged(f"{self.where}: the part {kept['_id']} is not what was written there")
+                damage.append(f"{self.where}: the part {kept['_id']} is not what was written there")
+                continue
             found.append(part)
         return sorted(found)
 

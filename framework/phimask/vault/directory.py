@@ -96,6 +96,8 @@ class DirectoryStorage(Storage):
                 return False
             raise VaultError(f"{self.where} is no directory; name one under undo.vault") from None
         except OSError as error:
+            with contextlib.suppress(OSError):
+                self._folder.rmdir()
             raise VaultError(f"{self.where} cannot be written to: {_why(error)}") from None
         try:
             _write(file, json.dumps(kept).encode() + b"\n")
@@ -104,6 +106,7 @@ class DirectoryStorage(Storage):
         except OSError as error:
             with contextlib.suppress(OSError):
                 (self._folder / _KEY_FILE).unlink()
+                self._folder.rmdir()
             raise VaultError(f"{self.where} cannot be written to: {_why(error)}") from None
         finally:
             os.close(file)
@@ -144,12 +147,16 @@ class DirectoryStorage(Storage):
             self.close()
             raise cannot_keep(self.where, _why(error)) from None
 
-    def parts(self) -> list[Part]:
-        """All parts, sorted. Raises Damaged."""
+    def parts(self, damage: list[str]) -> list[Part]:
+        """All parts that are as they were written, sorted; files that are not are told in `damage`. Raises OSError."""
         found = []
-        for path in self._folder.glob(f"*{_SUFFIX}"):
-            with path.open("rb") as file:
-                part = self._whose(path, file)
+        for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
+            try:
+                with path.open("rb") as file:
+                    part = self._whose(path, file)
+            except Damaged as error:
+                damage.append(str(error))
+                continue
             if part is not None:
                 found.append(part)
         return sorted(found)

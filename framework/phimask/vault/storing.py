@@ -43,8 +43,9 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    def parts(self) -> list[Part]:
-        """All parts, sorted. Raises Damaged."""
+    def parts(self, damage: list[str]) -> list[Part]:
+        """All parts that are as they were written, sorted; what is not is told in `damage`. Raises VaultError and
+        OSError."""
 
     @abstractmethod
     def segments(self, part: Part) -> Iterator[Segment]:

@@ -98,7 +98,8 @@ def open_vault(setting: VaultSetting, run: str, key: MaskingKey, *, create: bool
     try:
         stored = storage.read_key()
         if stored is None and create:
-            if storage.parts():
+            damage: list[str] = []
+            if storage.parts(damage) or damage:
                 raise VaultError(
                     f"{storage.where} holds originals of run {run}, and the key to them is gone; put it back from a "
                     "backup, or give the run up with `phimask finalize`"
