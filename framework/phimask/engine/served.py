@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -135,20 +136,22 @@ class ServedCommitter(Committer):
     def _on_server(self, work: _Work, journal: Journal) -> None:
         batch = work.batch
         if work.tally is None:
-            self._announce(batch, journal)
-            journal.still_mine()
-            try:
-                matched, modified = self._update(batch)
-            except OperationFailure as error:
-                lost = self._client is None or error.has_error_label("UnknownTransactionCommitResult")
-                work.unknown = work.unknown or lost
-                if classify(error) == "transient":
-                    raise
-                journal.give_up(batch)
-                work.ordinary = True
-            except PyMongoError:
-                work.unknown = True
-                raise
+            with ThreadPoolExecutor(1, "phimask-announce") as beside:
+                announced = beside.submit(self._announce, batch, journal)
+                if self._client is None:
+                    announced.result()
+                    journal.still_mine()
+                try:
+                    matched, modified = self._update(batch, journal, announced)
+                except PyMongoError as error:
+                    announced.result()  # what kept the batch from being announced kept it from being committed
+                    refused = isinstance(error, OperationFailure)
+                    lost = self._client is None or error.has_error_label("UnknownTransactionCommitResult")
+                    work.unknown = work.unknown or lost or not refused
+                    if not refused or classify(error) == "transient":
+                        raise
+                    journal.give_up(batch)
+                    work.ordinary = True
             if work.unknown:
                 self._recounted(len(batch.identities))
             if work.ordinary:
@@ -164,10 +167,11 @@ class ServedCommitter(Committer):
         journal.close(batch, work.tally)
         work.done.tally.add(work.tally)
 
-    def _update(self, batch: Batch) -> tuple[int, int]:
-        bounds = batch.identities[0], batch.upto
+    def _update(self, batch: Batch, journal: Journal, announced: Future[None]) -> tuple[int, int]:
+        """In a transaction, the batch is announced meanwhile: nothing is written before it is committed."""
+        source, bounds = self.preparer.source, (batch.identities[0], batch.upto)
         if self._client is None:
-            return update_range(self.preparer.source, *bounds, self._query, self._pipeline)
+            return update_range(source, *bounds, self._query, self._pipeline)
         with (
             self._client.start_session() as session,
             session.start_transaction(
@@ -176,7 +180,10 @@ class ServedCommitter(Committer):
                 read_preference=ReadPreference.PRIMARY,
             ),
         ):
-            return update_range(self.preparer.source, *bounds, self._query, self._pipeline, session)
+            done = update_range(source, *bounds, self._query, self._pipeline, session)
+            announced.result()
+            journal.still_mine()
+            return done
 
     def _next_part(self, work: _Work, journal: Journal) -> bool:
         """Mask what comes next behind the watermark by the ordinary way; false where nothing is left."""

@@ -161,7 +161,7 @@ def _by_type(value: str, found: Mapping[str, Any], otherwise: Any) -> Any:
     constants = {kind: one["$literal"] for one, types in other if _is_constant(one) for kind in types}
     result = otherwise
     if constants:  # in a table: the server reads the whole pipeline anew for each batch
-        place = {"$indexOfArray": [[*constants], {"$type": value}]}
+        place = {"$indexOfArray": [{"$literal": [*constants]}, {"$type": value}]}
         constant = {"$arrayElemAt": [{"$literal": [*constants.values()]}, place]}
         result = {"$cond": [_is(value, [*constants]), constant, result]}
     result = _first_of([group for group in other if not _is_constant(group[0])], value, result)
@@ -194,7 +194,7 @@ def with_value(expression: Any, value: str) -> Any:
 
 def _is(value: str, types: Sequence[str]) -> Any:
     kind = {"$type": value}
-    return {"$eq": [kind, types[0]]} if len(types) == 1 else {"$in": [kind, [*types]]}
+    return {"$eq": [kind, types[0]]} if len(types) == 1 else {"$in": [kind, {"$literal": [*types]}]}
 
 
 def _each_key_once(value: str, merged: Any) -> Any:
