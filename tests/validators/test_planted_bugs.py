@@ -21,6 +21,8 @@ CORPUS = Path(__file__).resolve().parents[2] / "../shared/testdata/bson_corpus.j
 
 UTC = timezone.utc
 
+pytestmark = pytest.mark.usefixtures("walk")
+
 RULES: list[Trial] = [
     (("Patient",), TILDE),
     (("Patient", "Ward"), KEEP),

@@ -10,17 +10,18 @@ import os
 from types import ModuleType
 from typing import Final
 
+beside: ModuleType | None
 patch: ModuleType | None
 shape: ModuleType | None
 walk: ModuleType | None
 
 if os.environ.get("PHIMASK_PURE_PYTHON", "0") != "0":
-    patch = shape = walk = None
+    beside = patch = shape = walk = None
 else:
     try:
-        from phimask.compiled import patch, shape, walk
+        from phimask.compiled import beside, patch, shape, walk
     except ImportError:
-        patch = shape = walk = None
+        beside = patch = shape = walk = None
 
 AVAILABLE: Final = walk is not None
 """Whether they are used."""

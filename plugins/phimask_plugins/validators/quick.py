@@ -2,7 +2,7 @@
 
 Only the document before masking is read: what no rule masks is compared with the other document as stretches
 of bytes, and that one is looked at where a masked value stands. Any doubt is a no, and the exact walk of
-`compare` then finds out.
+`compare` then finds out. Where there is `phimask.compiled`, its walk takes the place of the one here.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
+from phimask.compiled import beside
 from phimask_plugins.validators.matcher import DOCUMENT, ELEMENTS, IDENTICAL, VALUE, State
 from phimask_plugins.validators.parts import Masked, Parts
 from phimask_plugins.validators.verdict import judges_originals, still_original
@@ -57,6 +58,7 @@ class _Place:
 
     __slots__ = (
         "bare",
+        "compiled",
         "elements",
         "in_array",
         "in_document",
@@ -69,6 +71,7 @@ class _Place:
 
     def __init__(self, state: State) -> None:
         self.state = state
+        self.compiled: Any = None if beside is None else beside.Place(self, state)
         self.judged = state.rule is not None and judges_originals(state.rule)
         self.treatments = {kind: state.treatment(kind) for kind in ALIASES}
         self.quiet = all(self.treatments[kind] == IDENTICAL for kind in FIXED_SIZES)
@@ -95,6 +98,13 @@ class _Place:
         size, extra = FIXED_SIZES.get(kind, _VARIES), PREFIXED_SIZES.get(kind, _VARIES)
         return treatment, size, extra, kind, below, key, easy
 
+    def may_be(self, kind: int, old: bytes, new_kind: int, new: bytes, in_array: bool) -> bool:
+        """Whether a masked value certainly may have become what it is now."""
+        allowed = (self.in_array if in_array else self.in_document)[kind]
+        if new_kind not in allowed and (new_kind, new) != blank(kind, old):
+            return False
+        return not (self.judged and new == old and still_original(self.state, kind, old, new_kind, new))
+
 
 class QuickCheck:
     """The check by one collection's rules, from the state at a document's top on."""
@@ -102,11 +112,17 @@ class QuickCheck:
     def __init__(self, top: State) -> None:
         self._places: dict[State, _Place] = {}
         self._top = self._place(top)
+        self._compiled = None if beside is None else beside.SideBySide(self.planned, _Place.may_be, Masked)
 
     def is_clean(self, before: bytes, after: bytes, parts: Parts) -> bool:
         """Whether there is certainly nothing to find between these two documents; `parts` is filled on the way, and
         means nothing where the answer is no."""
         try:
+            if self._compiled is not None:
+                clean: bool = self._compiled.is_clean(
+                    self._top.compiled, before, after, parts.masked, parts.untouched
+                )
+                return clean
             if _READ_UINT32(before, 0)[0] != len(before) or _READ_UINT32(after, 0)[0] != len(after):
                 return False
             walk = _SideBySide(self.plan, before, after, parts)
@@ -120,12 +136,16 @@ class QuickCheck:
             place = self._places[state] = _Place(state)
         return place
 
-    def plan(self, place: _Place, head: bytes, in_array: bool) -> _Plan:
+    def planned(self, place: _Place, head: bytes, in_array: bool) -> _Plan:
         """The plan for elements that begin with `head`: type, key and NUL. In an array the type alone tells, since its
         elements stand where it stands. Raises MalformedError."""
         kind, key = head[0], head[1:]
         below = place if in_array else self._place(place.state.child(key[:-1]))
-        plan = place.planned(kind, below, key, in_array=in_array)
+        return place.planned(kind, below, key, in_array=in_array)
+
+    def plan(self, place: _Place, head: bytes, in_array: bool) -> _Plan:
+        """The same, and remember it."""
+        plan = self.planned(place, head, in_array)
         plans = place.elements if in_array else place.plans
         if len(plans) < _MOST_PLANS:
             plans[head[:1] if in_array else head] = plan
@@ -256,10 +276,7 @@ class _SideBySide:
         if new_kind in TEXT_KINDS and (a_end < a_value + 5 or after[a_end - 1] != 0):
             return -1
         new = after[a_value:a_end]
-        allowed = (place.in_array if in_array else place.in_document)[kind]
-        if new_kind not in allowed and (new_kind, new) != blank(kind, old):
-            return -1
-        if place.judged and new == old and still_original(place.state, kind, old, new_kind, new):
+        if not place.may_be(kind, old, new_kind, new, in_array):
             return -1
         self._masked.append(_NEW(Masked, (place.state, kind, old, new_kind, new, name, group)))
         return a_end
