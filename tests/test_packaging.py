@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import venv
 import zipfile
 from pathlib import Path
@@ -15,15 +16,16 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
+import phimask
+from phimask.compiled import MISSING
+from phimask.compiled.sources import digest
 from phimask.masking.keys import MaskingKey
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(folder: Path, **environ: str) -> Path:
     """The wheel as hatchling builds it."""
-    folder = tmp_path_factory.mktemp("wheel")
     command = [
         sys.executable,
         "-m",
@@ -34,9 +36,30 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         str(folder),
         str(CHECKOUT),
     ]
-    subprocess.run(command, check=True, capture_output=True, cwd=folder)
-    (built,) = folder.glob("*.whl")
-    return built
+    subprocess.run(command, check=True, capture_output=True, cwd=folder, env={**os.environ, **environ})
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def compiles(folder: Path) -> bool:
+    """Whether an extension module can be made here, asked without the hook."""
+    if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return False
+    (folder / "nothing.c").write_text(
+        "#include <Python.h>\nvoid *PyInit_nothing(void) { return NULL; }\n", "utf-8"
+    )
+    extension = "setuptools.Extension('nothing', ['nothing.c'])"
+    (folder / "setup.py").write_text(
+        f"import setuptools\nsetuptools.setup(name='nothing', ext_modules=[{extension}])\n", "utf-8"
+    )
+    command = [sys.executable, "setup.py", "--quiet", "build_ext"]
+    return subprocess.run(command, capture_output=True, cwd=folder, check=False).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As anyone gets it."""
+    return built(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +93,60 @@ def test_wheel_holds_both_packages_the_profiles_and_the_schemas(wheel: Path) -> 
     page = CHECKOUT / "framework" / "phimask" / "monitor" / "page"
     assert {f"phimask/monitor/page/{path.name}" for path in page.iterdir()} <= names
     assert not [name for name in names if name.startswith(("tests/", "docs/")) or "__pycache__" in name]
+    assert not [name for name in names if name.endswith((".pyx", ".pxd"))]
+
+
+def test_wheel_holds_compiled_walks_for_this_python_where_there_is_a_compiler(
+    wheel: Path, tmp_path: Path
+) -> None:
+    stems = {path.stem for path in (CHECKOUT / "framework" / "phimask" / "compiled").glob("*.pyx")}
+    made = {f"phimask_compiled/{stem}{sysconfig.get_config_var('EXT_SUFFIX')}" for stem in stems}
+    expected = made if compiles(tmp_path) else set()
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name for name in names if name.endswith((".so", ".pyd"))} == expected
+    assert wheel.stem.endswith("-py3-none-any") is not bool(expected)
+    if expected:
+        python = f"cp{sys.version_info[0]}{sys.version_info[1]}"
+        assert wheel.stem.startswith(f"phimask-{phimask.__version__}-{python}-{python}-")
+
+
+def test_wheel_without_compiled_walks_is_for_every_python(tmp_path: Path) -> None:
+    wheel = built(tmp_path, PHIMASK_COMPILE="0")
+    assert wheel.stem.endswith("-py3-none-any")
+    assert not [name for name in zipfile.ZipFile(wheel).namelist() if "phimask_compiled" in name]
+
+
+def test_wheel_that_cannot_have_the_compiled_walks_it_has_to_is_not_built(tmp_path: Path) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        built(tmp_path, PHIMASK_COMPILE="1", CC=str(tmp_path / "none"), PATH="", DISTUTILS_USE_SDK="1")
+    assert b"the walks of phimask cannot be compiled here" in caught.value.stdout + caught.value.stderr
+
+
+def test_compiled_walks_that_are_older_than_their_sources_are_not_used(tmp_path: Path) -> None:
+    shutil.copytree(
+        CHECKOUT / "framework", tmp_path / "framework", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    compiled = tmp_path / "framework" / "phimask" / "compiled"
+    made = tmp_path / "made" / "phimask_compiled"
+    made.mkdir(parents=True)
+    (made / "__init__.py").write_text(f"SOURCES = {digest(compiled)!r}\n", "utf-8")
+    with (compiled / "walk.pyx").open("a", encoding="utf-8") as source:
+        source.write("# another\n")
+    shown = subprocess.run(
+        [sys.executable, "-m", "phimask", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join((str(tmp_path / "framework"), str(made.parent))),
+        },
+    )
+    assert "walks: Python (they are older than their sources" in shown.stdout
+
+
+def test_walks_compiled_for_this_checkout_are_those_of_its_sources() -> None:
+    assert "older" not in MISSING, MISSING
 
 
 def test_wheel_masks_away_from_the_checkout(

@@ -13,6 +13,7 @@ import click
 import phimask
 from phimask.cli.commands import COMMANDS
 from phimask.cli.show import say
+from phimask.compiled import MISSING
 from phimask.config.uris import holds_credential
 from phimask.errors import PhimaskError
 from phimask.log import close_log, configure_log, scrub
@@ -45,7 +46,11 @@ class _Phimask(click.Group):
     epilog="Exit codes: 0 done and verified; 1 failed; 2 bad usage, configuration or preflight hazard, nothing "
     "written; 3 done, but verification found something; 4 stopped safely; 130 interrupted.",
 )
-@click.version_option(phimask.__version__, prog_name="phimask")
+@click.version_option(
+    phimask.__version__,
+    prog_name="phimask",
+    message=f"%(prog)s, version %(version)s\nwalks: {f'Python ({MISSING})' if MISSING else 'compiled'}",
+)
 def cli() -> None:
     """Mask protected health information in MongoDB collections.
 

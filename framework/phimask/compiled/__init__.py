@@ -1,27 +1,49 @@
 """Walks over raw BSON that a C compiler has made fast, where one was there when phimask was installed.
 
 Each does what a walk in Python does, faster, and nothing else: without them all works as it does with them. With
-PHIMASK_PURE_PYTHON=1 in the environment they are not used.
+PHIMASK_PURE_PYTHON=1 in the environment they are not used. The modules are in the package `phimask_compiled`, which
+`hatch_build.py` makes.
 """
 
 from __future__ import annotations
 
 import os
+from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Final
+
+from phimask.compiled.sources import digest
+
+__all__ = ["AVAILABLE", "MISSING", "beside", "patch", "shape", "walk"]
 
 beside: ModuleType | None
 patch: ModuleType | None
 shape: ModuleType | None
 walk: ModuleType | None
 
-if os.environ.get("PHIMASK_PURE_PYTHON", "0") != "0":
+
+def _missing() -> str:
+    """Why the compiled modules are not to be used, after all that is needed to import them; empty: they are."""
+    if os.environ.get("PHIMASK_PURE_PYTHON", "") not in {"", "0"}:
+        return "PHIMASK_PURE_PYTHON is set"
+    try:
+        built = import_module("phimask_compiled")
+    except ImportError:
+        return "phimask was installed without a C compiler"
+    if digest(Path(__file__).parent) not in {"", built.SOURCES}:
+        return "they are older than their sources: install phimask again"
+    __path__[:0] = built.__path__
+    return ""
+
+
+MISSING: Final = _missing()
+"""Why the walks in Python are used instead; empty where these are."""
+
+if MISSING:
     beside = patch = shape = walk = None
 else:
-    try:
-        from phimask.compiled import beside, patch, shape, walk
-    except ImportError:
-        beside = patch = shape = walk = None
+    from phimask.compiled import beside, patch, shape, walk
 
-AVAILABLE: Final = walk is not None
+AVAILABLE: Final = not MISSING
 """Whether they are used."""

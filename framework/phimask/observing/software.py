@@ -6,12 +6,19 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
+from phimask.compiled import AVAILABLE
+
 _LIBRARIES: Final = ("pymongo", "cryptography", "faker")
 
 
 def software(mongodb: str | None) -> dict[str, str]:
-    """Python, the platform, the server's version where it is known, and libraries that decide what comes out."""
-    found = {"python": platform.python_version(), "platform": f"{platform.system()} {platform.machine()}"}
+    """Python, the platform, the walks in use, the server's version where it is known, and libraries that decide the
+    outcome."""
+    found = {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "walks": "compiled" if AVAILABLE else "python",
+    }
     if mongodb is not None:
         found["mongodb"] = mongodb
     for name in _LIBRARIES:
