@@ -122,27 +122,36 @@ def test_wheel_that_cannot_have_the_compiled_walks_it_has_to_is_not_built(tmp_pa
     assert b"the walks of phimask cannot be compiled here" in caught.value.stdout + caught.value.stderr
 
 
-def test_compiled_walks_that_are_older_than_their_sources_are_not_used(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("source", "compiled", "why"),
+    [
+        ("# another\n", None, "they are older than their sources"),
+        ("", b"of another machine", "they cannot be loaded here"),
+    ],
+)
+def test_compiled_walks_that_are_not_what_they_have_to_be_are_not_used(
+    tmp_path: Path, source: str, compiled: bytes | None, why: str
+) -> None:
     shutil.copytree(
-        CHECKOUT / "framework", tmp_path / "framework", ignore=shutil.ignore_patterns("__pycache__")
+        CHECKOUT / "framework", tmp_path / "framework", ignore=shutil.ignore_patterns("__pycache__", "*.so")
     )
-    compiled = tmp_path / "framework" / "phimask" / "compiled"
+    sources = tmp_path / "framework" / "phimask" / "compiled"
     made = tmp_path / "made" / "phimask_compiled"
     made.mkdir(parents=True)
-    (made / "__init__.py").write_text(f"SOURCES = {digest(compiled)!r}\n", "utf-8")
-    with (compiled / "walk.pyx").open("a", encoding="utf-8") as source:
-        source.write("# another\n")
+    (made / "__init__.py").write_text(f"SOURCES = {digest(sources)!r}\n", "utf-8")
+    if compiled is not None:
+        (made / f"walk{sysconfig.get_config_var('EXT_SUFFIX')}").write_bytes(compiled)
+    with (sources / "walk.pyx").open("a", encoding="utf-8") as file:
+        file.write(source)
+    path = os.pathsep.join((str(sources.parents[1]), str(made.parent)))
     shown = subprocess.run(
         [sys.executable, "-m", "phimask", "--version"],
         capture_output=True,
         text=True,
         check=True,
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join((str(tmp_path / "framework"), str(made.parent))),
-        },
+        env={**os.environ, "PYTHONPATH": path},
     )
-    assert "walks: Python (they are older than their sources" in shown.stdout
+    assert f"walks: Python ({why}" in shown.stdout
 
 
 def test_walks_compiled_for_this_checkout_are_those_of_its_sources() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from types import ModuleType
 from typing import Final
 
@@ -24,7 +25,7 @@ walk: ModuleType | None
 
 
 def _missing() -> str:
-    """Why the compiled modules are not to be used, after all that is needed to import them; empty: they are."""
+    """Why the compiled modules are not to be used; empty: they are, and are imported."""
     if os.environ.get("PHIMASK_PURE_PYTHON", "") not in {"", "0"}:
         return "PHIMASK_PURE_PYTHON is set"
     try:
@@ -34,6 +35,11 @@ def _missing() -> str:
     if digest(Path(__file__).parent) not in {"", built.SOURCES}:
         return "they are older than their sources: install phimask again"
     __path__[:0] = built.__path__
+    try:
+        for module in iter_modules(built.__path__):
+            import_module(f"{__name__}.{module.name}")
+    except ImportError:
+        return "they cannot be loaded here"
     return ""
 
 
