@@ -207,6 +207,54 @@ def test_validate_tells_what_is_wrong(
         assert all(word in answer.err for word in words)
 
 
+LONG = "a" * 300
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("profiles", "validate", f"{LONG}.yaml"), "there is no profile"),
+        (("collections", "validate", LONG), "there is no collection file"),
+        (("profiles", "show", "circle.yaml"), "there is no profile"),
+        (("plugins", "list", "--plugin", "circle.py"), "there is no file"),
+        (("report", f"{LONG}.json"), "does not exist"),
+        (("plugins", "new", LONG), "cannot write to"),
+        (("plugins", "new", "redact"), "there is a masker redact already"),
+        (("keygen", "--out", "file/key"), "cannot be written: file is no folder"),
+        (("discover", "-c", "x", "--extends", LONG), "--extends: $: there is no collection file"),
+    ],
+)
+def test_names_that_lead_nowhere(
+    arguments: tuple[str, ...], words: str, project: Path, phimask: Callable[..., Any]
+) -> None:
+    (project / "file").touch()
+    for name in ("circle.yaml", "circle.py"):
+        try:
+            (project / name).symlink_to(name)
+        except OSError:
+            pytest.skip("this user may make no links")
+    before = sorted(project.iterdir())
+    answer = phimask(*arguments)
+    assert answer.code == 2, answer.err
+    assert words in answer.err
+    assert answer.err.count("error: ") == 1
+    assert sorted(project.iterdir()) == before
+
+
+@pytest.mark.parametrize("to", ["phimask.yaml", "not-mounted/phimask.yaml"])
+def test_a_link_to_nowhere_is_not_taken_for_no_project(
+    to: str, project: Path, phimask: Callable[..., Any]
+) -> None:
+    try:
+        (project / "phimask.yaml").symlink_to(to)
+    except OSError:
+        pytest.skip("this user may make no links")
+    for arguments in (("plan",), ("run", "--yes"), ("status",), ("profiles", "list"), ("plugins", "list")):
+        answer = phimask(*arguments)
+        assert answer.code == 2, answer.err
+        assert f"error: {to}: $: the file cannot be read" in answer.err
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

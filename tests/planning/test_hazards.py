@@ -345,6 +345,9 @@ def test_room(people: Any, looked: Looked, tmp_path: Path, monkeypatch: pytest.M
 
     vault = (f"undo.vault={(tmp_path / 'not' / 'yet').as_posix()}",)
     assert ids(looked(settings=vault)) == set()
+    assert ids(looked(settings=(f"undo.vault={'a' * 300}",))) <= {
+        "vault-unreachable"
+    }  # too long a name, or no error
     monkeypatch.setattr(vault_room.shutil, "disk_usage", lambda path: SimpleNamespace(free=10))
     assert ids(looked(settings=vault)) == {"vault-disk"}
     assert ids(looked()) == set()

@@ -17,7 +17,7 @@ from phimask.cli.make import write_new
 from phimask.cli.options import as_json_option, collection_name, database_option, uri_option
 from phimask.cli.show import answer, say
 from phimask.config.collection import load_collection
-from phimask.config.model import Rule
+from phimask.config.model import Origin, Rule
 from phimask.config.paths import format_path
 from phimask.errors import PreflightError, UsageError
 from phimask.planning.discovery import Discovery, discover
@@ -76,7 +76,12 @@ def discover_command(
     rules: tuple[Rule, ...] = ()
     if pack != _NONE:
         rules = load_collection(
-            pack, directory=directory, pack=True, environ=os.environ, components=registry
+            pack,
+            directory=directory,
+            pack=True,
+            environ=os.environ,
+            components=registry,
+            said=Origin("--extends", None, "$"),
         ).rules
     with open_deployment(uri, database, os.environ) as (client, name):
         source = raw_collection(client, name, collection)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -127,7 +128,7 @@ def refuse_nowhere(files: dict[str, Path | None]) -> None:
             continue
         if not file.absolute().parent.is_dir():
             raise UsageError(f"{flag} {file}: there is no such directory; make it first")
-        other = seen.setdefault(file.resolve(), flag)
+        other = seen.setdefault(Path(os.path.realpath(file)), flag)
         if other != flag:
             raise UsageError(f"{other} and {flag} name the same file, {file}; give each its own")
 

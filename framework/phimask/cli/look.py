@@ -19,7 +19,7 @@ from phimask.config.data import FileKind, available, shipped_schema, shown
 from phimask.config.export import combined_schema
 from phimask.config.model import CollectionFile, ComponentChoice, Profile, Secret
 from phimask.config.profile import load_profile
-from phimask.config.project import PROJECT_FILE, URI_VARIABLE, load_project
+from phimask.config.project import URI_VARIABLE, is_project, load_project
 from phimask.config.units import parse_duration, parse_size
 from phimask.errors import UsageError
 from phimask.plugins.loading import disabled_plugins, load_registry
@@ -28,7 +28,7 @@ from phimask.plugins.registry import Registry
 
 def project_plugins() -> tuple[Path, tuple[str, ...]]:
     """The current project's folder, and the plugins that its phimask.yaml names; no variable has to be set."""
-    if not Path(PROJECT_FILE).exists():
+    if not is_project(Path()):
         return Path(), ()
     project = load_project(directory=Path(), environ={URI_VARIABLE: "mongodb://unused", **os.environ})
     return project.directory, project.plugins
@@ -162,7 +162,7 @@ def _collection(name: str, directory: Path, registry: Registry) -> CollectionFil
 def only_collection() -> str:
     """The name of the project's collection file, where it has one alone."""
     names: tuple[str, ...] = ()
-    if Path(PROJECT_FILE).exists():
+    if is_project(Path()):
         project = load_project(directory=Path(), environ={URI_VARIABLE: "mongodb://unused", **os.environ})
         names = project.collections
     if len(names) == 1:

@@ -178,6 +178,10 @@ def write_new(path: Path, text: str, mode: int) -> None:
     """Write a file that must not be there yet; on POSIX with these permissions from the start."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = "there is a file of this name" if isinstance(error, FileExistsError) else error.strerror
+        raise UsageError(f"{path} cannot be written: {path.parent} is no folder ({why})") from None
+    try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError:
         raise UsageError(f"{path} is there already; name another file, or move it away first") from None

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from phimask.cli.console import PersonConsole, table
-from phimask.cli.look import project_plugins
+from phimask.cli.look import project_plugins, project_registry
 from phimask.cli.show import answer, say
 from phimask.config.wording import guess_or_list
 from phimask.errors import UsageError
@@ -114,6 +114,9 @@ def plugins_show(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
 @_JSON
 def plugins_new(name: str, directory: Path, as_json: bool) -> None:
     """Write a working masker NAME with a test, to begin from."""
+    _, registry = project_registry()
+    if name in registry.names("masker"):
+        raise UsageError(f"there is a masker {name} already; choose another name")
     written = new_masker(name, directory)
     if as_json:
         answer({"written": [str(path) for path in written]})

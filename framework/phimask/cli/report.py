@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,8 +121,12 @@ def _write(what: str, file: Path, text: str) -> None:
     say(f"{what}: {file}")
 
 
+def _is_there(run: str) -> bool:
+    return os.path.exists(run)  # noqa: PTH110  (false, not an error, for a name that is too long)
+
+
 def _is_file(run: str) -> bool:
-    return Path(run).exists() or bool(Path(run).suffix) or Path(run).name != run
+    return _is_there(run) or bool(Path(run).suffix) or Path(run).name != run
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +141,7 @@ class _Found:
 def _found(run: str, uri: str | None, database: str | None) -> _Found:
     if not _is_file(run):
         return _kept(run, uri, database)
-    if not Path(run).exists():
+    if not _is_there(run):
         raise UsageError(
             f"{Path(run)} does not exist; give a run's id or the file that `phimask --report FILE` wrote"
         )

@@ -17,7 +17,7 @@ from phimask.cli.options import Flags
 from phimask.cli.show import say
 from phimask.config.load import load_configuration
 from phimask.config.model import CollectionFile, Configuration, Secret, Undo
-from phimask.config.project import PROJECT_FILE, URI_VARIABLE, load_project
+from phimask.config.project import URI_VARIABLE, is_project, load_project
 from phimask.engine.deployments import Deployments
 from phimask.errors import KeyMaterialError, UsageError
 from phimask.ledger.opening import ledger_client, open_ledger
@@ -144,7 +144,7 @@ def open_session(
     environ = os.environ
     accepts = checked_ids(flags.accept)
     scope = scope or Scope(_query(flags.query), flags.limit)
-    bare = flags.uri is None and URI_VARIABLE not in environ and not Path(PROJECT_FILE).exists()
+    bare = flags.uri is None and URI_VARIABLE not in environ and not is_project(Path())
     demo = demo_allowed and bare
     project = load_project(
         directory=Path(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -39,7 +40,8 @@ def shipped_schema(kind: str) -> Mapping[str, Any]:
 def shown(path: Path) -> str:
     """What messages call a file: relative to the current folder where it lies below it."""
     try:
-        return path.resolve().relative_to(Path.cwd()).as_posix()
+        # `resolve` raises of links in a circle, in a way of its own.
+        return Path(os.path.realpath(path)).relative_to(Path.cwd()).as_posix()
     except (ValueError, OSError):
         return path.as_posix()
 
@@ -76,7 +78,7 @@ def lookup(
     for candidate in _candidates(kind, name, project_dir, by):
         if candidate in tried:
             continue
-        if candidate.is_file():
+        if os.path.isfile(candidate):  # noqa: PTH113  (false, not an error, for a name that is too long)
             if by is None or candidate.resolve() != by.resolve():
                 return candidate
             itself = candidate

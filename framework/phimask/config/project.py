@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,12 @@ TARGET_URI_VARIABLE: Final = "PHIMASK_TARGET_URI"
 LEDGER_URI_VARIABLE: Final = "PHIMASK_LEDGER_URI"
 
 
+def is_project(directory: Path) -> bool:
+    """Whether a phimask.yaml is there. A link that leads nowhere (a share that is not mounted, say) counts, and cannot
+    be read: without what stands there, a run might mask in place what was to be copied."""
+    return os.path.lexists(directory / PROJECT_FILE)
+
+
 def load_project(
     *,
     project_file: Path | None = None,
@@ -42,7 +49,7 @@ def load_project(
     file = project_file or directory / PROJECT_FILE
     origin = Origin("the command line", None, "$")
     tree = Node({"version": Node(1, origin)}, origin)
-    written = project_file is not None or file.exists()
+    written = project_file is not None or is_project(directory)
     if written:
         tree = read_yaml(file, shown(file))
     faults: list[Fault] = []

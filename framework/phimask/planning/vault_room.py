@@ -56,8 +56,12 @@ def vault_room(
         needed = int(documents.high * (mean + 2 * error) / measured.changed * _MARGIN)
     if isinstance(vault, Secret):
         return _deployment(vault, where, disk_needed, None if needed is None else int(needed * _STORED))
-    there = next((one for one in (vault, *vault.absolute().parents) if one.is_dir()), None)
-    return VaultRoom(str(vault), None if there is None else shutil.disk_usage(there).free, needed)
+    try:
+        there = next((one for one in (vault, *vault.absolute().parents) if one.is_dir()), None)
+        return VaultRoom(str(vault), None if there is None else shutil.disk_usage(there).free, needed)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        return VaultRoom(str(vault), None, needed, 0, f"{vault}: {why}", unreachable=True)
 
 
 def _deployment(uri: Secret, where: Namespace, disk_needed: int | None, needed: int | None) -> VaultRoom:

@@ -123,9 +123,9 @@ def _load_module(name: str, directory: Path) -> Any:
 
 
 def _load_file(plugin: str, file: Path) -> Any:
-    file = file.resolve()
+    file = Path(os.path.realpath(file))
     if not file.is_file():
-        beside = [path.name for path in file.parent.glob("*.py")]
+        beside = [path.name for path in file.parent.glob("*.py") if path.is_file()]
         close = difflib.get_close_matches(file.name, beside, n=1)
         right = f"did you mean {close[0]}?" if close else "paths start from the folder of phimask.yaml"
         raise PluginError(f"plugin {plugin}: there is no file {file}; {right}")

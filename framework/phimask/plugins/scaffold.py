@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import keyword
+import os
 import sys
 from pathlib import Path
 from string import Template
@@ -71,7 +72,7 @@ def new_masker(name: str, directory: Path) -> list[Path]:
         directory / f"test_{name}.py": _TEST.substitute(words),
     }
     for path in texts:
-        if path.exists():
+        if os.path.lexists(path):
             raise UsageError(f"{path} exists already; choose another name or directory")
     if importlib.util.find_spec(name) is not None:
         raise UsageError(f"{name} is the name of a Python module that is installed; choose another")
