@@ -12,6 +12,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import AutoReconnect
 
+from phimask.cli import bench as bench_command
 from phimask.cli.bench import suggested
 from phimask.engine import bench, scratch
 from phimask.engine.bench import Bench, Measured, Watch, best
@@ -67,6 +68,26 @@ def test_it_measures_and_suggests_what_can_be_pasted(
     )
     assert planned.code == 0, planned.err
     assert "masking_coordination" not in str(client[people.database.name].list_collection_names())
+
+
+@pytest.mark.parametrize(("rate", "warned"), [(2000.0, True), (100.0, False), (0.0, False)])
+def test_a_sample_that_is_masked_at_once_is_told_of(
+    rate: float, warned: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = {"workers": 1, "documents": 1000, "documents_per_second": rate, "peak_rss_bytes": None}
+    bench_command._show(
+        {
+            "namespace": "ehr.people",
+            "masked": "in place",
+            "documents_copied": 1000,
+            "write_limit_documents_per_second": 5000.0,
+            "workers": [one],
+            "batches": [],
+            "suggested": {"workers": 1, "seconds_for_all": None, "flags": []},
+        }
+    )
+    told = "1,000 documents were masked in 0.5 s, which is too short" in capsys.readouterr().err
+    assert told == warned
 
 
 @pytest.mark.parametrize("way", ["into a target", pytest.param("into a shadow", marks=pytest.mark.soak)])

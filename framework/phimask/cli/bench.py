@@ -27,6 +27,8 @@ from phimask.store.connect import same_deployment
 
 _BATCHES: Final = (200, 1000, 4000)
 """Documents in a batch, of which the fastest is told."""
+_LEAST_SECONDS: Final = 3.0
+"""In less than this, the first and smallest batches are a large part of what is measured."""
 _MEMORY_ROOM: Final = 3
 """Documents that the sample has none of may take more than its own did."""
 _MEMORY_STEP: Final = 100_000_000
@@ -206,6 +208,13 @@ def _show(result: Mapping[str, Any]) -> None:
         _row(listed, f"{one['workers']} worker(s), batches of {one['documents_in_a_batch']:,}", one, limit)
     PersonConsole().print(listed)
     chosen = result["suggested"]
+    fastest = next(one for one in result["workers"] if one["workers"] == chosen["workers"])
+    documents, rate = fastest["documents"], fastest["documents_per_second"]
+    if rate and documents / rate < _LEAST_SECONDS:
+        say(
+            f"warning: {documents:,} documents were masked in {documents / rate:.1f} s, which is too short to tell much: "
+            "give more --documents, and --seconds 10 or more"
+        )
     if chosen["seconds_for_all"] is not None:
         filling = ", without building the shadow's indexes and the swap" if way == "into a shadow" else ""
         say(
