@@ -212,8 +212,8 @@ def _show(result: Mapping[str, Any]) -> None:
     documents, rate = fastest["documents"], fastest["documents_per_second"]
     if rate and documents / rate < _LEAST_SECONDS:
         say(
-            f"warning: {documents:,} documents were masked in {documents / rate:.1f} s, which is too short to tell much: "
-            "give more --documents, and --seconds 10 or more"
+            f"warning: {documents:,} documents were masked in {documents / rate:.1f} s, which is too short to tell "
+            "much: give more --documents, and --seconds 10 or more"
         )
     if chosen["seconds_for_all"] is not None:
         filling = ", without building the shadow's indexes and the swap" if way == "into a shadow" else ""
