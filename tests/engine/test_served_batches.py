@@ -14,13 +14,17 @@ from pymongo.errors import AutoReconnect
 
 from partition_runs import EVERYTHING, NO_CHECKS, Room, store, stored
 from phimask import BatchBudget
-from phimask.engine import served
+from phimask.engine import partition, served
 from phimask.engine.batches import Batch
 from phimask.engine.journal import Journal
 from phimask.engine.served import READS, ServedCommitter, ServedPreparer
 from phimask.ledger.leases import LeaseLost
+from phimask.ledger.opening import open_ledger
+from phimask.ledger.partitions import Partitions
 from phimask.masking.core import MaskingCore
+from phimask.observing.tally import Tally
 from phimask.planning.conditions import Conditions
+from phimask.plugins.values import DocumentId
 from phimask.store.reading import BatchReader
 
 PIPELINE = [{"$set": {"Name": {"$literal": "[REDACTED]"}}}]
@@ -115,3 +119,37 @@ def test_who_lost_the_partition_commits_nothing(room: Room, monkeypatch: pytest.
         made.committer.commit(made.batch, made.journal)
     assert made.updated.is_set()
     assert made.names() == {"Ann"}
+
+
+@pytest.mark.parametrize("guard", ["changed", "none"])
+def test_whoever_has_nothing_to_do_gets_half_of_what_is_not_begun(
+    guard: str, bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked for between two batches: what was read of the next one goes with the rest."""
+    bench.fill(200)
+    rule = "{path: Count, masker: {name: replace, options: {value: 7}}}"
+    rules = f"version: 1\ncollection: counters\nrules:\n  - {rule}\n"
+    (bench.folder / "collections" / "counters.yaml").write_text(rules, encoding="utf-8")
+    monkeypatch.setattr(partition, "WORTH_SECONDS", 0.0)
+    looks: list[DocumentId | None] = []
+    look = Journal.look
+
+    def wanting(journal: Journal) -> None:
+        if len(looks) == 2:
+            Partitions(bench_ledger, "test-1", f"{bench.database}.counters").want_splits()
+        looks.append(journal.lease.watermark)
+        look(journal)
+
+    bench_ledger = open_ledger(bench.client, bench.database, "ledger")
+    monkeypatch.setattr(Journal, "look", wanting)
+    outcome = bench.mask("write.path=server", f"write.guard={guard}")
+    assert outcome.error is None
+    assert bench.counts() == {7: 200}
+    parts = list(bench_ledger.partitions.find({}, sort=[("_id.number", 1)]))
+    assert [one["split_off"] for one in parts] == [False, True]
+    assert all(one["state"] == "done" for one in parts)
+    read = [Tally.of(one["tally"]).read for one in parts]
+    assert sum(read) == 200
+    assert looks[2] is not None
+    done = int.from_bytes(looks[2].value, "little") + 1  # the `_id`s are the numbers from 0 on
+    assert done < read[0] <= done + (200 - done) * 3 // 4

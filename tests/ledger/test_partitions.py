@@ -200,6 +200,8 @@ def test_half_of_a_partition_is_given_away(partitions: Partitions) -> None:
     lease = partitions.lease("one")
     assert lease is not None
     partitions.want_splits()
+    partitions.look(lease)
+    assert lease.split_wanted
     partitions.renew(lease)
     partitions.renew(lease)
     assert lease.split_wanted
@@ -208,6 +210,14 @@ def test_half_of_a_partition_is_given_away(partitions: Partitions) -> None:
     ranges = [partitions.lease("two"), partitions.lease("three")]
     got = {(one.partition.after, one.partition.upto) for one in ranges if one is not None}
     assert got == {(an_id(10), an_id(20)), (an_id(5), an_id(10))}
+
+
+def test_who_looks_learns_that_the_partition_is_lost(partitions: Partitions, ledger: Ledger) -> None:
+    lease = partitions.lease("one")
+    assert lease is not None
+    ledger.partitions.update_many({}, {"$inc": {"fence": 1}})
+    with pytest.raises(LeaseLost):
+        partitions.look(lease)
 
 
 def test_a_split_that_was_cut_short_is_finished_by_the_next_holder(

@@ -144,6 +144,11 @@ class Journal:
             self._lost = True
             raise
 
+    def look(self) -> None:
+        """Learn whether somebody wants half of the partition by now, which otherwise comes with the next write."""
+        with self._lock:
+            self._partitions.look(self.lease)
+
     def split(self, middle: DocumentId) -> None:
         """Give away what lies beyond."""
         with self._lock:

@@ -31,7 +31,7 @@ _CAREFUL_CRASHES: Final = 2
 _CAREFUL_DOCUMENTS: Final = 2000
 """So many documents are taken one by one then: more than what the batch held that they died of."""
 
-_LEAST_SECONDS: Final = 1e-3
+_LEAST_SECONDS: Final = 1e-6
 
 
 class PartitionLoop:
@@ -125,6 +125,8 @@ class _Course:
             try:
                 self._behind.settle()
                 self._asking.mind_breaker()  # what was just settled may have opened it
+                if batch.served and self._halve(batch, as_read):
+                    continue
             except BaseException:
                 means.committer.drop(batch)
                 as_read.drop(means.resident)
@@ -132,7 +134,8 @@ class _Course:
             self._behind.begin(batch, as_read)
             if lease.split_wanted and not self._careful:
                 self._ahead.drop()
-                self._split(batch)
+                pace = self._behind.pace or batch.seconds / len(batch.identities)
+                self._split(self._reader.position, pace)
         return False
 
     def set_aside(self, giant: DocumentId, size: int) -> None:
@@ -274,18 +277,38 @@ class _Course:
         self._asking.persist(lambda: self._journal.leave_out(found, POISON))
         self._reader.position = found
 
-    def _split(self, last: Batch) -> None:
-        """Give half of what was not read yet to somebody who has nothing to do, if it takes as long as that is worth by
-        what the last batch took."""
+    def _halve(self, batch: Batch, as_read: Read) -> bool:
+        """Of what the server masks by itself, nothing was done yet: it is halved with the rest. Whether it was: then it
+        is to be read again."""
+        means = self._means
+        if self._careful or self._behind.pace is None:
+            return False
+        self._asking.persist(self._journal.look)
+        if not self._journal.lease.split_wanted:
+            return False
+        self._ahead.drop()
+        if not self._split(as_read.before, self._behind.pace):
+            return False
+        means.committer.drop(batch)
+        as_read.drop(means.resident)
+        self._reader.position = as_read.before
+        if means.remaining is not None:
+            means.remaining += len(batch.identities)
+        return True
+
+    def _split(self, after: DocumentId | None, pace: float) -> bool:
+        """Give half of what comes behind `after` to somebody who has nothing to do, if by the `pace`, the seconds a
+        document, it takes as long as that is worth. Whether it was."""
         journal, reader = self._journal, self._reader
         upto = journal.lease.upto
-        worth = int(len(last.identities) * WORTH_SECONDS / max(last.seconds, _LEAST_SECONDS))
-        middle = self._asking.persist(lambda: middle_of(self._means.source, reader.position, upto, worth))
-        if middle is not None:
-            self._asking.persist(lambda: journal.split(middle))
-            reader.end_at(middle)
-        else:
+        worth = int(WORTH_SECONDS / max(pace, _LEAST_SECONDS))
+        middle = self._asking.persist(lambda: middle_of(self._means.source, after, upto, worth))
+        if middle is None:
             journal.lease.split_wanted = False
+            return False
+        self._asking.persist(lambda: journal.split(middle))
+        reader.end_at(middle)
+        return True
 
     def _hold(self) -> None:
         """Stand still as long as there are reasons to."""

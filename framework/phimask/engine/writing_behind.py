@@ -39,6 +39,8 @@ class WritingBehind:
         self._thread = ThreadPoolExecutor(1, "phimask-write")
         self._last_finish = time.perf_counter()
         self._pending: _Pending | None = None
+        self.pace: float | None = None
+        """Seconds a document that the last batch took, once there was one."""
 
     def __enter__(self) -> WritingBehind:
         return self
@@ -104,6 +106,7 @@ class WritingBehind:
             resident_bytes=as_read.span.resident,
         )
         reading = means.governor.read()
+        self.pace = cost.seconds / max(cost.documents, 1)
         means.sizer.record(cost)
         means.governor.note(cost)
         means.emit(

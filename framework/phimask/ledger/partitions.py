@@ -253,6 +253,15 @@ class Partitions:
         """Ask all holders to give away half of what they have left: somebody has nothing to do."""
         self._kept.update_many({**self._all, "state": "leased"}, {"$set": {"split_wanted": True}})
 
+    def look(self, lease: Lease) -> None:
+        """See whether that is asked of this holder. Raises LeaseLost."""
+        found = self._kept.find_one(
+            {"_id": self._id(lease.number), "fence": lease.fence}, {"split_wanted": 1}
+        )
+        if found is None:
+            raise LeaseLost
+        lease.split_wanted = bool(found["split_wanted"])
+
     def split(self, lease: Lease, middle: DocumentId) -> None:
         """Give away what lies beyond `middle`, which nothing was read of yet. Raises LeaseLost.
 
