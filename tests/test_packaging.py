@@ -59,7 +59,7 @@ def compiles(folder: Path) -> bool:
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As anyone gets it."""
-    return built(tmp_path_factory.mktemp("wheel"))
+    return built(tmp_path_factory.mktemp("wheel"), PHIMASK_COMPILE="")
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +149,7 @@ def test_compiled_walks_that_are_not_what_they_have_to_be_are_not_used(
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": path, "PHIMASK_PURE_PYTHON": ""},
     )
     assert f"walks: Python ({why}" in shown.stdout
 

@@ -21,7 +21,7 @@ _ENVIRONMENT: Final = (
     ("PHIMASK_MONGOD", "The mongod executable for runs on sample documents."),
     ("PHIMASK_DISABLED_PLUGINS", "Plugins that are not even imported: names with commas between them."),
     ("PHIMASK_PURE_PYTHON", "`1`: the compiled walks are not used."),
-    ("PHIMASK_COMPILE", "When phimask is installed. `0`: without compiled walks; `1`: not without them."),
+    ("PHIMASK_COMPILE", "When phimask is built. `0`: without compiled walks; `1`: not without them."),
 )
 
 

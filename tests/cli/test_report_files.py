@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
+from phimask.compiled import AVAILABLE
+
 CANARY = "Zebulon Quagmire-Canary"
 RULES = """\
 version: 1
@@ -74,6 +76,7 @@ def test_the_page_of_a_run_holds_no_value_and_no_id(people: Any, phimask: Callab
     assert one["seconds"] > 0
     assert one["predicted"]["seconds"]["likely"] > 0
     assert answer.json["software"]["mongodb"].count(".") == 2
+    assert answer.json["software"]["walks"] == ("compiled" if AVAILABLE else "python")
     wrong = phimask("report", f"{run[:-1]}{'0' if run[-1] != '0' else '1'}", "--html", "none.html")
     assert wrong.code == 2
     assert f"did you mean '{run}'?" in wrong.err

@@ -31,7 +31,7 @@ def _missing() -> str:
     try:
         built = import_module("phimask_compiled")
     except ImportError:
-        return "phimask was installed without a C compiler"
+        return "they were not compiled when phimask was installed"
     if digest(Path(__file__).parent) not in {"", built.SOURCES}:
         return "they are older than their sources: install phimask again"
     __path__[:0] = built.__path__
