@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from phimask import compiled
-from phimask_plugins.validators import quick
+from phimask_plugins.validators import parts, quick, referential
 
 
 @pytest.fixture(params=["compiled", "python"])
@@ -18,4 +18,6 @@ def walk(request: pytest.FixtureRequest) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "python":
             patch.setattr(quick, "beside", None)
+            patch.setattr(parts, "beside", None)
+            patch.setattr(referential, "originals", None)
         yield request.param

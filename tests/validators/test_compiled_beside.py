@@ -15,7 +15,7 @@ from trial_rules import KEEP, NULLIFY, REMOVE, TEXT, TILDE, Trial, done, told
 
 from oracle import Node, build, expected
 from phimask import DocumentPair, Wildcard, compiled
-from phimask_plugins.validators import quick
+from phimask_plugins.validators import parts, quick
 from phimask_plugins.validators.compare import NONE, Comparer
 from phimask_plugins.validators.matcher import Matcher
 from phimask_plugins.validators.parts import Masked, Parts, taken_apart
@@ -36,16 +36,16 @@ def looked_at(matcher: Matcher, before: bytes, after: bytes, *, python: bool) ->
 
 def by_both(matcher: Matcher, before: bytes, after: bytes) -> tuple[bool, list[Masked]]:
     """The same answer, and the same parts."""
-    clean, parts = looked_at(matcher, before, after, python=False)
+    clean, found = looked_at(matcher, before, after, python=False)
     python, others = looked_at(matcher, before, after, python=True)
     assert clean == python
     if clean:
-        assert parts.masked == others.masked
-        assert {type(one) for one in parts.masked} <= {Masked}
-        for found in (parts, others):
-            untouched = b"\0".join(found.untouched)
+        assert found.masked == others.masked
+        assert {type(one) for one in found.masked} <= {Masked}
+        for each in (found, others):
+            untouched = b"\0".join(each.untouched)
             assert all(text in untouched for text in taken_apart(before, after, matcher.top).untouched)
-    return clean, parts.masked
+    return clean, found.masked
 
 
 @given(trials(), st.data())
@@ -124,6 +124,16 @@ def test_any_bytes_are_survived() -> None:
         if number % 20 == 0:
             comparer.compare(DocumentPair(before, after))
     assert taken > 5
+
+
+@given(st.lists(st.sampled_from([b"Ada", b"\0", b" ", b"\t", b"ab", b"\x01", b"\xff", b"\xc3\xa4", b"long"])))
+@settings(max_examples=150, deadline=None)
+def test_stretches_of_text_are_the_same(pieces: list[bytes]) -> None:
+    data = b"".join(pieces)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "beside", None)
+        expected_ones = parts.stretches(data)
+    assert parts.stretches(data) == expected_ones
 
 
 def broken(source: random.Random, raw: bytes) -> bytes:

@@ -325,6 +325,33 @@ cdef class SideBySide:
         return end
 
 
+def stretches(bytes data, bytes table, Py_ssize_t least):
+    """All stretches of at least so many bytes between those that `table` makes a space, as it makes them, each once."""
+    cdef const uint8_t* raw = <const uint8_t*> PyBytes_AS_STRING(data)
+    cdef const uint8_t* made = <const uint8_t*> PyBytes_AS_STRING(table)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
+    cdef Py_ssize_t at = 0
+    cdef Py_ssize_t start, one
+    cdef set found = set()
+    cdef bytes run
+    cdef uint8_t* into
+    if PyBytes_GET_SIZE(table) != 256:
+        raise ValueError("a table has 256 bytes")
+    while at < size:
+        while at < size and made[raw[at]] == 0x20:
+            at += 1
+        start = at
+        while at < size and made[raw[at]] != 0x20:
+            at += 1
+        if at - start >= least and at > start:
+            run = PyBytes_FromStringAndSize(NULL, at - start)
+            into = <uint8_t*> PyBytes_AS_STRING(run)
+            for one in range(at - start):
+                into[one] = made[raw[start + one]]
+            found.add(run)
+    return found
+
+
 cdef inline uint32_t number_at(const uint8_t* at) noexcept nogil:
     cdef uint32_t found
     memcpy(&found, at, 4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from phimask.compiled import beside
 from phimask_plugins.validators.findings import Path
 from phimask_plugins.validators.matcher import DOCUMENT, ELEMENTS, ENCODED, VALUE, State
 from phimask_plugins.validators.walk import ARRAY, OBJECT, STRING, MalformedError, elements
@@ -18,6 +19,9 @@ _STRETCHES: Final = bytes(
     for code in range(256)
 )
 """By this table texts have no white space, and what may not be in a text becomes some, at which it is split."""
+
+_LEAST: Final = 3
+"""Bytes of a stretch."""
 
 
 class Masked(NamedTuple):
@@ -35,7 +39,10 @@ class Masked(NamedTuple):
 
 def stretches(data: bytes) -> set[bytes]:
     """Stretches of three bytes or more that may be texts, each once, with SPACE for white space."""
-    return {run for run in data.translate(_STRETCHES).split() if len(run) > 2}
+    if beside is not None:
+        found: set[bytes] = beside.stretches(data, _STRETCHES, _LEAST)
+        return found
+    return {run for run in data.translate(_STRETCHES).split() if len(run) >= _LEAST}
 
 
 class Parts:
