@@ -187,6 +187,7 @@ class CompiledWalk:
 def _decoded(kind: int, encoded: bytes) -> Any:
     """A value of a type that is not often masked. Raises Odd where it is not encoded to the same bytes again."""
     raw = wrap(bytes((kind, 0)) + encoded)
+    value = None
     try:
         value = bson.decode(raw, LOSSLESS)[""]
         exact = bson.encode({"": value}, codec_options=LOSSLESS) == raw
