@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from phimask import compiled
-from phimask_plugins.validators import parts, quick, referential
+from phimask_plugins.validators import parts, quick
 
 
 @pytest.fixture(params=["compiled", "python"])
@@ -19,5 +19,4 @@ def walk(request: pytest.FixtureRequest) -> Iterator[str]:
         if request.param == "python":
             patch.setattr(quick, "beside", None)
             patch.setattr(parts, "beside", None)
-            patch.setattr(referential, "originals", None)
         yield request.param

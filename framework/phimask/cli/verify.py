@@ -23,6 +23,7 @@ from phimask.engine.masked_before import MaskedBefore
 from phimask.engine.processes import processes_for
 from phimask.engine.verification import Verifier
 from phimask.errors import FindingsError, PreflightError, UsageError
+from phimask.ledger.run_record import Pin
 from phimask.ledger.runs import Runs
 from phimask.observing.verified import verification_entry
 from phimask.planning.namespace import Namespace
@@ -70,11 +71,12 @@ def verify_command(flags: Flags, sample: int | None, workers: int | None, as_jso
             workers or processes_for(profile),
             sample,
         )
-        for plan in session.plans(detect=False, shadows=False, only_read=True):
+        plans = session.plans(detect=False, shadows=False, only_read=True)
+        for plan, pin in zip(plans, pins(plans, session.configuration), strict=True):
             refusing = [one.what for one in plan.hazards if one.severity == "refuses"]
             if refusing:
                 raise PreflightError(refusing)
-            results[plan.namespace] = _verify(plan, session, verifier)
+            results[plan.namespace] = _verify(plan, pin, session, verifier)
     if as_json:
         answer({namespace: [_entry(one) for one in checked] for namespace, checked in results.items()})
     found = sum(len(one.findings) for checked in results.values() for one in checked)
@@ -86,7 +88,7 @@ def _nothing(event: Event) -> None:  # a verification is short beside its run: t
     del event
 
 
-def _verify(plan: CollectionPlan, session: Session, verifier: Verifier) -> list[Checked]:
+def _verify(plan: CollectionPlan, pin: Pin, session: Session, verifier: Verifier) -> list[Checked]:
     choices = _all_validators(session)
     here = plan.source, Where(session.uri, plan.source.database, plan.source.collection)
     original = _kept_original(plan, session)
@@ -103,19 +105,20 @@ def _verify(plan: CollectionPlan, session: Session, verifier: Verifier) -> list[
         )
         checked = verifier.copy(plan, here, target, choices, None, None)
     else:
-        checked = _in_place(plan, session, verifier, here, choices)
+        checked = _in_place(plan, pin, session, verifier, here, choices)
     _say(plan.namespace, checked)
     return checked
 
 
 def _in_place(
     plan: CollectionPlan,
+    pin: Pin,
     session: Session,
     verifier: Verifier,
     here: tuple[Namespace, Where],
     choices: Sequence[ComponentChoice],
 ) -> list[Checked]:
-    run = MaskedBefore.of(plan, lambda: _deployments(plan, session))
+    run = MaskedBefore.of(plan, lambda: _deployments(pin, session))
     before = None if run is None else run.collection()
     try:
         originals = None if run is None else run.originals()
@@ -136,7 +139,7 @@ def _in_place(
     return verifier.kept(plan, here, choices, originals, before)
 
 
-def _deployments(plan: CollectionPlan, session: Session) -> Deployments:
+def _deployments(pin: Pin, session: Session) -> Deployments:
     """With the ledger. Says what an unfinished run leaves to be found. Raises PreflightError, and says what that
     costs."""
     try:
@@ -144,9 +147,8 @@ def _deployments(plan: CollectionPlan, session: Session) -> Deployments:
     except PreflightError as error:
         say(f"warning: {error}; without it, nothing is known of originals to compare with")
         raise
-    for pin in pins([plan], session.configuration):
-        if (unfinished := Runs(found.ledger).claims.holder(pin)) is not None:
-            say(f"warning: {unfinished}")
+    if (unfinished := Runs(found.ledger).claims.holder(pin)) is not None:
+        say(f"warning: {unfinished}")
     return found
 
 

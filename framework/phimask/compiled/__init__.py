@@ -16,10 +16,9 @@ from typing import Final
 
 from phimask.compiled.sources import digest
 
-__all__ = ["AVAILABLE", "MISSING", "beside", "originals", "patch", "shape", "walk"]
+__all__ = ["AVAILABLE", "MISSING", "beside", "patch", "shape", "walk"]
 
 beside: ModuleType | None
-originals: ModuleType | None
 patch: ModuleType | None
 shape: ModuleType | None
 walk: ModuleType | None
@@ -48,9 +47,9 @@ MISSING: Final = _missing()
 """Why the walks in Python are used instead; empty where these are."""
 
 if MISSING:
-    beside = originals = patch = shape = walk = None
+    beside = patch = shape = walk = None
 else:
-    from phimask.compiled import beside, originals, patch, shape, walk
+    from phimask.compiled import beside, patch, shape, walk
 
 AVAILABLE: Final = not MISSING
 """Whether they are used."""

@@ -10,7 +10,6 @@ from operator import itemgetter
 from typing import Any, ClassVar, Final, TypeAlias
 
 from phimask import DocumentPair, Finding, RuleFacts, Validator
-from phimask.compiled import originals
 from phimask_plugins.validators.bloom import Fingerprints
 from phimask_plugins.validators.compare import comparer_for
 from phimask_plugins.validators.matcher import State
@@ -49,9 +48,9 @@ _Begun: TypeAlias = "tuple[Callable[[bytes], bytes], int]"
 
 class _Judged:
     """How values at a place are judged: what they are masked alike with; in what scope; the rule's place.
-    `begun` are the fingerprints where the scope is everything, `compiled` those of the compiled way."""
+    `begun` are the fingerprints where the scope is everything."""
 
-    __slots__ = ("alike", "begun", "compiled", "place", "same", "scope")
+    __slots__ = ("alike", "begun", "place", "same", "scope")
 
     def __init__(self, same: str, scope: tuple[str, ...], place: int) -> None:
         self.same = same
@@ -59,7 +58,6 @@ class _Judged:
         self.alike = (same, *scope)
         self.place = place
         self.begun: _Begun | None = None
-        self.compiled: Any = None
 
 
 class Referential(Validator):
@@ -100,7 +98,6 @@ class Referential(Validator):
         self._fingerprints = Fingerprints(key or b"\0", b"referential", _KEPT)
         self._judged: dict[State, _Judged | None] = {}
         self._known: dict[bytes, int] = {}
-        self._compiled: Any = None if originals is None else originals.Begun(key or b"\0", b"referential")
         self._seed = zlib.crc32(self._fingerprints.of(b"lots"))
         self._share = _WHOLE
         self._conflicts: Counter[int] = Counter()
@@ -113,24 +110,9 @@ class Referential(Validator):
             return ()
         self._documents += 1
         masked = self._comparer.parts(pair).masked
-        if not self._judged.keys() >= set(map(_STATE, masked)):
-            self._judge(masked)
-        self._note(masked, pair.before)
-        if len(self._known) > self._most:
-            self._thin(self._share // 2)
-        return ()
-
-    def _note(self, masked: list[Masked], before: bytes) -> None:
-        """Remember what each value has become, and count what has become something else before."""
         judged, seen, known = self._judged, self._seen, self._known
-        if originals is not None and self._compiled is not None:
-            share = self._share
-            self._conflicts.update(
-                originals.note(
-                    masked, judged, self._compiled_begun, before, known, share, BLANK_VALUES, blank
-                )
-            )
-            return
+        if not judged.keys() >= set(map(_STATE, masked)):
+            self._judge(masked)
         if len(seen) > _MOST_SEEN:
             seen.clear()
         begun: dict[tuple[str, ...], _Begun] = {}
@@ -143,7 +125,7 @@ class Referential(Validator):
                 continue
             within = how.begun or begun.get(how.alike)
             if within is None:
-                within = begun[how.alike] = self._within(before, how)
+                within = begun[how.alike] = self._within(pair.before, how)
             of, seed = within
             typed = _TYPES[kind] + old
             lot = zlib.crc32(typed, seed) & _16_BITS
@@ -155,6 +137,9 @@ class Referential(Validator):
                 self._conflicts[how.place] += sum(one[:5] == value for one in masked)
             elif not how.scope and len(old) + len(new) <= _LONGEST_SEEN:
                 seen.add(value)
+        if len(known) > self._most:
+            self._thin(self._share // 2)
+        return ()
 
     def _judge(self, masked: Iterable[Masked]) -> None:
         """Find out how values in these places are judged."""
@@ -172,20 +157,13 @@ class Referential(Validator):
         """Fingerprints of what is masked alike, in one scope."""
         if how.begun is not None:
             return how.begun
-        alike = _alike(before, how)
+        scope = b""
+        if how.scope:
+            scope = _at(before, how.scope) or _at(before, ("_id",)) or b""
+        alike = b"%b%d,%b" % (how.same.encode(), len(scope), scope)
         begun = self._fingerprints.beginning(alike).of, zlib.crc32(alike, self._seed)
         if not how.scope:
             how.begun = begun
-        return begun
-
-    def _compiled_begun(self, before: bytes, how: _Judged) -> Any:
-        """The same for the compiled way."""
-        if how.compiled is not None:
-            return how.compiled
-        alike = _alike(before, how)
-        begun = self._compiled.beginning(alike, zlib.crc32(alike, self._seed))
-        if not how.scope:
-            how.compiled = begun
         return begun
 
     def _thin(self, share: int) -> None:
@@ -249,14 +227,6 @@ class Referential(Validator):
             yield Finding(
                 f"all but {self._share / _WHOLE:.1%} of the originals, which were too many: raise `most`"
             )
-
-
-def _alike(before: bytes, how: _Judged) -> bytes:
-    """What tells values that are masked alike, in one scope, from others."""
-    scope = b""
-    if how.scope:
-        scope = _at(before, how.scope) or _at(before, ("_id",)) or b""
-    return b"%b%d,%b" % (how.same.encode(), len(scope), scope)
 
 
 def _at(raw: bytes, path: Sequence[str]) -> bytes | None:
