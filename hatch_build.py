@@ -73,7 +73,7 @@ def package(root: Path, folder: Path) -> list[Path]:
         Extension(
             f"phimask.compiled.{source.stem}",
             [str(source)],
-            extra_compile_args=["-O2", "-g0"] if posix else [],
+            extra_compile_args=["-O3", "-g0"] if posix else [],
         )
         for source in sorted((root / SOURCES).glob("*.pyx"))
     ]

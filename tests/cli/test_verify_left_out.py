@@ -87,6 +87,16 @@ def test_a_copy_without_them_is_whole_in_several_processes(
         each["validator"]: each["checked"] for each in one["verification"] if each["phase"] == "after"
     }
     assert compared["untouched"] == DOCUMENTS - len(BAD)
+    verify = ("verify", "--target-db", f"{people.database.name}_masked", "--json")
+    again = phimask(*verify)
+    assert again.code == 0, again.err
+    monkeypatch.setattr(
+        LeftOut, "of", lambda *_: None
+    )  # with nobody to say which were left out, they are missing
+    unknown = phimask(*verify)
+    assert unknown.code == 3
+    (found,) = unknown.json.values()
+    assert [len(BAD)] in findings(found).values()
 
 
 def test_in_place_they_are_not_held_against_the_vault(

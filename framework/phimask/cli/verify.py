@@ -103,7 +103,12 @@ def _verify(plan: CollectionPlan, pin: Pin, session: Session, verifier: Verifier
             plan.target,
             Where(session.target_uri or session.uri, plan.target.database, plan.target.collection),
         )
-        checked = verifier.copy(plan, here, target, choices, None, None)
+        run = MaskedBefore.of(pin, lambda: _deployments(pin, session, "documents that were left out"))
+        try:
+            left_out = None if run is None else run.left_out()
+        except PyMongoError as error:
+            raise terminal_error(error, "asking the ledger which documents were left out") from None
+        checked = verifier.copy(plan, here, target, choices, left_out, None)
     else:
         checked = _in_place(plan, pin, session, verifier, here, choices)
     _say(plan.namespace, checked)
@@ -118,7 +123,7 @@ def _in_place(
     here: tuple[Namespace, Where],
     choices: Sequence[ComponentChoice],
 ) -> list[Checked]:
-    run = MaskedBefore.of(plan, lambda: _deployments(pin, session))
+    run = MaskedBefore.of(pin, lambda: _deployments(pin, session, "originals to compare with"))
     before = None if run is None else run.collection()
     try:
         originals = None if run is None else run.originals()
@@ -139,13 +144,13 @@ def _in_place(
     return verifier.kept(plan, here, choices, originals, before)
 
 
-def _deployments(pin: Pin, session: Session) -> Deployments:
-    """With the ledger. Says what an unfinished run leaves to be found. Raises PreflightError, and says what that
-    costs."""
+def _deployments(pin: Pin, session: Session, what: str) -> Deployments:
+    """With the ledger. Says what an unfinished run leaves to be found. Raises PreflightError, and says that nothing is
+    known of `what` then."""
     try:
         found = session.deployments(create=False)
     except PreflightError as error:
-        say(f"warning: {error}; without it, nothing is known of originals to compare with")
+        say(f"warning: {error}; without it, nothing is known of {what}")
         raise
     if (unfinished := Runs(found.ledger).claims.holder(pin)) is not None:
         say(f"warning: {unfinished}")

@@ -198,6 +198,18 @@ cdef class Patcher:
         return self.put(PyBytes_AS_STRING(encoded), PyBytes_GET_SIZE(encoded))
 
 
+def put(list places, values):
+    """Put each value where its place says: in a mapping or list, under a key. Raises ValueError where they are not as many."""
+    cdef list given = list(values)
+    cdef tuple place
+    cdef Py_ssize_t at
+    if len(given) != len(places):
+        raise ValueError("not as many values as places")
+    for at in range(len(given)):
+        place = <tuple?> places[at]
+        place[0][place[1]] = given[at]
+
+
 cdef int64_t milliseconds_of(object value):
     """Since 1970, of a naive datetime in UTC; what is less than one is left off. Years begin in March here."""
     cdef int64_t year = datetime_year(value)

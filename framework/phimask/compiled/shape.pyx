@@ -32,6 +32,25 @@ def counted(bytes raw, Py_ssize_t most_fields, Py_ssize_t most_depth, Py_ssize_t
     return (counts.fields, counts.depth, counts.elements) if sound else None
 
 
+def zeros(bytes raw):
+    """How many of the bytes are zero."""
+    cdef const uint8_t* data = <const uint8_t*> PyBytes_AS_STRING(raw)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(raw)
+    cdef Py_ssize_t found = 0
+    cdef Py_ssize_t at = 0
+    cdef Py_ssize_t stop
+    cdef uint8_t some
+    with nogil:
+        while at < size:
+            stop = at + 255 if size - at > 255 else size  # as many as a byte can count, which compilers do in parallel
+            some = 0
+            while at < stop:
+                some += data[at] == 0
+                at += 1
+            found += some
+    return found
+
+
 cdef bint within(Counts* counts) noexcept nogil:
     return (
         counts.fields <= counts.most_fields

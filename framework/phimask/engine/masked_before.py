@@ -14,31 +14,30 @@ from phimask.engine.left_out import LeftOut
 from phimask.engine.originals import Originals
 from phimask.errors import PreflightError
 from phimask.ledger.remembered import Remembered
-from phimask.ledger.run_record import RunRecord
+from phimask.ledger.run_record import Pin, RunRecord
 from phimask.ledger.runs import Runs
 from phimask.masking.keys import MaskingKey
-from phimask.planning.plan import CollectionPlan
 from phimask.plugins.values import CollectionFacts
 from phimask.store.indexes import decoded
 
 
 @dataclass(frozen=True, slots=True)
 class MaskedBefore:
-    """The last run that masked a collection in place to its end, and the ledger that knows it."""
+    """The last run that masked a collection to its end, in place or into this target, and the ledger that knows it."""
 
     record: RunRecord
     deployments: Deployments
     namespace: str
 
     @classmethod
-    def of(cls, plan: CollectionPlan, open_ledger: Callable[[], Deployments]) -> MaskedBefore | None:
+    def of(cls, pin: Pin, open_ledger: Callable[[], Deployments]) -> MaskedBefore | None:
         """None where no ledger can be read, or it knows of none."""
         try:
             deployments = open_ledger()
-            record = Runs(deployments.ledger).completed(plan.preflight.uuid or plan.namespace)
+            record = Runs(deployments.ledger).completed(pin.claim)
         except (PreflightError, PyMongoError):
             return None
-        return None if record is None else cls(record, deployments, plan.namespace)
+        return None if record is None else cls(record, deployments, pin.namespace)
 
     def collection(self) -> CollectionFacts | None:
         """The collection as it was when the run began; None where nobody wrote that down."""
@@ -59,5 +58,8 @@ class MaskedBefore:
         record = self.record
         if record.vault is None or record.state != "completed":
             return None
-        left_out = LeftOut.of(self.deployments, record.id, self.namespace)
-        return Originals.of(self.deployments.ledger, record, self.namespace, left_out)
+        return Originals.of(self.deployments.ledger, record, self.namespace, self.left_out())
+
+    def left_out(self) -> LeftOut:
+        """The documents that it left out. Raises PyMongo's errors."""
+        return LeftOut.of(self.deployments, self.record.id, self.namespace)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import bson
 
+from phimask import compiled
 from phimask.masking.bson_types import LOSSLESS
 from phimask.masking.columns import BoundRule, Gathered, MaskedColumn, OnError, Place, mask_column
 from phimask.masking.encoded import EncodedField, held
@@ -91,8 +92,7 @@ class BatchInHand:
             if rule.masker.changes == "maybe":
                 self._put_changed(column, result)
                 continue
-            for (target, key, _, _, _), value in zip(column.places, result.values, strict=True):
-                target[key] = value
+            _put(column.places, result.values)
             self._keep_originals(column)
             if self._mode == "whole":
                 self._changed.update(map(_NUMBER, column.places))
@@ -267,6 +267,14 @@ class BatchInHand:
         update: dict[str, Any] = {"$set": sets} if sets else {}
         update["$unset"] = {path: "" for path, value in fields.items() if value is REMOVE}
         return update
+
+
+def _put(places: list[Place], values: Sequence[Any]) -> None:
+    if compiled.patch is not None:
+        compiled.patch.put(places, values)
+        return
+    for (target, key, _, _, _), value in zip(places, values, strict=True):
+        target[key] = value
 
 
 def _stands(place: Place, value: Any) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, NamedTuple
 
 from phimask.config.model import ClassLimits, Limits
-from phimask.planning.complexity import CLASSES, Shape, shape
+from phimask.planning.complexity import CLASSES, Shape, shape, zeros_of
 from phimask.planning.trees import Tree, as_data, from_data, grown, leaf_of, leaves
 from phimask.plugins.values import ComplexityClass
 from phimask.rawbson import MalformedBsonError
@@ -75,7 +75,7 @@ class Classifier:
 
     def classify(self, raw: bytes) -> ComplexityClass:
         """The class of the whole document, as far as what was read of it tells. Malformed bytes are complex."""
-        size, zeros = len(raw), raw.count(0)
+        size, zeros = len(raw), zeros_of(raw)
         found = self._at_once(size, zeros)
         if found is not None:
             return found
@@ -87,7 +87,7 @@ class Classifier:
 
     def at_once(self, raw: bytes) -> ComplexityClass | None:
         """The class, if numbers of bytes are enough to tell it."""
-        return self._at_once(len(raw), raw.count(0))
+        return self._at_once(len(raw), zeros_of(raw))
 
     def _at_once(self, size: int, zeros: int) -> ComplexityClass | None:
         if self._cheap is None:
@@ -136,7 +136,7 @@ class Classifier:
 
 def seen(raw: bytes, actual: ComplexityClass) -> Seen:
     """A document as a run reads it, and the class of all of it. Raises MalformedBsonError."""
-    return Seen(len(raw), raw.count(0), shape(raw), actual)
+    return Seen(len(raw), zeros_of(raw), shape(raw), actual)
 
 
 def learn(sample: Sequence[Seen], limits: Limits, *, whole: bool) -> Classifier:

@@ -77,6 +77,11 @@ def shape(raw: bytes, most: ClassLimits = _ALL) -> Shape:
     return found
 
 
+def zeros_of(raw: bytes) -> int:
+    """How many of its bytes are zero: Python looks for one after the other."""
+    return raw.count(0) if compiled.shape is None else int(compiled.shape.zeros(raw))
+
+
 def _walked(
     raw: bytes, at: int, end: int, depth: int, todo: list[tuple[int, int, bool]], longest: int
 ) -> int:
