@@ -4,7 +4,8 @@
 
 py-spy looks at the process that masks several hundred times a second and notes which function has the interpreter.
 A look counts for the innermost function of phimask's or a plugin's. The shares are those of the looks at the loop; they are
-turned into microseconds by the CPU time that the report has, so that other work on the machine does not count.
+turned into microseconds by the CPU time that the report of another run has, at which nobody looks, since each look stops the
+process. So other work on the machine does not count, and py-spy's does not.
 """
 
 from __future__ import annotations
@@ -67,25 +68,27 @@ def _step(stack: str) -> str:
     return STEPS[-1][0]
 
 
-def watched(uri: str, folder: Path, profile: str, settings: list[str]) -> tuple[str, dict[str, Any]]:
-    """A run in one process under py-spy: what it saw, and the report."""
-    seen = folder / "seen.txt"
+def ran(uri: str, folder: Path, profile: str, settings: list[str], *before: str) -> dict[str, Any]:
+    """A run in one process, by the command `before`, if any: its report."""
     report = folder / "report.json"
+    report.unlink(missing_ok=True)
     settings = ["executor=inline", "observers=[log]", *settings]
     environ = {**os.environ, "PHIMASK_URI": uri, "PHIMASK_KEY": MaskingKey.generate().text()}
     command = [
-        "py-spy", "record", "--gil", "-r", str(_RATE), "-f", "raw", "-o", str(seen), "--",
-        sys.executable, "-m", "phimask", "run", "--profile", profile, "-c", "mixed", "--yes", "--report", str(report),
+        *before,
+        sys.executable, "-m", "phimask", "run", "--profile", profile, "-c", "mixed", "--yes", "--again",
+        "--report", str(report),
         *(part for setting in settings for part in ("--set", setting)),
     ]  # fmt: skip
     ended = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
     if not report.exists():
         raise SystemExit(ended.stderr)
-    return seen.read_text(), json.loads(report.read_text())
+    found: dict[str, Any] = json.loads(report.read_text())
+    return found
 
 
 def main() -> None:
-    """Load, watch one run, print the table."""
+    """Load, take the time of one run, watch another, print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -102,9 +105,12 @@ def main() -> None:
                 project.write("target: {database: bench_copy}\n")
         with MongoClient[dict[str, Any]](mongod.uri) as client:
             load_samples(client["bench"]["mixed"], given.docs, seed=1)
-        seen, report = watched(mongod.uri, folder, given.profile, given.settings)
-    found = steps(seen)
-    spent = report["throughput"]
+            spent = ran(mongod.uri, folder, given.profile, given.settings)["throughput"]
+            client.drop_database("bench_copy")
+        seen = folder / "seen.txt"
+        looking = ("py-spy", "record", "--gil", "-r", str(_RATE), "-f", "raw", "-o", str(seen), "--")
+        ran(mongod.uri, folder, given.profile, given.settings, *looking)
+        found = steps(seen.read_text())
     each = spent["cpu_percent"] / 100 * spent["seconds"] / given.docs * 1e6
     total = sum(found.values())
     print(f"{given.docs:,} documents, profile {given.profile}, one process, {total:,} looks")
