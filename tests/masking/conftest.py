@@ -1,4 +1,4 @@
-"""Each test of the masking room runs twice: with the compiled walk, where there is one, and without."""
+"""What tests that mask ask for, to run twice: with the compiled walk, where there is one, and without."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from phimask import compiled
 from phimask.masking import core
 
 
-@pytest.fixture(params=["compiled", "python"], scope="module", autouse=True)
+@pytest.fixture(params=["compiled", "python"], scope="module")
 def walk(request: pytest.FixtureRequest) -> Iterator[str]:
     """Which walk takes documents first."""
     if request.param == "compiled" and not compiled.AVAILABLE:

@@ -18,6 +18,8 @@ from partition_runs import WAYS, Room, Way, store, wanted
 from phimask.masking.outcomes import Masked
 from phimask.store.raw import identity
 
+pytestmark = pytest.mark.usefixtures("walk")
+
 CORPUS = Path(__file__).resolve().parents[2] / "../shared/testdata/bson_corpus.jsonl"
 
 NAME: Node = (0x02, b"Name", b"\4\0\0\0Ada\0")

@@ -39,6 +39,8 @@ from phimask.masking.outcomes import Masked, NeedsWhole, Quarantined
 from phimask.masking.splice import decode_value
 from phimask.plugins.values import Changes
 
+pytestmark = pytest.mark.usefixtures("walk")
+
 CANARY = "Quillfeather"
 NAIVE = datetime.datetime(2020, 2, 3)  # noqa: DTZ001  (as PyMongo decodes dates)
 AWARE = NAIVE.replace(tzinfo=datetime.timezone.utc)

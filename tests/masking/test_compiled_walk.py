@@ -32,11 +32,6 @@ stable = settings(derandomize=True, deadline=None, database=None, max_examples=2
 RULES = [(("a", ANY), TILDE), ((DEEP, "b"), TRIALS[1]), (("c",), KEEP), (("d", "b"), TRIALS[2])]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def walk() -> None:
-    """Once: these say themselves which walk they are about."""
-
-
 def refuse(*args: Any, **kwargs: Any) -> None:
     raise AssertionError("left to the decoded walk")
 

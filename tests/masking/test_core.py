@@ -36,8 +36,10 @@ from phimask.masking.outcomes import Masked, Mode, NeedsWhole, Quarantined, Unch
 from phimask.masking.splice import RawWalk
 from phimask.rawbson import wrap
 
+pytestmark = pytest.mark.usefixtures("walk")
+
 stable = settings(derandomize=True, deadline=None, database=None, max_examples=100)
-many = settings(stable, max_examples=500)
+many = settings(stable, max_examples=300)
 
 Batch = tuple[list[bytes], list[tuple[Path, Trial]]]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import bson
+import pytest
 from hypothesis import given, settings
 
 from masking_trials import Path, Trial, batches, bound
@@ -13,7 +14,9 @@ from phimask.masking.core import MaskingCore
 from phimask.masking.covered import covered_values
 from phimask.masking.outcomes import Masked, Unchanged
 
-many = settings(derandomize=True, deadline=None, database=None, max_examples=500)
+pytestmark = pytest.mark.usefixtures("walk")
+
+many = settings(derandomize=True, deadline=None, database=None, max_examples=300)
 
 Batch = tuple[list[bytes], list[tuple[Path, Trial]]]
 

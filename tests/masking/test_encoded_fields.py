@@ -24,6 +24,8 @@ from phimask.masking.encoded_walk import EncodedWalk
 from phimask.masking.outcomes import Masked, NeedsWhole, Quarantined, Unchanged
 from phimask.masking.unmapped import Unmapped
 
+pytestmark = pytest.mark.usefixtures("walk")
+
 stable = settings(derandomize=True, deadline=None, database=None)
 
 JSON = ("P", None, "json")

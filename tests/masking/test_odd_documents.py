@@ -34,6 +34,8 @@ from masking_trials import (
 from oracle import Node, build
 from partition_runs import WAYS, Room, Way, store, wanted
 
+pytestmark = pytest.mark.usefixtures("walk")
+
 FAR = DatetimeMS(253_402_300_800_000)  # the first millisecond of the year 10000
 
 RULES: Rules = [

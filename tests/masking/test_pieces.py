@@ -31,6 +31,8 @@ from phimask.masking.outcomes import Masked, NeedsWhole, Quarantined
 from phimask.masking.unmapped import Unmapped
 from phimask.rawbson import elements
 
+pytestmark = pytest.mark.usefixtures("walk")
+
 many = settings(derandomize=True, deadline=None, database=None, max_examples=300)
 
 Batch = tuple[list[bytes], list[tuple[Path, Trial]]]

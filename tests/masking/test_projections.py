@@ -15,6 +15,8 @@ from masking_trials import TILDE, Path, Rules, Trial, batches
 from oracle import build, parse
 from partition_runs import Room, store, wanted
 
+pytestmark = pytest.mark.usefixtures("walk")
+
 LONG = "x" * 20_000
 
 

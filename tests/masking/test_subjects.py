@@ -14,6 +14,8 @@ from phimask.masking.columns import BoundRule
 from phimask.masking.core import MaskingCore
 from phimask.masking.outcomes import Masked
 
+pytestmark = pytest.mark.usefixtures("walk")
+
 
 class Told(Masker):
     """Puts in place of each value what it was told of whose it is."""
