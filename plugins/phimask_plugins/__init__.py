@@ -63,10 +63,10 @@ def phimask_register_executors() -> Iterable[type[Executor]]:
 
 @hookimpl
 def phimask_register_detectors() -> Iterable[type[Detector]]:
-    """See `phimask_plugins.detectors`."""
-    from phimask_plugins.detectors import optional  # noqa: PLC0415  (as in _all)
+    """See `phimask_plugins.detectors.registered`."""
+    from phimask_plugins.detectors.registered import optional  # noqa: PLC0415  (as in _all)
 
-    return (*_all("detectors"), *optional())
+    return (*_all("detectors.registered"), *optional())
 
 
 @hookimpl

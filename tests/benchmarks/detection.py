@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from phimask import Detection, Detector
-from phimask_plugins import detectors
-from phimask_plugins.detectors import scanning
+from phimask_plugins.detectors import registered, scanning
 from phimask_plugins.detectors.together import detect_each
 
 TEXTS = Path(__file__).resolve().parents[1] / "detectors/texts"
@@ -60,7 +59,7 @@ class Tally(NamedTuple):
 
 def all_detectors() -> tuple[Detector, ...]:
     """One of each, as `free_text` is given them."""
-    return tuple(cls({}) for cls in detectors.ALL)
+    return tuple(cls({}) for cls in registered.ALL)
 
 
 def read(name: str) -> list[dict[str, Any]]:

@@ -47,7 +47,8 @@ def now(database: Database[dict[str, Any]]) -> dict[str, bytes]:
 
 
 def masked(database: Database[dict[str, Any]]) -> int:
-    return database.people.count_documents({"Visits.Note": "[REDACTED]"})
+    """Counted without any index: a query that might go by one ends with an error when it is dropped."""
+    return database.people.count_documents({"Visits.Note": "[REDACTED]"}, hint=[("$natural", 1)])
 
 
 def run_of(database: Database[dict[str, Any]]) -> str:

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from phimask import Detector
 from phimask.testing import check_detector
-from phimask_plugins.detectors import ALL, EmailDetector, UsPhoneDetector, UsSsnDetector
+from phimask_plugins.detectors.email import EmailDetector
+from phimask_plugins.detectors.registered import ALL
+from phimask_plugins.detectors.us_phone import UsPhoneDetector
+from phimask_plugins.detectors.us_ssn import UsSsnDetector
 
 SSN, EMAIL, PHONE = UsSsnDetector({}), EmailDetector({}), UsPhoneDetector({})
 CASES = Path(__file__).resolve().parents[2] / "../shared/testdata/recognizer_cases.jsonl"

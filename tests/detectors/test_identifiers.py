@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phimask import Detector
-from phimask_plugins import detectors
-from phimask_plugins.detectors import ALL, checksums
+from phimask_plugins.detectors import checksums, registered
+from phimask_plugins.detectors.registered import ALL
 from phimask_plugins.maskers.faking.numbers import phone, ssn
 from phimask_plugins.maskers.keyed import KeyedHash
 
@@ -284,6 +284,6 @@ def test_long_texts_of_one_piece_come_to_an_end(piece: str) -> None:
 
 
 def test_names_and_labels_are_not_shared() -> None:
-    assert len({cls.name for cls in detectors.ALL}) == len(detectors.ALL)
-    labels = [label for cls in detectors.ALL for label in cls.labels]
+    assert len({cls.name for cls in registered.ALL}) == len(registered.ALL)
+    labels = [label for cls in registered.ALL for label in cls.labels]
     assert len(set(labels)) == len(labels)

@@ -11,7 +11,7 @@ import pytest
 from phimask import Detector
 from phimask.plugins.loading import load_registry
 from phimask.testing import check_detector
-from phimask_plugins import detectors
+from phimask_plugins.detectors import registered
 
 pytest.importorskip("presidio_analyzer")
 
@@ -84,6 +84,6 @@ def test_a_model_that_is_not_there_is_not_downloaded() -> None:
 def test_it_is_registered_and_looks_only_where_it_is_named() -> None:
     registry = load_registry()
     assert "presidio" in registry.names("detector")
-    assert PresidioDetector not in detectors.ALL
+    assert PresidioDetector not in registered.ALL
     assert not any(isinstance(one, PresidioDetector) for one in registry.usual_detectors())
     assert len(registry.usual_detectors()) == len(registry.names("detector")) - 1

@@ -14,14 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phimask_plugins import detectors
-from phimask_plugins.detectors import scanning
+from phimask_plugins.detectors import registered, scanning
 from phimask_plugins.detectors.dictionary import Dictionary, places_of
 from phimask_plugins.detectors.pattern import PatternDetector
 from phimask_plugins.detectors.scanning import Rule, Scan, Scanner, sure
 
 DATA = Path(__file__).resolve().parents[2] / "../shared/testdata"
-RULES = [rule for cls in detectors.ALL if issubclass(cls, PatternDetector) for rule in cls.rules]
+RULES = [rule for cls in registered.ALL if issubclass(cls, PatternDetector) for rule in cls.rules]
 NATIVE, PURE = Scanner(RULES), Scanner(RULES, native=False)
 
 PIECES = (
@@ -147,9 +146,10 @@ def test_threads_scan_side_by_side() -> None:
 
     def work(number: int) -> None:
         text = f"MRN {number}123456, seen 0{number}/17/2021"
-        spans = [[one.start for one in cls({}).detect(text)] for cls in detectors.ALL]
+        spans = [[one.start for one in cls({}).detect(text)] for cls in registered.ALL]
         results[number] = all(
-            [[one.start for one in cls({}).detect(text)] for cls in detectors.ALL] == spans for _ in range(30)
+            [[one.start for one in cls({}).detect(text)] for cls in registered.ALL] == spans
+            for _ in range(30)
         )
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(1, 6)]
@@ -170,7 +170,7 @@ def test_a_text_is_scanned_once_for_all(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(Scanner, "scan", counted)
     text = "seen by Dr. Okafor on 4/17/2021 for the only time"
-    for cls in detectors.ALL:
+    for cls in registered.ALL:
         list(cls({}).detect(text))
     assert calls == [text]
 

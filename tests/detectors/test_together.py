@@ -11,13 +11,13 @@ from typing import ClassVar
 import pytest
 
 from phimask import Detection, Detector
-from phimask_plugins import detectors
-from phimask_plugins.detectors import EmailDetector, scanning, together
+from phimask_plugins.detectors import registered, scanning, together
+from phimask_plugins.detectors.email import EmailDetector
 from phimask_plugins.detectors.pattern import PatternDetector
 from phimask_plugins.detectors.together import detect_each
 
 DATA = Path(__file__).resolve().parents[2] / "../shared/testdata"
-EVERY = tuple(cls({}) for cls in detectors.ALL)
+EVERY = tuple(cls({}) for cls in registered.ALL)
 TEXTS = (
     "Seen with Ada Lovelace in clinic on 4/17/2021, MRN 1234567.",
     "",
@@ -69,7 +69,7 @@ def test_the_same_in_the_shared_texts(name: str) -> None:
 def test_the_same_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     with_it = list(detect_each(EVERY, TEXTS))
     pure = scanning.Scanner(
-        [rule for cls in detectors.ALL if issubclass(cls, PatternDetector) for rule in cls.rules],
+        [rule for cls in registered.ALL if issubclass(cls, PatternDetector) for rule in cls.rules],
         native=False,
     )
     monkeypatch.setattr(together, "scan_all", pure.scan)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from masker_cases import KEY, ODD_VALUES, OTHER_KEY, TYPES, mask, same, scalars, taken
 
 from phimask import FAILED, REMOVE, Masker
-from phimask_plugins import detectors, maskers
+from phimask_plugins import maskers
+from phimask_plugins.detectors import registered
 from phimask_plugins.maskers.fake import KINDS, Fake
 
 CASES: list[tuple[type[Masker], dict[str, Any]]] = [
@@ -111,7 +112,7 @@ def make(cls: type[Masker], options: dict[str, Any], key: bytes = KEY) -> Masker
 
     given: dict[str, Any] = {"make": inner} if cls.needs_make else {}
     if cls.needs_detectors:
-        given["detectors"] = tuple(detector({}) for detector in detectors.ALL)
+        given["detectors"] = tuple(detector({}) for detector in registered.ALL)
     return cls(options, key if cls.needs_key else None, **given)
 
 

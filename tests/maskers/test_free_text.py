@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from phimask import FAILED, REMOVE, Column, Detection, Detector, MaskedField, Masker
 from phimask.testing import check_masker
-from phimask_plugins import detectors, maskers
+from phimask_plugins import maskers
+from phimask_plugins.detectors import registered
 from phimask_plugins.maskers.fake import Fake
 from phimask_plugins.maskers.free_text import FreeText
 
 KEY = bytes(range(32))
-DETECTORS = tuple(cls({}) for cls in detectors.ALL)
+DETECTORS = tuple(cls({}) for cls in registered.ALL)
 Made = Callable[..., FreeText]
 
 

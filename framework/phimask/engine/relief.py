@@ -108,13 +108,14 @@ def _collect() -> None:
 def frozen(settings: Collector) -> Iterator[None]:
     """What is there before a worker's first partition is not looked at again, if the profile says so: to look at all of
     it takes as long as to mask a hundred documents."""
+    frozen_before = gc.get_freeze_count() > 0
     if settings.freeze:
         gc.collect()
         gc.freeze()
     try:
         yield
     finally:
-        if settings.freeze:
+        if settings.freeze and not frozen_before:  # by the process that phimask is called in
             gc.unfreeze()
 
 

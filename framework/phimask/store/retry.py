@@ -41,6 +41,7 @@ _PASSING: Final[Mapping[int, str]] = {
     112: "WriteConflict",
     133: "FailedToSatisfyReadPreference",
     134: "ReadConcernMajorityNotAvailableYet",
+    175: "QueryPlanKilled",
     189: "PrimarySteppedDown",
     262: "ExceededTimeLimit",
     290: "TransactionExceededLifetimeLimitSeconds",
@@ -55,7 +56,8 @@ _PASSING: Final[Mapping[int, str]] = {
 }
 """Codes of states that end without anybody's doing. Source: MongoDB's error codes, and the retryable ones of the
 drivers' specifications for retryable reads and writes. 64 is one for phimask because all it writes may be
-written again; 43 because its queries begin anew at the last `_id`."""
+written again; 43 and 175 (an index that a query might go by was dropped) because its queries begin anew at the
+last `_id`."""
 
 _LABELS: Final = ("RetryableWriteError", "RetryableError", "TransientTransactionError")
 
