@@ -132,6 +132,29 @@ def test_a_machine_that_is_three_times_as_slow_is_noticed() -> None:
     assert max(taken[10:]) < 2.4
 
 
+def test_a_slow_moment_does_not_move_what_is_aimed_at() -> None:
+    """Notes fill a batch long before the target; how long they take tells how many small fields make one."""
+    sizer = sized(bytes=8 * MB)
+
+    def batch(kind: ComplexityClass, slowness: float) -> int:
+        budget, meter = sizer.budget(), sizer.meter()
+        most = min(budget.documents, budget.bytes // 15_000)
+        count = most if meter is None else sum(meter.admits(kind, 15_000) for _ in range(most))
+        count = max(count, 1)
+        seconds = slowness * (0.03 + count * (4e-4 if kind == "simple" else 2.5e-3))
+        sizer.record(BatchCost(count, count * 15_000, seconds, {kind: (count, count * 15_000)}))
+        return count
+
+    for _ in range(10):
+        batch("simple", 1)
+        before = batch("complex", 1)
+    for _ in range(3):
+        batch("simple", 3)
+    for _ in range(6):
+        batch("complex", 1)
+    assert 0.75 < batch("complex", 1) / before < 1.25
+
+
 def test_memory_bounds_a_batch() -> None:
     work = worked(sized(memory=150 * MB))
     assert max(work.peaks[10:]) < 150 * MB * 1.12

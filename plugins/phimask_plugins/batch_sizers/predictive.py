@@ -27,6 +27,9 @@ _OF_CLASS: Final = 2
 _CAUTION: Final = 1.2
 _RECOVERY: Final = 1.1
 _LEAST_RELIEF: Final = 1 / 64
+_DRIFT: Final = 1.05
+"""So much may the aim move from one batch to the next: a machine that is slow for a moment makes full batches longer,
+and would have all others cut to match."""
 _SHORTEST: Final = 1e-3
 
 _OWN: Final = ("memory", "forgetting")
@@ -45,8 +48,9 @@ class PredictiveBatchSizer(BatchSizer):
     same options, and says so in the log. A class that hardly any batch has held yet is reckoned with two fifths more.
 
     Where `documents` or `bytes` end the batches of some class long before `target`, batches of all classes are aimed at
-    a tenth longer than those take, so that they stay even, though at no less than 0.15 s. Memory pressure cuts all at
-    once; a tenth of what is left comes back with every batch.
+    a tenth longer than those take, so that they stay even, though at no less than 0.15 s. That aim moves by a twentieth
+    a batch once the classes are known. Memory pressure cuts all at once; a tenth of what is left comes back with every
+    batch.
     """
 
     name: ClassVar[str] = "predictive"
@@ -86,6 +90,7 @@ class PredictiveBatchSizer(BatchSizer):
         self._size_of = dict.fromkeys(CLASSES, 0.0)
         self._relief = 1.0
         self._leads = False
+        self._aim = self._target
 
     def budget(self) -> BatchBudget:
         """Both bounds while the model leads, as far as pressure leaves them; else those of `adaptive`."""
@@ -115,7 +120,7 @@ class PredictiveBatchSizer(BatchSizer):
         return Metered(
             batch * _BATCH_SECONDS,
             seconds,
-            self._aim() * self._relief,
+            self._aim * self._relief,
             peak=base * _BASE_BYTES if known else 0.0,
             peak_each=peak if known else None,
             most_bytes=self._memory,
@@ -135,6 +140,7 @@ class PredictiveBatchSizer(BatchSizer):
                 seen = self._size_of[kind]
                 self._size_of[kind] = size / documents if not seen else seen + 0.3 * (size / documents - seen)
         self._seconds.learn(_in_seconds(cost.classes), max(cost.seconds, _SHORTEST))
+        self._move_aim(cost.classes)
         if cost.peak_bytes:
             self._peak.learn(_in_bytes(cost.classes), float(cost.peak_bytes))
         if not self._leads and self._seconds.observations == 1:
@@ -160,17 +166,22 @@ class PredictiveBatchSizer(BatchSizer):
         self._seconds.begin(2 + 2 * own, 2 + 2 * other)
         self._peak.begin(2 + own, 2 + other)
 
-    def _aim(self) -> float:
-        """Seconds: `target`, or less where full batches of some class are shorter."""
+    def _move_aim(self, classes: Mapping[ComplexityClass, tuple[int, int]]) -> None:
+        """Towards `target`, or the length of full batches that are shorter, as far as this batch speaks of those."""
+        wanted, kind = self._target, None
         batch, *each = self._seconds.factors
-        shortest = self._target
-        for place, kind in enumerate(CLASSES):
-            size = self._size_of[kind]
+        for place, one in enumerate(CLASSES):
+            size = self._size_of[one]
             if size:
                 documents = min(self._most_documents, max(1.0, self._most_bytes / size))
                 rate = each[2 * place] * _DOCUMENT_SECONDS + each[2 * place + 1] * _BYTE_SECONDS * size
-                shortest = min(shortest, batch * _BATCH_SECONDS + documents * rate)
-        return even(self._target, shortest)
+                full = even(self._target, batch * _BATCH_SECONDS + documents * rate)
+                if full < wanted:
+                    wanted, kind = full, one
+        if not self._leads or any(0 < batches <= _OF_CLASS for batches in self._batches_of.values()):
+            self._aim = wanted
+        elif kind is None or classes.get(kind, (0, 0))[0]:
+            self._aim = min(max(wanted, self._aim / _DRIFT), self._aim * _DRIFT)
 
 
 def _in_seconds(classes: Mapping[ComplexityClass, tuple[int, int]]) -> list[float]:
