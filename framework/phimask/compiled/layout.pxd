@@ -61,16 +61,19 @@ cdef inline Py_ssize_t end_of_document(const uint8_t* raw, Py_ssize_t at, Py_ssi
     return at + length - 1
 
 
+cdef inline Py_ssize_t size_of(const uint8_t* raw, Py_ssize_t at, Py_ssize_t end, int32_t least, Py_ssize_t more) noexcept nogil:
+    """How many bytes the value at `at` has, which begins with a length and has so many more than that, or -1."""
+    if end - at < 5:
+        return -1
+    cdef int32_t length = int32_at(raw + at)
+    return -1 if length < least else length + more
+
+
 cdef inline Py_ssize_t end_of_value(const uint8_t* raw, int kind, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
     """Where the value at `at` ends, or -1: it does not fit in before `end`, or there is no such type."""
     cdef Py_ssize_t size
     if kind == STRING or kind == CODE or kind == SYMBOL:
-        if end - at < 5:
-            return -1
-        size = int32_at(raw + at)
-        if size < 1:
-            return -1
-        size += 4
+        size = size_of(raw, at, end, 1, 4)
     elif kind == DOUBLE or kind == DATE or kind == LONG or kind == TIMESTAMP:
         size = 8
     elif kind == INT:
@@ -80,22 +83,13 @@ cdef inline Py_ssize_t end_of_value(const uint8_t* raw, int kind, Py_ssize_t at,
     elif kind == NULL_VALUE or kind == UNDEFINED or kind == MAX_KEY or kind == MIN_KEY:
         size = 0
     elif kind == DOCUMENT or kind == ARRAY or kind == CODE_WITH_SCOPE:
-        if end - at < 5:
-            return -1
-        size = int32_at(raw + at)
-        if size < 5:
-            return -1
+        size = size_of(raw, at, end, 5, 0)
     elif kind == OBJECT_ID:
         size = 12
     elif kind == DECIMAL:
         size = 16
     elif kind == BINARY:
-        if end - at < 5:
-            return -1
-        size = int32_at(raw + at)
-        if size < 0:
-            return -1
-        size += 5
+        size = size_of(raw, at, end, 0, 5)
     elif kind == REGEX:
         at = end_of_text(raw, at, end)
         if at < 0:
@@ -103,12 +97,7 @@ cdef inline Py_ssize_t end_of_value(const uint8_t* raw, int kind, Py_ssize_t at,
         at = end_of_text(raw, at + 1, end)
         return -1 if at < 0 else at + 1
     elif kind == DB_POINTER:
-        if end - at < 5:
-            return -1
-        size = int32_at(raw + at)
-        if size < 1:
-            return -1
-        size += 16
+        size = size_of(raw, at, end, 1, 16)
     else:
         return -1
-    return -1 if size > end - at else at + size
+    return -1 if size < 0 or size > end - at else at + size

@@ -131,8 +131,12 @@ cdef class Patcher:
         memcpy(self.out + begun, &whole, 4)
         return 0
 
+    cdef int begin(self, uint8_t kind, Py_ssize_t key, Py_ssize_t after_key) except -1:
+        """An element of this type under the key that it had."""
+        self.put(&kind, 1)
+        return self.put(self.raw + key, after_key - key)
+
     cdef int element(self, object value, Py_ssize_t key, Py_ssize_t after_key) except -1:
-        """A value under the key that it had."""
         cdef uint8_t kind
         cdef Py_ssize_t size
         cdef int32_t length
@@ -141,51 +145,35 @@ cdef class Patcher:
         cdef const char* text
         cdef object sort = type(value)
         cdef bytes encoded = None
-        cdef const uint8_t* name = self.raw + key
-        cdef Py_ssize_t named = after_key - key
         if sort is str:
             text = PyUnicode_AsUTF8AndSize(value, &size)
             if size >= INT32_MAX:
                 raise ValueError("no text is as long")
             length = <int32_t> size + 1
-            kind = STRING
-            self.put(&kind, 1)
-            self.put(name, named)
+            self.begin(STRING, key, after_key)
             self.put(&length, 4)
             return self.put(text, size + 1)
         if value is None:
-            kind = NULL_VALUE
-            self.put(&kind, 1)
-            return self.put(name, named)
+            return self.begin(NULL_VALUE, key, after_key)
         if sort is int or sort is self.int64:
             number = value
             if sort is int and INT32_MIN <= number <= INT32_MAX:
-                kind = INT
                 length = <int32_t> number
-                self.put(&kind, 1)
-                self.put(name, named)
+                self.begin(INT, key, after_key)
                 return self.put(&length, 4)
-            kind = LONG
-            self.put(&kind, 1)
-            self.put(name, named)
+            self.begin(LONG, key, after_key)
             return self.put(&number, 8)
         if PyDateTime_CheckExact(value) and datetime_tzinfo(value) is None:
-            kind = DATE
             number = milliseconds_of(value)
-            self.put(&kind, 1)
-            self.put(name, named)
+            self.begin(DATE, key, after_key)
             return self.put(&number, 8)
         if sort is float:
-            kind = DOUBLE
             real = value
-            self.put(&kind, 1)
-            self.put(name, named)
+            self.begin(DOUBLE, key, after_key)
             return self.put(&real, 8)
         if sort is bool:
-            kind = BOOL
-            self.put(&kind, 1)
-            self.put(name, named)
             kind = 1 if value else 0
+            self.begin(BOOL, key, after_key)
             return self.put(&kind, 1)
         if sort is self.object_id:
             kind = OBJECT_ID
@@ -193,8 +181,7 @@ cdef class Patcher:
         else:
             found, encoded = self.encode(value)
             kind = found
-        self.put(&kind, 1)
-        self.put(name, named)
+        self.begin(kind, key, after_key)
         return self.put(PyBytes_AS_STRING(encoded), PyBytes_GET_SIZE(encoded))
 
 

@@ -98,7 +98,7 @@ cdef class Node:
         cdef uint64_t hash
         for key, child, nameable in named:
             self.keys.append(key)
-            hash = hash_of(<const uint8_t*> PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
+            hash_text(<const uint8_t*> PyBytes_AS_STRING(key), 0, PyBytes_GET_SIZE(key), &hash)
             at = hash & self.most
             while self.named[at].used:
                 at = (at + 1) & self.most
@@ -116,12 +116,14 @@ cdef class Node:
         return 0
 
 
-cdef inline uint64_t hash_of(const uint8_t* key, Py_ssize_t length) noexcept nogil:
+cdef inline Py_ssize_t hash_text(const uint8_t* raw, Py_ssize_t at, Py_ssize_t end, uint64_t* found) noexcept nogil:
+    """Where the text at `at` ends: at a zero byte, or at `end`. Its hash is put where `found` says."""
     cdef uint64_t hash = FIRST_HASH
-    cdef Py_ssize_t at
-    for at in range(length):
-        hash = (hash ^ key[at]) * HASH_PRIME
-    return hash
+    while at < end and raw[at] != 0:
+        hash = (hash ^ raw[at]) * HASH_PRIME
+        at += 1
+    found[0] = hash
+    return at
 
 
 cdef class Walk:
@@ -274,11 +276,8 @@ cdef class Walk:
             node.expand(self.after)
         while at < end:
             kind = raw[at]
-            key = zero = at + 1
-            hash = FIRST_HASH
-            while zero < end and raw[zero] != 0:
-                hash = (hash ^ raw[zero]) * HASH_PRIME
-                zero += 1
+            key = at + 1
+            zero = hash_text(raw, key, end, &hash)
             if zero == end:
                 raise Odd
             after = end_of_value(raw, kind, zero + 1, end)
