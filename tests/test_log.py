@@ -3,10 +3,12 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,8 +16,8 @@ from hypothesis import strategies as st
 from loguru import logger
 from pymongo import MongoClient
 
-from phimask.errors import MaskingError, StoreError
-from phimask.log import close_log, configure_log, describe_error, forward_log, relay, scrub
+from phimask.errors import MaskingError, StoreError, UsageError
+from phimask.log import close_log, configure_log, describe_error, forward_log, log_file, relay, scrub
 
 CANARY = "Canary-Zylinski-900-55-0100"
 
@@ -295,14 +297,35 @@ def test_without_stderr_nothing_breaks(tmp_path: Path, monkeypatch: pytest.Monke
     assert "look here" in path.read_text("utf-8")
 
 
-def test_a_directory_that_cannot_be_written_costs_the_log_only(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     in_the_way = tmp_path / "file"
     in_the_way.write_text("")
-    assert configure_log(in_the_way / "logs", run="r", quiet=True) is None
-    logging.getLogger("phimask").warning("goes on")
-    assert "no log is written" in capsys.readouterr().err
+    logs = in_the_way / "logs"
+    with pytest.raises(
+        UsageError, match=r"phimask-r\.log: .+; name a directory that can be written to"
+    ) as told:
+        configure_log(logs, run="r", quiet=True)
+    assert str(logs) in str(told.value)
+    assert log_file() is None
+
+
+@pytest.mark.parametrize("trouble", [errno.EACCES, errno.EROFS])
+def test_a_directory_that_takes_no_file_is_refused(
+    trouble: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: Any, **options: Any) -> Any:
+        raise OSError(trouble, os.strerror(trouble))
+
+    monkeypatch.setattr(os, "open", refuse)  # which all that makes files goes by, as no test may as root
+    with pytest.raises(UsageError, match=os.strerror(trouble)):
+        configure_log(tmp_path, run="r", quiet=True)
+
+
+def test_a_disk_that_is_full_already_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("phimask.log.TemporaryFile", lambda **options: FullDisk())
+    with pytest.raises(UsageError, match=r"no space; .+ on a disk with room"):
+        configure_log(tmp_path, run="r", quiet=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 class FullDisk:
@@ -321,6 +344,11 @@ class FullDisk:
     def close(self) -> None:
         raise OSError(errno.ENOSPC, "no space")
 
+    def __enter__(self) -> FullDisk:
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
+
 
 def test_a_full_disk_costs_lines_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -334,6 +362,9 @@ def test_a_full_disk_costs_lines_and_says_so(
     disk.full = False
     logging.getLogger("phimask").info("line 3")
     logging.getLogger("phimask").info("line 4")
+    disk.full = True
+    logging.getLogger("phimask").info("line 5")
+    assert "cannot be written" not in capsys.readouterr().err
     lines = disk.written.decode().splitlines()
     assert lines[0] == ""
     assert lines[1].endswith("3 lines before this one were lost")

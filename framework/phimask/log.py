@@ -10,19 +10,22 @@ are kept, since nobody knows what its text holds; a plugin that has something to
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
 import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Final
 
 from loguru import logger
 
-from phimask.errors import PhimaskError
+from phimask.errors import PhimaskError, UsageError
 
 if TYPE_CHECKING:
     from loguru import Message, Record
@@ -32,6 +35,8 @@ _WITHHELD: Final = "(text withheld: it may hold values)"
 _UNPREPARED: Final = "(text lost: it could not be made safe)"
 _LONGEST: Final = 8_000
 """Characters of one message: beyond that it is no message, but data."""
+_LEAST_ROOM: Final = 64 * 1024
+"""Bytes that a log's disk has to take when a run begins."""
 
 _RELAYED: Final = object()
 """Marks a record that was made safe in the process that it comes from."""
@@ -53,8 +58,8 @@ def configure_log(
     a run's further processes write to the same file. None for `directory`: no file.
     `json_lines`: one JSON object a line. `quiet`: nothing on stderr, because a live display has it.
 
-    Returns the file's path, or None where there is none: a directory that cannot be written to is told on stderr
-    and costs the log, never the run. Calling it again begins anew; `close_log` ends it.
+    Returns the file's path, or None where there is none. Raises UsageError for a directory that cannot be written to:
+    whoever asked for a log learns it before the run, not after. Calling it again begins anew; `close_log` ends it.
     """
     close_log()
     logger.configure(patcher=_make_safe)
@@ -63,17 +68,25 @@ def configure_log(
     path: Path | None = None
     if directory is not None:
         path = directory / f"phimask-{_file_part(run)}.log"
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            sink = _LogFile(path, json_lines)
-        except OSError as error:
-            _tell(f"no log is written: {path} cannot be opened ({type(error).__name__})")
-            path = None
-        else:
-            _add(sink, "INFO")
-            _OPEN.append(path)
+        _add(_opened(path, json_lines), "INFO")
+        _OPEN.append(path)
     _intercept_standard_logging()
     return path
+
+
+def _opened(path: Path, json_lines: bool) -> _LogFile:
+    directory = path.parent
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=directory, buffering=0) as room:  # an empty file fits on a full disk, too
+            if room.write(bytes(_LEAST_ROOM)) < _LEAST_ROOM:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return _LogFile(path, json_lines)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise UsageError(
+            f"no log can be written to {path}: {why}; name a directory that can be written to, on a disk with room"
+        ) from None
 
 
 def forward_log(tell: Callable[[str, str, int, str], None]) -> None:
@@ -214,8 +227,8 @@ def _message(record: Record) -> str:  # noqa: ARG001  (a callable, because logur
 class _LogFile:
     """Appends one line a record. Unbuffered and in append mode, so that several processes share it line by line.
 
-    A disk that is full costs lines, never the run: the loss is told once on stderr, and in the file as soon as it
-    takes lines again.
+    A disk that fills up costs lines, never the run: the first loss is told on stderr, and each in the file as soon as
+    it takes lines again.
     """
 
     def __init__(self, path: Path, json_lines: bool) -> None:
@@ -223,6 +236,7 @@ class _LogFile:
         self._path = path
         self._line = _json_line if json_lines else _text_line
         self._lost = 0
+        self._told = False
 
     def write(self, message: Message) -> None:
         """Never raises: it is called from wherever something is logged."""
@@ -239,7 +253,8 @@ class _LogFile:
             self._lost = 0
             return
         self._lost += 1
-        if self._lost == 1:
+        if not self._told:
+            self._told = True
             _tell(f"the log {self._path} cannot be written; the run goes on without it")
 
     def stop(self) -> None:
