@@ -9,6 +9,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from phimask.planning import privileges
 from phimask.planning import shadow as planning
 from phimask.planning.disk import free_bytes
 from phimask.planning.hazards import Hazard
@@ -28,6 +29,22 @@ def examined(source: Namespace, run: str = "r", **options: Any) -> tuple[Preflig
     found = Preflight(options=options, indexes=indexes)
     plan = shadow_plan(source, run, keep=True)
     return found, examine_shadow(source, plan, journal=True, partial=False, found=found)
+
+
+def test_only_who_swaps_a_shadow_that_is_caught_up_needs_to_shut_writers_out(
+    source: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(privileges, "privileges_granted", lambda where: {"find"})
+    plan = shadow_plan(source, "r", keep=False, catch_up=True)
+
+    def missing(*, only_read: bool) -> list[str]:
+        found = Preflight()
+        examine_shadow(source, plan, journal=True, partial=False, found=found, only_read=only_read)
+        return [one.what for one in found.hazards if one.id == "privileges"]
+
+    (told,) = missing(only_read=False)
+    assert "the user may not collMod; grant the role dbAdmin" in told
+    assert missing(only_read=True) == []
 
 
 def stopping(found: Preflight) -> list[Hazard]:

@@ -71,7 +71,7 @@ def plan_collection(
     refuse_own(source, preflight)
     if shadow is not None and not preflight.blind:
         partial = scope.query is not None or scope.limit is not None
-        shadow = _shadowed(source, shadow, profile, preflight, partial=partial)
+        shadow = _shadowed(source, shadow, profile, preflight, partial=partial, only_read=only_read)
     rebuilt = profile.write.indexes == "rebuild" and not only_read
     cost = _index_cost(source, rules, preflight, rebuilt=rebuilt) if target is None else None
     plan = CollectionPlan(
@@ -130,10 +130,19 @@ def _index_cost(
 
 
 def _shadowed(
-    source: Namespace, shadow: ShadowPlan, profile: Profile, preflight: Preflight, *, partial: bool
+    source: Namespace,
+    shadow: ShadowPlan,
+    profile: Profile,
+    preflight: Preflight,
+    *,
+    partial: bool,
+    only_read: bool,
 ) -> ShadowPlan:
+    journal = profile.write.journal
     try:
-        return examine_shadow(source, shadow, journal=profile.write.journal, partial=partial, found=preflight)
+        return examine_shadow(
+            source, shadow, journal=journal, partial=partial, found=preflight, only_read=only_read
+        )
     except PyMongoError as error:
         raise terminal_error(error, f"looking at what a shadow of {source} needs") from None
 

@@ -84,11 +84,18 @@ def refuse_own(source: Namespace, found: Preflight) -> None:
 
 
 def examine_shadow(
-    source: Namespace, plan: ShadowPlan, *, journal: bool, partial: bool, found: Preflight
+    source: Namespace,
+    plan: ShadowPlan,
+    *,
+    journal: bool,
+    partial: bool,
+    found: Preflight,
+    only_read: bool = False,
 ) -> ShadowPlan:
     """Look at what a shadow needs; hazards go to `found`. The plan comes back with its figures.
 
-    `journal`: as the profile has it; `partial`: under a query or a limit. Raises PyMongo's errors.
+    `journal`: as the profile has it; `partial`: under a query or a limit; `only_read`: it is not going to be made.
+    Raises PyMongo's errors.
     """
     found.hazards += [
         hazard("shadow-impossible", source, told)
@@ -105,12 +112,13 @@ def examine_shadow(
                     f"finalize {run}` or `phimask rollback {run}`",
                 )
             )
+    if plan.catch_up and not only_read:
+        found.hazards += privileges_missing(source, {"collMod"}, "dbAdmin")
     found.hazards += _of_catching_up(source) if plan.catch_up else _of_writers(source, found)
     return _measured(source, plan, there, found)
 
 
 def _of_catching_up(source: Namespace) -> Iterator[Hazard]:
-    yield from privileges_missing(source, {"collMod"}, "dbAdmin")
     yield hazard(
         "shadow-closing",
         source,
