@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -273,6 +274,27 @@ def test_report_of_what_is_none(
     assert answer.code == 2
     assert all(word in answer.err for word in words)
     assert "Zebulon" not in answer.err
+
+
+def test_report_of_a_directory_and_of_a_file_that_may_not_be_read(
+    project: Path, phimask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "reports").mkdir()
+    answer = phimask("report", "reports")
+    assert answer.code == 2
+    assert answer.err == "error: reports is a directory; give the file that `phimask --report FILE` wrote\n"
+    (project / "r.json").write_text("{}", "utf-8")
+    real = Path.open
+
+    def guarded(file: Path, *arguments: Any, **options: Any) -> Any:
+        if file.name == "r.json":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(file, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", guarded)
+    answer = phimask("report", "r.json")
+    assert answer.code == 2
+    assert "r.json cannot be read (Permission denied); give the file that" in answer.err
     assert len(answer.err.splitlines()) == 1
 
 

@@ -150,11 +150,18 @@ def _found(run: str, uri: str | None, database: str | None) -> _Found:
 
 def _written(file: Path) -> Mapping[str, Any]:
     """A file's, once it is known to be one."""
+    meant = "give the file that `phimask --report FILE` wrote"
+    if file.is_dir():  # Windows says of one that it may not be read
+        raise UsageError(f"{file} is a directory; {meant}")
     try:
         report: dict[str, Any] = parsed(file.read_text(encoding="utf-8"))
         jsonschema.validate(report, shipped_schema("report"))
-    except (OSError, ValueError):
-        raise UsageError(f"{file} is not JSON; give the file that `phimask --report FILE` wrote") from None
+    except OSError as error:
+        raise UsageError(
+            f"{file} cannot be read ({error.strerror}); {meant}, as a user who may read it"
+        ) from None
+    except ValueError:
+        raise UsageError(f"{file} is not JSON; {meant}") from None
     except jsonschema.ValidationError as error:
         raise UsageError(
             f"{file} is not a phimask report: {error.json_path} is not as its schema says"
