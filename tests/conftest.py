@@ -15,6 +15,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from phimask.store.embedded import EmbeddedMongod, find_mongod
+from ready import LINUX, Forks
 from replica_set import ReplicaSet
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -73,6 +74,14 @@ def client(mongo_uri: str) -> Iterator[MongoClient[dict[str, Any]]]:
     """One client for the session."""
     with MongoClient(mongo_uri) as client:
         yield client
+
+
+@pytest.fixture
+def ready_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that the tests' own starts to mask, to restore and to verify are loaded when they begin."""
+    if LINUX:
+        for where in ("phimask.engine.processes", "phimask_plugins.executors.process"):
+            monkeypatch.setattr(f"{where}.get_context", lambda method: Forks())
 
 
 @pytest.fixture

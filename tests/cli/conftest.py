@@ -19,6 +19,7 @@ from pymongo.database import Database
 from phimask.cli.main import run
 from phimask.log import close_log
 from phimask.masking.keys import MaskingKey
+from ready import LINUX, Ready
 
 RULES = """\
 version: 1
@@ -45,7 +46,7 @@ class Answer:
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def project(tmp_path: Path, ready_workers: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty folder that is the current one, with no setting of phimask's in the environment."""
     for name in ("PHIMASK_URI", "PHIMASK_TARGET_URI", "PHIMASK_KEY", "PHIMASK_DISABLED_PLUGINS"):
         monkeypatch.delenv(name, raising=False)
@@ -80,9 +81,13 @@ def phimask(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
 @pytest.fixture
 def started(deployed: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts phimask as a process, which is ended with the test."""
-    processes: list[subprocess.Popen[str]] = []
+    processes: list[Any] = []
 
-    def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+    def start(*arguments: str, **environment: str) -> Any:
+        surroundings = {**os.environ, "PYTHONIOENCODING": "utf-8", **environment}
+        if LINUX:
+            processes.append(Ready(arguments, deployed, surroundings))
+            return processes[-1]
         process = subprocess.Popen(
             [sys.executable, "-c", AS_IN_A_TERMINAL, *arguments],
             stdin=subprocess.PIPE,
@@ -91,7 +96,7 @@ def started(deployed: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
             text=True,
             encoding="utf-8",
             cwd=deployed,
-            env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment},
+            env=surroundings,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
         processes.append(process)

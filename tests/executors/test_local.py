@@ -23,6 +23,7 @@ from phimask import Interrupted, MaskingError, PhimaskError, SafeStop, StopSigna
 from phimask.testing import check_executor
 from phimask.testing.making import make
 from phimask_plugins.executors import LocalExecutor, process
+from ready import LINUX, is_the_loaded_one
 
 SUPERVISOR = Path(__file__).with_name("a_supervisor.py")
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")
@@ -59,13 +60,21 @@ def run(job: Any, told: Told | None = None, control: StopSignal | None = None, *
 
 
 @pytest.fixture(autouse=True)
+def started_as(request: pytest.FixtureRequest) -> None:
+    """Spawned are those of these tests and of each supervisor that is a process of its own."""
+    spawned = (test_it_conforms, test_what_a_worker_gets_it_gets_from_the_environment_and_the_pipe)
+    if request.function not in spawned:
+        request.getfixturevalue("ready_workers")
+
+
+@pytest.fixture(autouse=True)
 def no_process_is_left() -> Iterator[None]:
     before = set(psutil.Process().children(recursive=True))
     yield
     left = {
         child
         for child in set(psutil.Process().children(recursive=True)) - before
-        if child.is_running() and not _is_resource_tracker(child)
+        if child.is_running() and not _is_resource_tracker(child) and not (LINUX and is_the_loaded_one(child))
     }
     assert not left
 
