@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from effort import examples
 from phimask_plugins.detectors import registered, scanning
 from phimask_plugins.detectors.dictionary import Dictionary, places_of
 from phimask_plugins.detectors.pattern import PatternDetector
@@ -48,14 +49,14 @@ def test_the_library_is_there_to_be_compared() -> None:
     assert not PURE.scan([""]).native
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=14), st.sampled_from(("", " ", ", ", "-")))
 def test_the_same_in_pieces_of_identifiers(pieces: list[str], between: str) -> None:
     native, pure = both(between.join(pieces))
     assert native == pure
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.text(st.sampled_from("0129A aZxX-. ()+@:/#'\n,é\u200b"), max_size=80))
 def test_the_same_in_characters_that_identifiers_are_made_of(text: str) -> None:
     native, pure = both(text)
@@ -189,7 +190,7 @@ WORDS = (
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.sampled_from((*WORDS, "New", "Yorker", "x", " ", " ", "-", ".", "St.", "1")), max_size=12))
 def test_both_kinds_of_dictionary_find_the_same(pieces: list[str]) -> None:
     text = "".join(pieces)

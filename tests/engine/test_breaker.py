@@ -7,6 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from effort import examples
 from phimask.config.model import Breaker
 from phimask.engine.breaker import CircuitBreaker
 from phimask.errors import SafeStop
@@ -245,5 +246,5 @@ class BreakerMachine(RuleBasedStateMachine):
             assert sum(self.breaker.trips.values()) == len(self.openings)
 
 
-BreakerMachine.TestCase.settings = settings(max_examples=150, deadline=None)
+BreakerMachine.TestCase.settings = settings(max_examples=examples(60), deadline=None)
 TestBreakerMachine = BreakerMachine.TestCase

@@ -14,6 +14,7 @@ from pymongo import MongoClient
 from pymongo.client_session import ClientSession
 from pymongo.errors import AutoReconnect
 
+from effort import examples
 from masking_trials import (
     AS_TEXT,
     DEEP,
@@ -44,7 +45,7 @@ stable = settings(
     derandomize=True,
     deadline=None,
     database=None,
-    max_examples=60,
+    max_examples=examples(25),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 HUNDRED = BatchBudget(100, 1 << 26)

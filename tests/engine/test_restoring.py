@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo import MongoClient, ReplaceOne
 
+from effort import examples
 from masking_trials import DEEP, NEXT_DAY, NULLIFY, REMOVES, TILDE, Rules, core, rules_for
 from oracle import Node, build, parse
 from partition_runs import store, stored
@@ -168,7 +169,9 @@ def test_every_type_there_is(bench: Bench, rules: Rules) -> None:
         assert after[found] == (masked[found] if found in result.conflicts else raw)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.data())
 def test_any_document_under_any_rules(bench: Bench, data: st.DataObject) -> None:
     nodes = data.draw(trees())

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from masker_cases import KEY, OTHER_KEY, mask
 
+from effort import examples
 from phimask import FAILED
 from phimask_plugins.maskers.fake import KINDS, Fake
 from phimask_plugins.maskers.faking import checked
@@ -284,7 +285,7 @@ def test_what_a_permutation_cannot_tell_apart_fails(value):
 
 
 @given(st.text("0123456789abcXYZ -/", min_size=1, max_size=40))
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(60))
 def test_unique_identifiers_keep_every_characters_class(value):
     result = fake("account", value, unique=True)
     if result is FAILED:

@@ -11,6 +11,7 @@ from bson.objectid import ObjectId
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from effort import examples
 from phimask import FAILED, REMOVE, Column, Detection, Detector, MaskedField, Masker
 from phimask.testing import check_masker
 from phimask_plugins import maskers
@@ -308,7 +309,7 @@ PIECES = (
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(
     st.lists(st.sampled_from(PIECES), max_size=10),
     st.sampled_from(["", " "]),
@@ -327,7 +328,7 @@ def test_no_original_is_left_whatever_stands_around_it(pieces: list[str], betwee
                 assert original not in masked.lower()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=80), st.booleans())
 def test_without_anything_to_find_a_text_stays(text: str, html: bool) -> None:
     assert mask(text, (), free_text((), html=html)) == text

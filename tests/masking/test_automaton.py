@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from effort import examples
 from masking_trials import ANY, DEEP, Path
 from oracle import OracleRule, keep, matches_deeper, winner
 from phimask.masking.automaton import NO_RULE, State, automaton, nameable
 from strategies import loose_paths
 
-stable = settings(derandomize=True, deadline=None, database=None, max_examples=1000)
+stable = settings(derandomize=True, deadline=None, database=None, max_examples=examples(250))
 
 KEYS = st.sampled_from(
     ["a", "b", "Name", "SSN", "Visits", "Date", "_id", "", "a.b", "$set", "0", "elsewhere"]

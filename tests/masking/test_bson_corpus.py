@@ -87,6 +87,9 @@ def test_masked_themselves(cases: list[bytes]) -> None:
 
 @pytest.mark.parametrize("whole", [False, True], ids=["projected", "whole"])
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "walk", ["compiled"], indirect=True
+)  # what the other makes of them, the tests above say
 def test_on_a_server(cases: list[bytes], room: Room, way: Way, whole: bool) -> None:
     documents = wrapped(cases, (0x03, b"P", [NAME]))
     taken = store(room.source, documents)

@@ -13,6 +13,7 @@ from bson.objectid import ObjectId
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from effort import examples
 from masking_trials import ANY, DEEP, KEEP, TILDE, TRIALS, bound
 from phimask import compiled
 from phimask.masking.bson_types import LOSSLESS
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.skipif(
     not compiled.AVAILABLE, reason="phimask was installed without its compiled walks"
 )
 
-stable = settings(derandomize=True, deadline=None, database=None, max_examples=200)
+stable = settings(derandomize=True, deadline=None, database=None, max_examples=examples(80))
 
 RULES = [(("a", ANY), TILDE), ((DEEP, "b"), TRIALS[1]), (("c",), KEEP), (("d", "b"), TRIALS[2])]
 

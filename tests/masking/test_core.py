@@ -9,6 +9,7 @@ import bson
 import pytest
 from hypothesis import given, settings
 
+from effort import examples
 from masking_trials import (
     ANY,
     DEEP,
@@ -38,8 +39,8 @@ from phimask.rawbson import wrap
 
 pytestmark = pytest.mark.usefixtures("walk")
 
-stable = settings(derandomize=True, deadline=None, database=None, max_examples=100)
-many = settings(stable, max_examples=300)
+stable = settings(derandomize=True, deadline=None, database=None, max_examples=examples(40))
+many = settings(stable, max_examples=examples(100))
 
 Batch = tuple[list[bytes], list[tuple[Path, Trial]]]
 
@@ -98,7 +99,7 @@ def test_thousands_of_documents(seed: int) -> None:
     source = random.Random(seed)
     parts = ["a", "b", "c", "d", "a.b", "", "$x", ANY, DEEP]
     seen: set[type] = set()
-    for number in range(400):
+    for number in range(examples(150)):
         rules = [
             (tuple(source.choices(parts, k=source.randrange(1, 4))), source.choice(TRIALS))
             for _ in range(source.randrange(1, 5))

@@ -8,6 +8,7 @@ import bson
 import pytest
 from hypothesis import given, settings
 
+from effort import examples
 from masking_trials import Path, Trial, batches, bound
 from phimask.masking.bson_types import LOSSLESS
 from phimask.masking.core import MaskingCore
@@ -16,7 +17,7 @@ from phimask.masking.outcomes import Masked, Unchanged
 
 pytestmark = pytest.mark.usefixtures("walk")
 
-many = settings(derandomize=True, deadline=None, database=None, max_examples=300)
+many = settings(derandomize=True, deadline=None, database=None, max_examples=examples(80))
 
 Batch = tuple[list[bytes], list[tuple[Path, Trial]]]
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from effort import examples
 from masking_trials import (
     DEEP,
     KEEP,
@@ -33,7 +34,7 @@ from phimask.rawbson import elements
 
 pytestmark = pytest.mark.usefixtures("walk")
 
-many = settings(derandomize=True, deadline=None, database=None, max_examples=300)
+many = settings(derandomize=True, deadline=None, database=None, max_examples=examples(80))
 
 Batch = tuple[list[bytes], list[tuple[Path, Trial]]]
 
@@ -57,7 +58,7 @@ def test_odd_documents(batch: Batch, size: int) -> None:
     )
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(8))
 def test_long_arrays_and_many_fields(seed: int) -> None:
     source = random.Random(seed)
     document = {

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from pymongo import MongoClient
 
+from effort import examples
 from masking_trials import TILDE, Path, Rules, Trial, batches
 from oracle import build, parse
 from partition_runs import Room, store, wanted
@@ -76,7 +77,7 @@ Batch = tuple[list[bytes], list[tuple[Path, Trial]]]
     derandomize=True,
     deadline=None,
     database=None,
-    max_examples=100,
+    max_examples=examples(40),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(batches(odd=True, most=8))

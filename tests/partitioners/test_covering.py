@@ -18,6 +18,7 @@ from pymongo import InsertOne, MongoClient
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
+from effort import examples
 from identities import IDENTITIES, double, text, with_id
 from oracle import build
 from phimask import DocumentId, Partition, Partitioner
@@ -291,7 +292,9 @@ ANY_ID: Final = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(10), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(ANY_ID, max_size=40, unique=True), st.integers(1, 12), st.integers(0, 3))
 def test_any_mix_of_ids(
     client: MongoClient[dict[str, Any]],

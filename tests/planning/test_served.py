@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo.errors import OperationFailure
 
+from effort import examples
 from phimask.config.components import complete_options
 from phimask.masking.columns import BoundRule
 from phimask.masking.core import MaskingCore
@@ -145,7 +146,7 @@ def test_a_usual_document_is_masked_as_by_the_core(server: Server, registry: Reg
     assert server.mask(now, served_update(rules)) == (now, False)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[*HealthCheck])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[*HealthCheck])
 @given(document=documents)
 def test_any_document_is_masked_as_by_the_core_or_not_at_all(
     document: dict[str, Any], server: Server, registry: Registry
@@ -252,7 +253,7 @@ def encode_pair(key: str, value: Any) -> bytes:
     return bson.encode({key: value})[4:-1]
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[*HealthCheck])
+@settings(max_examples=examples(50), deadline=None, suppress_health_check=[*HealthCheck])
 @given(document=pairs(PAIRS))
 def test_whatever_keys_stand_twice_a_document_is_masked_as_by_the_core_or_not_at_all(
     document: list[tuple[str, Any]], server: Server, registry: Registry

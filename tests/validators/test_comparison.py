@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from trial_rules import ALL_MASKERS, KEEP, REMOVE, TILDE, Trial, done, told
 
+from effort import examples
 from oracle import Node, OracleRule, build, expected, parse, redacted, winner
 from phimask import DocumentPair, Finding, Wildcard
 from phimask_plugins.validators import NoOriginal, Structure, Untouched
@@ -44,7 +45,7 @@ def nothing() -> dict[str, list[Finding]]:
 
 
 @given(trials())
-@settings(max_examples=150)
+@settings(max_examples=examples(60))
 def test_a_document_masked_right_gives_no_finding(trial: tuple[list[Node], list[Trial]]) -> None:
     nodes, rules = trial
     raw = build(nodes)
@@ -52,7 +53,7 @@ def test_a_document_masked_right_gives_no_finding(trial: tuple[list[Node], list[
 
 
 @given(trials(odd=False))
-@settings(max_examples=100)
+@settings(max_examples=examples(50))
 def test_the_quick_check_is_enough_for_ordinary_documents(trial: tuple[list[Node], list[Trial]]) -> None:
     nodes, rules = trial
     raw = build(nodes)
@@ -61,7 +62,7 @@ def test_the_quick_check_is_enough_for_ordinary_documents(trial: tuple[list[Node
 
 
 @given(trials(), st.data())
-@settings(max_examples=150)
+@settings(max_examples=examples(60))
 def test_the_quick_check_never_overlooks_what_the_exact_walk_finds(
     trial: tuple[list[Node], list[Trial]], data: st.DataObject
 ) -> None:
@@ -76,7 +77,7 @@ def test_the_quick_check_never_overlooks_what_the_exact_walk_finds(
 
 
 @given(trials(), st.one_of(documents(), st.binary(max_size=64)), st.booleans())
-@settings(max_examples=100)
+@settings(max_examples=examples(50))
 def test_any_other_document_gives_findings_and_no_exception(
     trial: tuple[list[Node], list[Trial]], other: bytes, swapped: bool
 ) -> None:
@@ -108,7 +109,7 @@ def flat(
 
 
 @given(trials(), st.data())
-@settings(max_examples=150, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.filter_too_much])
 def test_any_change_outside_of_masked_paths_is_found(
     trial: tuple[list[Node], list[Trial]], data: st.DataObject
 ) -> None:
@@ -146,7 +147,9 @@ def test_any_change_outside_of_masked_paths_is_found(
 
 
 @given(trials(), st.integers(0, 30))
-@settings(max_examples=150, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@settings(
+    max_examples=examples(60), suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
+)
 def test_any_original_that_stays_is_found(trial: tuple[list[Node], list[Trial]], which: int) -> None:
     nodes, rules = trial
     raw = build(nodes)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from test_comparison import trials
 from trial_rules import KEEP, NULLIFY, REMOVE, TEXT, TILDE, Trial, done, told
 
+from effort import examples
 from oracle import Node, build, expected
 from phimask import DocumentPair, Wildcard, compiled
 from phimask_plugins.validators import parts, quick
@@ -49,7 +50,7 @@ def by_both(matcher: Matcher, before: bytes, after: bytes) -> tuple[bool, list[M
 
 
 @given(trials(), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_both_say_the_same(trial: tuple[list[Node], list[Trial]], data: st.DataObject) -> None:
     nodes, rules = trial
     before = bytearray(build(nodes))
@@ -127,7 +128,7 @@ def test_any_bytes_are_survived() -> None:
 
 
 @given(st.lists(st.sampled_from([b"Ada", b"\0", b" ", b"\t", b"ab", b"\x01", b"\xff", b"\xc3\xa4", b"long"])))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_stretches_of_text_are_the_same(pieces: list[bytes]) -> None:
     data = b"".join(pieces)
     with pytest.MonkeyPatch.context() as patch:
