@@ -36,7 +36,7 @@ STEPS: Final = (
      r"|unmapped|splice)\.py|^MaskingCore\._mask .*masking/core\.py"),
     ("maskers", r"phimask_plugins/maskers/"),
     ("columns: types, results judged", r"masking/(columns|core|bson_types)\.py"),
-    ("results put together, counted", r"masking/(in_hand|outcomes|pieces)\.py"),
+    ("results put together, counted", r"masking/(in_hand|outcomes|pieces|large)\.py"),
     ("fingerprints, journal, vault", r"masking/(fingerprints|covered)\.py|engine/(journal|takeover)\.py|ledger/|/vault/"),
     ("writing: sending, acknowledgement", r"store/writing\.py|engine/(commit|transactions|writers)\.py|store/retry\.py"),
     ("checking samples", r"validators/|engine/checking\.py"),

@@ -156,7 +156,7 @@ def test_a_mask_that_took_long_is_there_when_it_is_asked_for_again(monkeypatch: 
             calls.append(len(column.values))  # type: ignore[attr-defined]
             return super().mask(column)  # type: ignore[no-any-return]
 
-    monkeypatch.setattr("phimask.masking.core._LONG", -1.0)
+    monkeypatch.setattr("phimask.masking.large._LONG", -1.0)
     raw, other = (bson.encode({"_id": 1, "a": [text] * 100}) for text in "xy")
     core = in_pieces([(("a",), Trial(Counting, TILDE.mask))], 200)
     first = core.mask([raw], "whole")

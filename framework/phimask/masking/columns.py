@@ -52,6 +52,9 @@ Place: TypeAlias = tuple[Any, Any, int, bool, str]
 whether the value is a field (an array's element is not, and can only become null), and its dotted path with
 indices if some masker goes by it ("" otherwise, and where no path can name it)."""
 
+Subjects: TypeAlias = tuple[bytes, bytes]
+"""What stands for the person that a document is about, and, where a masker goes by it, for the document itself."""
+
 
 @dataclass(slots=True, repr=False)
 class Gathered:

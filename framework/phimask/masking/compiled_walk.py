@@ -17,14 +17,12 @@ from phimask.compiled.patch import Patcher
 from phimask.compiled.walk import Node, Odd, Walk, element_at
 from phimask.masking.automaton import NO_RULE, State
 from phimask.masking.bson_types import LOSSLESS
-from phimask.masking.columns import BoundRule, subject_bytes, without_subject
+from phimask.masking.columns import BoundRule, Subjects, subject_bytes, without_subject
 from phimask.masking.decoded import RAW_ONLY, DecodedWalk
 from phimask.masking.pieces import Around
 from phimask.masking.splice import decode_value, encode_value, is_utf8
 from phimask.plugins.values import REMOVE
 from phimask.rawbson import DOCUMENT, STRING, wrap
-
-Subjects = tuple[bytes, bytes]
 
 
 class CompiledWalk:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import bson
@@ -12,21 +10,12 @@ import bson
 from phimask import compiled
 from phimask.masking.automaton import State, automaton_of
 from phimask.masking.bson_types import LOSSLESS
-from phimask.masking.columns import BoundRule, Gathered, OnError, subject_bytes, without_subject
+from phimask.masking.columns import BoundRule, Gathered, OnError, Subjects, subject_bytes, without_subject
 from phimask.masking.decoded import DecodedWalk, NeedsSplice
 from phimask.masking.in_hand import BatchInHand
-from phimask.masking.outcomes import (
-    MAX_DOCUMENT_BYTES,
-    NEEDS_WHOLE,
-    TOO_LARGE,
-    UNCHANGED,
-    Masked,
-    MaskedBatch,
-    Mode,
-    Outcome,
-    Quarantined,
-)
-from phimask.masking.pieces import Around, TooLarge, mask_in_pieces
+from phimask.masking.large import LargeDocuments
+from phimask.masking.outcomes import NEEDS_WHOLE, MaskedBatch, Mode, not_walked
+from phimask.masking.pieces import Around
 from phimask.masking.splice import RawWalk, decode_value
 from phimask.masking.unmapped import Unmapped
 from phimask.plugins.interfaces import Masker
@@ -47,26 +36,6 @@ document is masked in pieces."""
 _NEAR_BYTES: Final = 256 * 1024
 """What is decoded of so many bytes stays near the processor until it is masked and encoded: of the sizes tried, from
 64 kB to 2 MB, the one that took the least time, a fifth less than 2 MB."""
-
-_LONG: Final = 5.0
-"""Seconds from which on the mask of a large document is kept for when it is asked for again."""
-
-_LENGTHS: Final = 64 * 1024
-"""What the pieces of a document may have more than it, since each has a length of its own."""
-
-
-class _LeftOut(Exception):
-    """A piece of a document cannot be masked, for this reason: the document is to be quarantined."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class _Kept:
-    """A large document, and what was made of it: MongoDB ends a transaction after a minute, and one in which a document
-    is masked for as long would never be written; when it is tried again, the mask is there."""
-
-    raw: bytes
-    root: State
-    masked: MaskedBatch
 
 
 class MaskingCore:
@@ -101,10 +70,10 @@ class MaskingCore:
         self._tells = originals, covered
         self._note = note
         self._roots: dict[frozenset[int], State] = {}
-        self._kept: _Kept | None = None
         self._decoded = DecodedWalk(self._rules)
         self._compiled = None if CompiledWalk is None else CompiledWalk(self._rules, self._decoded, subject)
         self._raw = RawWalk(self._rules)
+        self._large = LargeDocuments(self._rules, slice_bytes // 2)
 
     def cached_bytes(self) -> int:
         """What its maskers have put aside so as not to compute results again, by their own account."""
@@ -112,7 +81,7 @@ class MaskingCore:
 
     def drop_caches(self) -> None:
         """Let go of those."""
-        self._kept = None
+        self._large.forget()
         for masker in self._maskers():
             masker.drop_cache()
 
@@ -145,7 +114,7 @@ class MaskingCore:
         halt and a value fails.
         """
         roots = [self._root(rules) for rules in without] or [self._root(frozenset())] * len(documents)
-        done = self._nothing()
+        done = MaskedBatch.nothing(len(self._rules))
         start = size = 0
         for at, raw in enumerate(documents):
             large = self._cuts and len(raw) > self._slice_bytes
@@ -154,75 +123,35 @@ class MaskingCore:
                 start, size = at, 0
             size += len(raw)
             if large:
-                done.add(self._large(raw, mode, roots[at]))
+                done.add(
+                    self._needs_whole()
+                    if mode == "update"
+                    else self._large.masked(raw, roots[at], self._raw_subjects, self._piece)
+                )
                 start, size = at + 1, 0
         if start < len(documents):
             done.add(self._mask(documents[start:], mode, roots[start:]))
         return done
 
-    def _nothing(self) -> MaskedBatch:
-        counts = [0] * len(self._rules)
-        return MaskedBatch([], counts, counts[:], counts[:])
-
-    def _large(self, raw: bytes, mode: Mode, root: State) -> MaskedBatch:
-        """A document that is masked in pieces, and whole: thousands of paths would keep the server busy for longer."""
-        done = self._nothing()
-        if mode == "update":
-            originals, covered = self._tells
-            done.outcomes.append(NEEDS_WHOLE)
-            done.uncounted.add(0)
-            done.originals += [None] * originals
-            done.covered += [b""] * covered
-            return done
-        kept = self._kept
-        if kept is not None and kept.root is root and kept.raw == raw:
-            return kept.masked
-        start = time.perf_counter()
-        changed = False
-
-        def piece(part: bytes, around: Around) -> bytes:
-            nonlocal changed
-            masked = self._mask([part], "whole", [around.state], (subjects, around))
-            done.count(masked)
-            (outcome,) = masked.outcomes
-            if isinstance(outcome, Quarantined):
-                raise _LeftOut(outcome.reason)
-            if isinstance(outcome, Masked):
-                changed = True
-                return outcome.bson
-            return part
-
-        outcome: Outcome
-        try:
-            subjects = self._raw_subjects(raw)
-            whole = mask_in_pieces(
-                raw, self._rules, root, piece, size=self._slice_bytes // 2, most=MAX_DOCUMENT_BYTES + _LENGTHS
-            )
-            outcome = Masked(whole) if changed else UNCHANGED
-            if len(whole) > MAX_DOCUMENT_BYTES:
-                outcome = TOO_LARGE
-        except TooLarge:
-            outcome = TOO_LARGE
-        except _LeftOut as error:
-            outcome = Quarantined(str(error))
-        except (MalformedBsonError, RecursionError) as error:
-            outcome = Quarantined(_why_not_walked(error))
-        if isinstance(outcome, Quarantined):
-            done = self._nothing()
-        done.outcomes.append(outcome)
-        self._kept = None
-        if time.perf_counter() - start > _LONG and not any(
-            isinstance(one, Unmapped) for one in self._maskers()
-        ):
-            self._kept = _Kept(raw, root, done)
+    def _needs_whole(self) -> MaskedBatch:
+        """Of a large document: thousands of paths would keep the server busy for longer."""
+        done = MaskedBatch.nothing(len(self._rules))
+        originals, covered = self._tells
+        done.outcomes.append(NEEDS_WHOLE)
+        done.uncounted.add(0)
+        done.originals += [None] * originals
+        done.covered += [b""] * covered
         return done
+
+    def _piece(self, part: bytes, subjects: Subjects, around: Around) -> MaskedBatch:
+        return self._mask([part], "whole", [around.state], (subjects, around))
 
     def _mask(
         self,
         documents: Sequence[bytes],
         mode: Mode,
         roots: Sequence[State],
-        piece: tuple[tuple[bytes, bytes], Around] | None = None,
+        piece: tuple[Subjects, Around] | None = None,
     ) -> MaskedBatch:
         """Documents together; or a piece of one, with the document's subjects, and where it lies."""
         patched = None if self._compiled is None else self._compiled.patched
@@ -263,7 +192,7 @@ class MaskingCore:
         return batch.result()
 
     def _gather_compiled(
-        self, batch: BatchInHand, number: int, root: State, piece: tuple[tuple[bytes, bytes], Around] | None
+        self, batch: BatchInHand, number: int, root: State, piece: tuple[Subjects, Around] | None
     ) -> bool:
         """Whether the compiled walk has taken this document."""
         if self._compiled is None:
@@ -281,7 +210,7 @@ class MaskingCore:
             batch.give(number, target)
         return taken
 
-    def _subjects_of(self, document: dict[str, Any]) -> tuple[bytes, bytes]:
+    def _subjects_of(self, document: dict[str, Any]) -> Subjects:
         """What stands for the person, and, where a masker goes by it, for the document itself."""
         value: Any = document
         for key in self._subject or ():
@@ -296,7 +225,7 @@ class MaskingCore:
         self,
         batch: BatchInHand,
         roots: Sequence[State],
-        piece: tuple[tuple[bytes, bytes], Around] | None,
+        piece: tuple[Subjects, Around] | None,
     ) -> None:
         gathered = [Gathered() for _ in self._rules]
         kept = [0] * len(self._rules)
@@ -313,7 +242,7 @@ class MaskingCore:
                 elif self._raw.gather(number, raw, self._raw_subjects(raw), gathered, kept, roots[number]):
                     batch.note_repeats(number)
             except (MalformedBsonError, RecursionError) as error:
-                batch.outcomes[number] = Quarantined(_why_not_walked(error))
+                batch.outcomes[number] = not_walked(error)
                 kept[:] = counts
                 del self._raw.fields[fields:]
                 for column, mark in zip(gathered, marks, strict=True):
@@ -323,7 +252,7 @@ class MaskingCore:
         batch.distribute_spots(gathered, kept, self._raw.fields)
         self._raw.fields.clear()
 
-    def _raw_subjects(self, raw: bytes) -> tuple[bytes, bytes]:
+    def _raw_subjects(self, raw: bytes) -> Subjects:
         found = self._raw_subject(raw, self._subject)
         return found, (self._raw_subject(raw, None) if self._per_document else b"")
 
@@ -345,7 +274,3 @@ class MaskingCore:
         if subject and found:
             value = subject_bytes(decode_value(found.kind, raw[found.value : found.end]))
         return value if value is not None else without_subject(wrap(identity))
-
-
-def _why_not_walked(error: Exception) -> str:
-    return "nested too deep" if isinstance(error, RecursionError) else "malformed BSON"

@@ -13,7 +13,7 @@ from bson.dbref import DBRef
 
 from phimask.masking.automaton import NO_RULE, State, nameable
 from phimask.masking.bson_types import PYTHON_ALIASES
-from phimask.masking.columns import BoundRule, Gathered, Place
+from phimask.masking.columns import BoundRule, Gathered, Place, Subjects
 from phimask.masking.encoded import EncodedField, Undecodable
 from phimask.masking.encoded_walk import EncodedWalk, add
 from phimask.masking.pieces import Around
@@ -129,7 +129,7 @@ class DecodedWalk:
         self,
         number: int,
         document: dict[str, Any],
-        subjects: tuple[bytes, bytes],
+        subjects: Subjects,
         fields: dict[str, Any],
         root: State,
     ) -> None:
@@ -143,7 +143,7 @@ class DecodedWalk:
         self._fields = fields
         self._document(document, self._node(root), "")
 
-    def gather_piece(self, items: dict[str, Any], subjects: tuple[bytes, bytes], around: Around) -> None:
+    def gather_piece(self, items: dict[str, Any], subjects: Subjects, around: Around) -> None:
         """As `gather`, the elements of a piece; those of an array have their indices as keys."""
         if around.path is None and self.named:
             raise NeedsSplice
@@ -224,7 +224,7 @@ class DecodedWalk:
         place = (target, within, self._number, type(container) is dict, path)
         self.open_field(state, place, value, self._subjects)
 
-    def open_field(self, state: State, place: Place, value: Any, subjects: tuple[bytes, bytes]) -> None:
+    def open_field(self, state: State, place: Place, value: Any, subjects: Subjects) -> None:
         """Add what an encoded field at this place holds, or all of it where it does not hold what its rule says."""
         target, within, number, _, path = place
         opened = self._encoded.open(value, state, path)

@@ -10,7 +10,7 @@ from bson.binary import ALL_UUID_SUBTYPES, Binary
 
 from phimask.masking.automaton import NO_RULE, State
 from phimask.masking.base64_text import base64_decoded
-from phimask.masking.columns import BoundRule, Gathered
+from phimask.masking.columns import BoundRule, Gathered, Subjects
 from phimask.masking.encoded import EncodedField, Member, Undecodable
 from phimask.masking.json_text import (
     InvalidJsonError,
@@ -79,7 +79,7 @@ class EncodedWalk:
         number: int,
         gathered: Sequence[Gathered],
         kept: list[int],
-        subjects: tuple[bytes, bytes],
+        subjects: Subjects,
     ) -> None:
         """Add what was found to the columns, and what is kept to its counts, for document `number`."""
         for index in opened.kept:
@@ -296,9 +296,7 @@ def _unwrapped(value: Any) -> tuple[str, list[Callable[[str], Any]]] | None:
     return None
 
 
-def add(
-    rule: BoundRule, gathered: Sequence[Gathered], value: Any, place: Any, subjects: tuple[bytes, bytes]
-) -> None:
+def add(rule: BoundRule, gathered: Sequence[Gathered], value: Any, place: Any, subjects: Subjects) -> None:
     """One value more for a rule's column. `subjects` stand for the person and for the document itself."""
     column = gathered[rule.index]
     column.values.append(value)

@@ -43,6 +43,11 @@ NEEDS_WHOLE: Final = NeedsWhole()
 TOO_LARGE: Final = Quarantined("masking makes the document larger than 16 MiB")
 
 
+def not_walked(error: Exception) -> Quarantined:
+    """What becomes of a document whose walk ended with MalformedBsonError or RecursionError."""
+    return Quarantined("nested too deep" if isinstance(error, RecursionError) else "malformed BSON")
+
+
 @dataclass(slots=True)
 class MaskedBatch:
     """Outcomes parallel to the documents, and per rule how many values were masked, redacted because they
@@ -61,6 +66,11 @@ class MaskedBatch:
     originals: list[bytes | None] = field(default_factory=list, repr=False)
     covered: list[bytes] = field(default_factory=list, repr=False)
     uncounted: set[int] = field(default_factory=set)
+
+    @classmethod
+    def nothing(cls, rules: int) -> MaskedBatch:
+        """Of no documents yet, under so many rules."""
+        return cls([], [0] * rules, [0] * rules, [0] * rules)
 
     def add(self, more: MaskedBatch) -> None:
         """The documents that follow."""

@@ -16,7 +16,7 @@ from bson.dbref import DBRef
 
 from phimask.masking.automaton import NO_RULE, State, nameable
 from phimask.masking.bson_types import ALIASES, LOSSLESS, REDACTED_TEXT
-from phimask.masking.columns import BoundRule, Gathered, Unreadable
+from phimask.masking.columns import BoundRule, Gathered, Subjects, Unreadable
 from phimask.masking.encoded import EncodedField, Undecodable
 from phimask.masking.encoded_walk import EncodedWalk, add
 from phimask.masking.pieces import Around
@@ -60,7 +60,7 @@ class RawWalk:
         self,
         number: int,
         raw: bytes,
-        subjects: tuple[bytes, bytes],
+        subjects: Subjects,
         gathered: Sequence[Gathered],
         kept: list[int],
         root: State,
@@ -80,7 +80,7 @@ class RawWalk:
     def gather_piece(
         self,
         raw: bytes,
-        subjects: tuple[bytes, bytes],
+        subjects: Subjects,
         around: Around,
         gathered: Sequence[Gathered],
         kept: list[int],
