@@ -257,6 +257,55 @@ def test_a_link_to_nowhere_is_not_taken_for_no_project(
 
 
 @pytest.mark.parametrize(
+    ("forbidden", "arguments", "words"),
+    [
+        ("phimask.yaml", ("plan",), "phimask.yaml: $: the file cannot be read (Permission denied)"),
+        ("phimask.yaml", ("run", "--yes", "--uri", "mongodb://127.0.0.1"), "phimask.yaml: $: the file cannot be read"),
+        ("profiles", ("plan",), "profiles/mine.yaml: $: the file cannot be read (Permission denied)"),
+        ("profiles", ("profiles", "list"), "profiles: $: the folder cannot be read (Permission denied); let this user"),
+        ("collections", ("collections", "validate", "people"), "collections/people.yaml: $: the file cannot be read"),
+        ("collections", ("plan",), "collections/people.yaml: $: the file cannot be read (Permission denied)"),
+        ("key", ("plan",), "the key file key cannot be read: Permission denied"),
+        ("plugged.py", ("plugins", "list"), "plugged.py cannot be read (Permission denied); let this user read it"),
+    ],
+)  # fmt: skip
+def test_what_this_user_may_not_read(
+    forbidden: str,
+    arguments: tuple[str, ...],
+    words: str,
+    project: Path,
+    phimask: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for folder in ("profiles", "collections"):
+        (project / folder).mkdir()
+    (project / "phimask.yaml").write_text(
+        "version: 1\nuri: mongodb://127.0.0.1:1/\ndatabase: ehr\nprofile: mine\ncollections: [people]\n"
+        f"key: {{file: key}}\nplugins: [{'plugged.py' if forbidden == 'plugged.py' else ''}]\n",
+        "utf-8",
+    )
+    (project / "profiles" / "mine.yaml").write_text("version: 1\nextends: emergency\n", "utf-8")
+    rules = "version: 1\ncollection: people\nrules:\n  - {path: Name, masker: hash}\n"
+    (project / "collections" / "people.yaml").write_text(rules, "utf-8")
+    (project / "plugged.py").write_text("", "utf-8")
+    for way in ("open", "stat", "iterdir"):  # no file's mode keeps root from anything
+        monkeypatch.setattr(Path, way, _forbidding(getattr(Path, way), project / forbidden))
+    answer = phimask(*arguments)
+    assert answer.code == 2, answer.err
+    assert words in answer.err
+    assert answer.err.count("error: ") == 1
+
+
+def _forbidding(real: Callable[..., Any], forbidden: Path) -> Callable[..., Any]:
+    def guarded(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path.absolute().is_relative_to(forbidden):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, *arguments, **options)
+
+    return guarded
+
+
+@pytest.mark.parametrize(
     ("content", "words"),
     [
         (b"{", ("r.json is not JSON", "--report FILE")),
@@ -284,14 +333,7 @@ def test_report_of_a_directory_and_of_a_file_that_may_not_be_read(
     assert answer.code == 2
     assert answer.err == "error: reports is a directory; give the file that `phimask --report FILE` wrote\n"
     (project / "r.json").write_text("{}", "utf-8")
-    real = Path.open
-
-    def guarded(file: Path, *arguments: Any, **options: Any) -> Any:
-        if file.name == "r.json":
-            raise PermissionError(errno.EACCES, "Permission denied")
-        return real(file, *arguments, **options)
-
-    monkeypatch.setattr(Path, "open", guarded)
+    monkeypatch.setattr(Path, "open", _forbidding(Path.open, project / "r.json"))
     answer = phimask("report", "r.json")
     assert answer.code == 2
     assert "r.json cannot be read (Permission denied); give the file that" in answer.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Final, Literal
 
 from phimask.config.model import Origin
 from phimask.config.wording import closest, fault_at, listed, quoted
-from phimask.errors import ConfigError
+from phimask.errors import ConfigError, Fault
 
 DataKind = Literal["profiles", "schemas"]
 FileKind = Literal["profile", "collection"]
@@ -78,7 +79,7 @@ def lookup(
     for candidate in _candidates(kind, name, project_dir, by):
         if candidate in tried:
             continue
-        if os.path.isfile(candidate):  # noqa: PTH113  (false, not an error, for a name that is too long)
+        if _is_file(candidate):
             if by is None or candidate.resolve() != by.resolve():
                 return candidate
             itself = candidate
@@ -111,4 +112,21 @@ def _shipped_dir(kind: FileKind) -> Path:
 
 
 def _named(folder: Path) -> dict[str, Path]:
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    try:
+        there = sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        wrong = f"the folder cannot be read ({error.strerror})"
+        raise ConfigError([Fault(shown(folder), None, "$", wrong, "let this user read it")]) from None
+    return {path.stem: path for path in there if path.suffix == ".yaml"}
+
+
+def _is_file(path: Path) -> bool:
+    """One in a folder that may not be looked into counts: whoever reads it is told, and no other takes its place."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):  # a name that is too long, for one
+        return False

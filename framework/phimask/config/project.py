@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -25,9 +24,16 @@ LEDGER_URI_VARIABLE: Final = "PHIMASK_LEDGER_URI"
 
 
 def is_project(directory: Path) -> bool:
-    """Whether a phimask.yaml is there. A link that leads nowhere (a share that is not mounted, say) counts, and cannot
-    be read: without what stands there, a run might mask in place what was to be copied."""
-    return os.path.lexists(directory / PROJECT_FILE)
+    """Whether a phimask.yaml is there. A link that leads nowhere (a share that is not mounted, say) counts, and so does
+    one in a folder that may not be looked into; neither can be read: without what stands there, a run might mask in
+    place what was to be copied."""
+    try:
+        (directory / PROJECT_FILE).lstat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def load_project(

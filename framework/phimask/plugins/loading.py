@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import os
 import re
+import stat
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -124,7 +125,7 @@ def _load_module(name: str, directory: Path) -> Any:
 
 def _load_file(plugin: str, file: Path) -> Any:
     file = Path(os.path.realpath(file))
-    if not file.is_file():
+    if not _is_file(plugin, file):
         beside = [path.name for path in file.parent.glob("*.py") if path.is_file()]
         close = difflib.get_close_matches(file.name, beside, n=1)
         right = f"did you mean {close[0]}?" if close else "paths start from the folder of phimask.yaml"
@@ -146,6 +147,21 @@ def _load_file(plugin: str, file: Path) -> Any:
             raise _failed(plugin, error) from None
         raise
     return module
+
+
+def _is_file(plugin: str, file: Path) -> bool:
+    """Raises PluginError for one that this user may not read, or not look for."""
+    try:
+        if not stat.S_ISREG(file.stat().st_mode):
+            return False
+        file.open("rb").close()
+    except PermissionError as error:
+        raise PluginError(
+            f"plugin {plugin}: {file} cannot be read ({error.strerror}); let this user read it"
+        ) from None
+    except (OSError, ValueError):  # a name that is too long, for one
+        return False
+    return True
 
 
 def _module_name(file: Path) -> str:
