@@ -30,9 +30,10 @@ settings.load_profile("patient")
 
 def pytest_collection_finish() -> None:
     """What thousands of tests are made of stays to the end. To look for cycles in it takes a quarter of a second, which
-    a run in this process does several times."""
+    a run in this process does several times. Nor do others need it more often than a command's or a worker's own."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,8 +2,8 @@
 costs.
 
 Only on Linux, and only for tests of what happens afterwards. Elsewhere a process loads everything itself, as it does
-for a user; so do everywhere those that documentation, faults, vaults and packaging are tried with, and the workers of
-commands that are processes.
+for a user; so do everywhere those that faults and packaging are tried with, and the workers of commands that are
+processes.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 
 from phimask.masking.keys import MaskingKey
+from ready import LINUX, Ready
 
 DOCUMENTS = 600
 
@@ -89,18 +90,22 @@ class Trial:
         found = self.client[self.database].get_collection("people", options).find({})
         return {one["_id"]: bytes(one.raw) for one in found}
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str) -> Any:
+        if LINUX:
+            return Ready([*arguments, "--json"], self.folder, self.environment)
         return subprocess.Popen(
             [sys.executable, "-m", "phimask", *arguments, "--json"],
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
         )
 
     def call(self, *arguments: str) -> tuple[int, Any]:
         out, err = (process := self.start(*arguments)).communicate(timeout=240)
-        assert process.returncode in (0, 3), err.decode()
+        assert process.returncode in (0, 3), err
         return process.returncode, json.loads(out)
 
     def killed(self, *arguments: str, masked: int) -> None:
