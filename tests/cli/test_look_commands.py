@@ -257,6 +257,28 @@ def test_a_link_to_nowhere_is_not_taken_for_no_project(
 
 
 @pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("batch_sizer:\n  options:\n    target: 0s", "mine.yaml:5: $.batch_sizer.options.target: target is no time"),
+        ("batch_sizer: {options: {target: 9s}}", "mine.yaml:3: $.batch_sizer.options.target: longest is below target"),
+        ("executor: {options: {autoscale: {min: 3, max: 2}}}", "mine.yaml:3: $.executor.options.autoscale: "),
+        (
+            "memory_governor: {options: {ceiling: 250MB}}\nbatch_sizer: {options: {memory: null}}",
+            "mine.yaml:3: $.memory_governor.options.ceiling: the pools together (256 MB) are above",
+        ),
+    ],
+)  # fmt: skip
+def test_a_contradiction_with_what_is_shipped_is_told_where_it_can_be_mended(
+    written: str, told: str, project: Path, phimask: Callable[..., Any]
+) -> None:
+    (project / "mine.yaml").write_text(f"version: 1\nextends: advanced\n{written}\n", "utf-8")
+    answer = phimask("profiles", "validate", "mine.yaml")
+    assert answer.code == 2
+    assert answer.err.startswith(f"error: {told}")
+    assert answer.err.count("error: ") == 1
+
+
+@pytest.mark.parametrize(
     ("forbidden", "arguments", "words"),
     [
         ("phimask.yaml", ("plan",), "phimask.yaml: $: the file cannot be read (Permission denied)"),

@@ -22,6 +22,7 @@ from phimask.config.profile import load_profile
 from phimask.config.project import URI_VARIABLE, is_project, load_project
 from phimask.config.units import parse_duration, parse_size
 from phimask.errors import UsageError
+from phimask.planning.components import refuse_impossible
 from phimask.plugins.loading import disabled_plugins, load_registry
 from phimask.plugins.registry import Registry
 
@@ -82,7 +83,9 @@ def profiles_show(name: str, as_json: bool) -> None:
 def profiles_validate(name: str, as_json: bool) -> None:
     """Check a profile. Exit code 2 if anything in it is wrong."""
     directory, registry = project_registry()
-    _valid(_profile(name, directory, registry), as_json=as_json)
+    profile = _profile(name, directory, registry)
+    refuse_impossible(profile, registry)
+    _valid(profile, as_json=as_json)
 
 
 def _profile(name: str, directory: Path, registry: Registry) -> Profile:

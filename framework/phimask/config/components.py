@@ -73,8 +73,9 @@ def choose(
     if not isinstance(given.value, dict):
         return None
     written = name, repr(plain(given))
+    places = {key: child.origin for key, child in mapping(given).items()}
     if known is not None and written in known:
-        return ComponentChoice(name, known[written], node.origin)
+        return ComponentChoice(name, known[written], node.origin, places)
     schema = catalog.options_schema(kind, name)
     before = len(faults)
     options = plain(checked(given, schema, faults))
@@ -90,7 +91,7 @@ def choose(
         return None
     if known is not None and not faults and not secrets:
         known[written] = options
-    return ComponentChoice(name, options, node.origin)
+    return ComponentChoice(name, options, node.origin, places)
 
 
 def complete_options(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -45,6 +45,12 @@ def shown(path: Path) -> str:
         return Path(os.path.realpath(path)).relative_to(Path.cwd()).as_posix()
     except (ValueError, OSError):
         return path.as_posix()
+
+
+def first_own(places: Sequence[Origin]) -> Origin:
+    """Of places that contradict each other, the first that is in no shipped file: there it can be mended."""
+    not_own = {shown(path) for path in shipped("profile").values()}
+    return next((one for one in places if one.file not in not_own), places[0])
 
 
 def shipped(kind: FileKind) -> dict[str, Path]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from phimask.config.model import Collector, ComponentChoice, Memory
+from phimask.config.data import first_own
+from phimask.config.model import Collector, ComponentChoice, Memory, Origin
 from phimask.config.nodes import Node, at, mapping, plain
 from phimask.config.wording import fault_at
 from phimask.errors import Fault
@@ -47,32 +48,34 @@ def refuse_excess(
         if most is not None and pool is not None and _LEAST <= pool < most:
             faults.append(
                 fault_at(
-                    _place(tree, "batch_sizer", "bytes"),
+                    first_own([_place(tree, "batch_sizer", "bytes"), at(memory, (name,)).origin]),
                     f"a batch ({_written(most)}) is larger than memory.{name} ({_written(pool)})",
                     "make it that or less, or the pool larger",
                 )
             )
-    ceiling = next((found for name in _CEILINGS if (found := _option(governor, name)) is not None), None)
+    called = next((name for name in _CEILINGS if _option(governor, name) is not None), "")
+    ceiling = _option(governor, called)
     if ceiling is None:
         return
+    of_ceiling = _place(tree, "memory_governor", called)
     together = sum(pool for pool in pools.values() if pool is not None)
     if together > ceiling:
         faults.append(
             fault_at(
-                memory.origin,
+                first_own([memory.origin, *(at(memory, (name,)).origin for name in _POOLS), of_ceiling]),
                 f"the pools together ({_written(together)}) are above the memory governor's ceiling "
                 f"({_written(ceiling)})",
-                "make them smaller: masking needs memory besides",
+                "make them smaller, or the ceiling larger: masking needs memory besides",
             )
         )
     batches = _option(sizer, "memory")
     if batches is not None and batches > ceiling:
         faults.append(
             fault_at(
-                _place(tree, "batch_sizer", "memory"),
+                first_own([_place(tree, "batch_sizer", "memory"), of_ceiling]),
                 f"batches may come to more ({_written(batches)}) than the memory governor's ceiling "
                 f"({_written(ceiling)})",
-                "make it less than that",
+                "make it less than that, or the ceiling larger",
             )
         )
 
@@ -87,7 +90,7 @@ def _size(node: Node | None) -> int | None:
     return found if type(found) is int else None
 
 
-def _place(tree: Node, component: str, option: str) -> Any:
+def _place(tree: Node, component: str, option: str) -> Origin:
     return at(tree, (component, "options", option)).origin
 
 

@@ -49,11 +49,15 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class ComponentChoice:
-    """A component by name, with its options: checked, defaults filled in, units converted."""
+    """A component by name, with its options: checked, defaults filled in, units converted.
+
+    `places`: where options were written; those that were not have their defaults.
+    """
 
     name: str
     options: Mapping[str, Any] = field(repr=False)  # options may hold secrets
     origin: Origin
+    places: Mapping[str, Origin] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, cast
 
-from phimask.config.model import ComponentChoice, Profile
+from phimask.config.data import first_own
+from phimask.config.model import ComponentChoice, Origin, Profile
 from phimask.errors import ConfigError, Fault
 from phimask.plugins.interfaces import Validator
 from phimask.plugins.registry import Registry
@@ -27,11 +29,17 @@ def refuse_impossible(profile: Profile, registry: Registry) -> None:
         try:
             registry.create(kind, choice.name, choice.options)
         except ValueError as error:
-            place = choice.origin
+            place = _place(choice, str(error))
             right = f"`phimask plugins show {choice.name}` lists its options"
             faults.append(Fault(place.file, place.line, place.path, str(error), right))
     if faults:
         raise ConfigError(faults)
+
+
+def _place(choice: ComponentChoice, told: str) -> Origin:
+    """Of an option that is told of, where any was written."""
+    named = [choice.places[word] for word in re.findall(r"\w+", told) if word in choice.places]
+    return first_own([*named, choice.origin])
 
 
 def remembering(registry: Registry, choices: Sequence[ComponentChoice]) -> list[ComponentChoice]:
