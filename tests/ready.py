@@ -181,4 +181,6 @@ def _command(pipes: _Pipes, arguments: tuple[str, ...], folder: str, environment
     os.environ.update(environment)
     sys.argv = ["phimask", *arguments]
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Whoever started the loaded one first may have held interrupts back meanwhile.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     runpy.run_module("phimask", run_name="__main__")
