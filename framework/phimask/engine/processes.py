@@ -110,8 +110,8 @@ class Shares:
         ]
         for thread in threads:
             thread.start()
+        left = len(threads)
         try:
-            left = len(threads)
             while left:
                 if self._stop.stopping:
                     raise Interrupted(STOPPED)

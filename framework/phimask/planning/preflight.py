@@ -266,7 +266,7 @@ def _of_target(
             ": the target is the source itself; name another database, or no target to mask in place",
         )
         return
-    found.target_options = there.get("options", {})
+    options = found.target_options = there.get("options", {})
     count = database[target.collection].estimated_document_count()
     if count:
         yield hazard(
@@ -274,7 +274,7 @@ def _of_target(
             target,
             f" holds {count:,} documents already: those with an _id of the source are replaced",
         )
-    if found.target_options.get("collation", _SIMPLE) != found.options.get("collation", _SIMPLE):
+    if options.get("collation", _SIMPLE) != found.options.get("collation", _SIMPLE):
         yield hazard(
             "target-collation",
             target,

@@ -7,6 +7,7 @@ concern, journalled.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from bson.binary import Binary
@@ -127,15 +128,12 @@ class DeploymentStorage(Storage):
         """All parts that are as they were written, sorted; what is not is told in `damage`. Raises VaultError."""
         found = []
         for kept in self._read("parts", self._run):
-            try:
+            with suppress(KeyError, TypeError, ValueError):
                 part = Part(kept["namespace"], kept["partition"], kept["fence"], kept["number"])
-                as_written = kept["_id"] == self._name(part)
-            except (KeyError, TypeError, ValueError):
-                as_written = False
-            if not as_written:
-                damage.append(f"{self.where}: the part {kept['_id']} is not what was written there")
-                continue
-            found.append(part)
+                if kept["_id"] == self._name(part):
+                    found.append(part)
+                    continue
+            damage.append(f"{self.where}: the part {kept['_id']} is not what was written there")
         return sorted(found)
 
     def segments(self, part: Part) -> Iterator[Segment]:

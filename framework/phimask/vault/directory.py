@@ -166,15 +166,12 @@ class DirectoryStorage(Storage):
         line = file.readline(_LONGEST_LINE)
         if not line.endswith(b"\n") and len(line) < _LONGEST_LINE:
             return None
-        try:
+        with contextlib.suppress(ValueError, KeyError, TypeError):
             kept: Mapping[str, Any] = json.loads(line)
             part = Part(kept["namespace"], kept["partition"], kept["fence"], kept["number"])
-            as_written = kept == self._line(part) and path == self._path(part)
-        except (ValueError, KeyError, TypeError):
-            as_written = False
-        if not as_written:
-            raise Damaged(f"{path}: its first line is not what was written there, or it is another file's")
-        return part
+            if kept == self._line(part) and path == self._path(part):
+                return part
+        raise Damaged(f"{path}: its first line is not what was written there, or it is another file's")
 
     def segments(self, part: Part) -> Iterator[Segment]:
         """A part's segments in order. Raises Damaged."""

@@ -103,6 +103,7 @@ class Destination:
             message = self._next()
             if message is None:
                 return
+            arrived, why = False, ""
             for attempt in range(1, _ATTEMPTS + 1):
                 try:
                     arrived = self._send(message)
