@@ -151,7 +151,7 @@ class Checks:
         return found
 
     def _failed(self, one: Validator, error: Exception) -> None:
-        self._found[one.name][f"the validator failed ({type(error).__name__})", None] += 1
+        self._found[one.name][_failure(error), None] += 1
 
     def take(self) -> tuple[Counter[str], Counter[tuple[str, str, str | None]]]:
         """What was checked and found since this was last asked: documents by validator, and findings."""
@@ -188,7 +188,11 @@ class Checks:
         try:
             return tuple(one.unjudged())
         except Exception as error:  # noqa: BLE001  (as in _note)
-            return (Finding(f"the validator failed ({type(error).__name__})"),)
+            return (Finding(_failure(error)),)
+
+
+def _failure(error: Exception) -> str:
+    return f"the validator failed ({type(error).__name__})"
 
 
 def added_up(results: Iterable[Sequence[Checked]]) -> list[Checked]:
