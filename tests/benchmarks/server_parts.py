@@ -17,8 +17,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from unittest.mock import patch
 
+import bson
 from pymongo import MongoClient
-from server_path import by_hand
+from server_path import by_hand, present
 from throughput import DATES, TEXTS
 
 from phimask.config.components import complete_options
@@ -26,6 +27,7 @@ from phimask.masking.columns import BoundRule
 from phimask.planning import served
 from phimask.plugins.loading import load_registry
 from phimask.store.embedded import EmbeddedMongod, find_mongod
+from phimask.store.raw import Unopened
 from phimask.store.sample.loading import load_samples
 
 Pipeline = Sequence[Mapping[str, Any]]
@@ -41,9 +43,12 @@ def pipelines() -> dict[str, Pipeline]:
     ]
     with patch.object(served, "_each_key_once", lambda value, merged: True):
         trusting = served.served_update(rules)
+        with patch.object(served, "_masked", lambda masker, value, depth: present(value)):
+            blind = served.served_update(rules)
     return {
         "nothing": [],
         "by hand": by_hand(),
+        "phimask, neither keys nor types": blind,
         "phimask, keys not looked at": trusting,
         "phimask": served.served_update(rules),
     }
@@ -67,7 +72,10 @@ def main() -> None:
     with EmbeddedMongod(find_mongod(os.environ)) as mongod, MongoClient[dict[str, Any]](mongod.uri) as client:
         collection = client["bench"]["mixed"]
         load_samples(collection, given.docs, seed=1)
-        compared = pipelines()
+        compared = {
+            label: [Unopened(bson.encode(stage)) for stage in pipeline]
+            for label, pipeline in pipelines().items()
+        }
         computing: dict[str, list[float]] = {label: [] for label in compared}
         reading: dict[str, list[float]] = {label: [] for label in compared}
         for _ in range(given.rounds):
@@ -76,10 +84,10 @@ def main() -> None:
                 if pipeline:
                     reading[label].append(seconds(lambda: collection.update_many({"_id": 0}, pipeline)))  # noqa: B023
         print(f"{given.docs:,} documents, least of {given.rounds} rounds")
-        print(f"{'pipeline':<30}{'µs a document':>15}{'ms to read it':>15}")
+        print(f"{'pipeline':<34}{'µs a document':>15}{'ms to read it':>15}")
         for label in [*compared][1:]:
             spent = (min(computing[label]) - min(computing["nothing"])) / given.docs * 1e6
-            print(f"{label:<30}{spent:>15.0f}{min(reading[label]) * 1e3:>15.1f}")
+            print(f"{label:<34}{spent:>15.0f}{min(reading[label]) * 1e3:>15.1f}")
 
 
 if __name__ == "__main__":

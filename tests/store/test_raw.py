@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import bson
@@ -17,7 +18,17 @@ from oracle import build, parse
 from phimask import DocumentId
 from phimask.rawbson import MalformedBsonError
 from phimask.store.connect import raw_collection
-from phimask.store.raw import by_id, by_ids, document, extended_json, identity, literal, split, within
+from phimask.store.raw import (
+    by_id,
+    by_ids,
+    document,
+    extended_json,
+    from_to,
+    identity,
+    literal,
+    split,
+    within,
+)
 
 EXACT_JSON = json_util.JSONOptions(
     json_mode=json_util.JSONMode.CANONICAL,
@@ -76,6 +87,34 @@ def test_ranges() -> None:
             {"a": 1},
         ]
     }
+
+
+@pytest.mark.parametrize("query", [None, {"kept": True}])
+def test_a_range_of_one_type_among_others(
+    query: dict[str, Any] | None, client: MongoClient[dict[str, Any]], database: Database[dict[str, Any]]
+) -> None:
+    """Asked for plainly, and nothing of another type belongs between."""
+    collection = raw_collection(client, database.name, "c")
+    mixed = [
+        -1,
+        2.5,
+        "x",
+        {"a": 1},
+        b"x" * 12,
+        True,
+        datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc),
+    ]
+    ours = [bson.ObjectId(bytes([number]) * 12) for number in (0, 1, 2, 254, 255)]
+    collection.insert_many([{"_id": one, "kept": True} for one in (*mixed, *ours)])
+    first, low, _, high, last = (identity(bson.encode({"_id": one})) for one in ours)
+    for after, upto, found in ((first, last, ours[1:]), (low, high, ours[2:4]), (low, low, [])):
+        for these, expected in (
+            (within(after, upto, query), found),
+            (from_to(after, upto, query), [one for one in ours if one.binary == after.value] + found),
+        ):
+            assert "$expr" not in str(these)
+            rows = collection.find(these, {"_id": 1}, sort=[("_id", 1)], hint=[("_id", 1)])
+            assert [bson.decode(one.raw)["_id"] for one in rows] == expected
 
 
 def test_the_server_finds_one_and_several(

@@ -188,6 +188,7 @@ class Applied:
         self._kept = kept
         self._certain = kept.with_options(read_concern=ReadConcern("linearizable"))
         self._run, self._namespace = run, namespace
+        self._wrote = False
 
     def end_transaction(self, session: bytes) -> None:
         """Of a holder before, which would keep documents locked for a minute and more, whether it is dead or alive."""
@@ -200,6 +201,7 @@ class Applied:
         Raises LeaseLost where a later holder settled that it is not to be.
         """
         place = self._id(lease, batch)
+        self._wrote = True
         try:
             self._kept.insert_one({"_id": place, "void": True, "fence": lease.fence})
         except DuplicateKeyError:
@@ -211,13 +213,16 @@ class Applied:
 
     def mark(self, lease: Lease, batch: int, session: ClientSession) -> None:
         """Within the batch's transaction. Raises LeaseLost where somebody settled that it is not to be."""
+        self._wrote = True
         try:
             self._kept.insert_one({"_id": self._id(lease, batch), "void": False}, session=session)
         except DuplicateKeyError:
             raise LeaseLost from None
 
     def forget(self, lease: Lease) -> None:
-        """The partition is done: nobody will ask any more."""
+        """The partition is done: nobody will ask any more. Of what the server masked by itself, nothing is there."""
+        if not self._wrote and lease.fence == 1:
+            return
         bounds = {"$gte": self._id(lease, 0), "$lte": self._id(lease, lease.batch)}
         self._kept.delete_many({"_id": bounds})
 

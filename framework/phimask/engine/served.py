@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import bson
 from pymongo import ReadPreference
 from pymongo.client_session import ClientSession
 from pymongo.errors import OperationFailure, PyMongoError
@@ -29,7 +30,7 @@ from phimask.masking.outcomes import MaskedBatch
 from phimask.observing.tally import Tally
 from phimask.plugins.values import BatchBudget, DocumentId, Partition
 from phimask.store.connect import Client
-from phimask.store.raw import identity
+from phimask.store.raw import Unopened, identity
 from phimask.store.reading import BatchReader, whole_documents
 from phimask.store.retry import classify
 from phimask.store.writing import update_range
@@ -110,7 +111,8 @@ class ServedCommitter(Committer):
         client: Client | None,
     ) -> None:
         super().__init__(preparer, ordinary.checks)
-        self._pipeline = pipeline
+        # Encoded once: for each batch anew, the server would wait for that.
+        self._pipeline = [Unopened(bson.encode(stage)) for stage in pipeline]
         self._ordinary = ordinary
         self._query = query
         self._projection = projection

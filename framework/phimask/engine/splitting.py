@@ -8,7 +8,7 @@ from phimask.plugins.values import DocumentId
 from phimask.store.raw import identity, within
 from phimask.store.source import ID_ORDER
 
-WORTH_SECONDS: Final = 0.5
+WORTH_SECONDS: Final = 0.25
 """What is left has to take its holder so long: with less, it is done sooner than the other is there."""
 _FARTHEST: Final = 2_000_000
 

@@ -23,9 +23,9 @@ from phimask.ledger.partitions import RENEWAL_SECONDS, Partitions
 from phimask.ledger.runs import Runs
 from phimask.plugins.values import Lane
 
-_LOOK_SECONDS: Final = 0.2
+_LOOK_SECONDS: Final = 0.1
 """How long to wait before looking again whether somebody left a partition behind."""
-_LOOKS_BETWEEN_ASKING: Final = 5
+_LOOKS_BETWEEN_ASKING: Final = 10
 
 
 class Worker:
