@@ -87,13 +87,18 @@ def test_the_page_of_a_run_holds_no_value_and_no_id(people: Any, phimask: Callab
 
 
 def test_a_page_that_cannot_be_written_is_refused_before_anything_is(
-    people: Any, phimask: Callable[..., Any]
+    people: Any, phimask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    access = os.access
+    Path("kept").mkdir()
+    # Root may write what nobody else may.
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "kept" and access(path, mode))
     before = list(people.find())
     flags = ("-d", people.database.name, "-c", "people", "--yes")
     for given, said in (
         (("--html", "nowhere/r.html"), "--html nowhere/r.html: there is no such directory; make it first"),
         (("--html", "r.x", "--report", "./r.x"), "--report and --html name the same file"),
+        (("--report", "kept/r.json"), "--report kept/r.json: it may not be written; name a file that may be"),
     ):
         answer = phimask(*flags, *given)
         assert answer.code == 2

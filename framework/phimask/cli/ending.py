@@ -121,13 +121,15 @@ def _manifest(report: Mapping[str, Any], key: SigningKey | None) -> str:
 
 
 def refuse_nowhere(files: dict[str, Path | None]) -> None:
-    """Files to be written, by flag, whose folder is not there, or two of them that are one, are a UsageError."""
+    """Raises UsageError for files, by flag, whose folder is not there, which may not be written, or which are one."""
     seen: dict[Path, str] = {}
     for flag, file in files.items():
         if file is None:
             continue
         if not file.absolute().parent.is_dir():
             raise UsageError(f"{flag} {file}: there is no such directory; make it first")
+        if not os.access(file if file.exists() else file.absolute().parent, os.W_OK):
+            raise UsageError(f"{flag} {file}: it may not be written; name a file that may be")
         other = seen.setdefault(Path(os.path.realpath(file)), flag)
         if other != flag:
             raise UsageError(f"{other} and {flag} name the same file, {file}; give each its own")
