@@ -107,7 +107,7 @@ def test_a_paused_run_is_stopped(counters: Counters, phimask: Callable[..., Any]
 
 
 def test_a_run_has_a_longest_duration(counters: Counters, phimask: Callable[..., Any]) -> None:
-    process = counters.start("--yes", "--max-duration", "2s", pace=0.02)
+    process = counters.start("--yes", "--max-duration", "5s", pace=0.03)
     err = process.communicate(timeout=60)[1]
     assert process.returncode == 4, err
     run = counters.latest()["_id"]
