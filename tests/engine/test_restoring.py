@@ -144,7 +144,7 @@ def corpus() -> list[bytes]:
 @pytest.mark.parametrize(
     "rules",
     [
-        [((DEEP, "Name"), TILDE)],
+        pytest.param([((DEEP, "Name"), TILDE)], marks=pytest.mark.soak),
         pytest.param([((DEEP,), TILDE)], marks=pytest.mark.soak),
         pytest.param([((DEEP,), NULLIFY)], marks=pytest.mark.soak),
         [((DEEP,), NEXT_DAY)],

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from simulated import GB, NAMESPACE, Simulated, a_batch
 
+from effort import examples
 from phimask import events
 from phimask.testing.making import make
 from phimask_plugins.executors import LocalExecutor
@@ -54,7 +55,7 @@ def test_it_settles_within_a_tenth_of_the_best_fixed_number(
 ) -> None:
     """On average over ten minutes, trials of worse numbers included."""
     best = max(server(count, 0.0) for count in range(1, MOST + 1))
-    for seed in range(3):
+    for seed in range(examples(1)):
         run = Simulated(scale(begin), server, seed=seed)
         run.run(_SETTLING)
         reached = []
