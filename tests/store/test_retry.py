@@ -60,7 +60,7 @@ def bulk(*codes: int, concern: tuple[int, ...] = ()) -> BulkWriteError:
     )
 
 
-PASSING = [6, 7, 64, 89, 91, 112, 189, 262, 9001, 10107, 11600, 11602, 13435]
+PASSING = [6, 7, 64, 89, 91, 112, 175, 189, 262, 9001, 10107, 11600, 11602, 13435]
 
 
 @pytest.mark.parametrize(
