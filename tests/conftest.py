@@ -14,6 +14,7 @@ from hypothesis import settings
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from phimask.cycles import look_seldom
 from phimask.store.embedded import EmbeddedMongod, find_mongod
 from ready import LINUX, Forks
 from replica_set import ReplicaSet
@@ -33,7 +34,7 @@ def pytest_collection_finish() -> None:
     a run in this process does several times. Nor do others need it more often than a command's or a worker's own."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
+    look_seldom()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import re
 import sys
@@ -16,11 +15,10 @@ from phimask.cli.commands import COMMANDS
 from phimask.cli.show import say
 from phimask.compiled import MISSING
 from phimask.config.uris import holds_credential
+from phimask.cycles import look_seldom
 from phimask.errors import PhimaskError
 from phimask.log import close_log, configure_log, scrub
 
-_SELDOM = (100_000, 20, 20)
-"""To load modules makes many objects that stay: to look for cycles among them took a seventh of a command's start."""
 _USAGE = 2
 _INTERRUPTED = 130
 
@@ -64,7 +62,7 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with the contract's exit code."""
-    gc.set_threshold(*_SELDOM)
+    look_seldom()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 

@@ -21,6 +21,7 @@ import psutil
 from pymongo.errors import PyMongoError
 
 from phimask.config.model import Profile
+from phimask.cycles import look_seldom
 from phimask.engine.control import StopSignal
 from phimask.engine.share import STOPPED, Piece, Share, Verification
 from phimask.errors import Interrupted, PhimaskError
@@ -29,7 +30,6 @@ from phimask.store.retry import terminal_error
 
 _LOOK: Final = 0.2
 _PATIENCE: Final = 5.0
-_SELDOM: Final = (100_000, 20, 20)
 _MOST_PROCESSES: Final = 16
 
 
@@ -208,10 +208,8 @@ def _serve(pipe: Connection, stop: Any) -> None:
             try:
                 if share is None:
                     share = Share(task, stop.is_set)
-                    # Documents are taken apart into many small objects and none of them refers to itself: looking for
-                    # such cycles as often as Python does took a fifth of the time.
                     gc.freeze()
-                    gc.set_threshold(*_SELDOM)
+                    look_seldom()
                 answer = _look_at(share, *given) if what == "piece" else getattr(share, what)(*given)
             except PhimaskError as error:
                 answer = error

@@ -7,7 +7,6 @@ an exception holds reaches stderr.
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import pickle
@@ -20,11 +19,9 @@ from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from phimask import Job, Lane, PhimaskError, StopSignal, describe_error, events, forward_log
+from phimask.cycles import look_seldom
 
 _LOGGER: Final = logging.getLogger("phimask.workers")
-
-_SELDOM: Final = (100_000, 20, 20)
-"""How often Python looks for cycles while nothing else is said: what a worker loads stays, and is much."""
 
 OUT_OF_MEMORY: Final = 71
 """The exit code of a worker that was refused memory: nothing it could still say would be sure to be right."""
@@ -66,7 +63,7 @@ class Parcel:
 
 def serve(connection: Connection, job: Connection, worker: str, holding: tuple[str, ...], lane: Lane) -> None:
     """The main function of a worker process. Through `job` comes a pickled phimask.Job."""
-    gc.set_threshold(*_SELDOM)
+    look_seldom()
     stop = _Watched()
     stop.hold(holding)
     _take_signals(stop)
