@@ -170,7 +170,8 @@ def test_it_is_said_of_how_many_documents_nothing_is_kept(
     answer = phimask("run", *where(wards, "--yes"))
     assert answer.code == 0, answer.err
     (said,) = [one for one in leak_of(answer)["unjudged"] if "bound" in one["what"]]
-    assert said["count"] == DOCUMENTS - 20
+    # What the second batch holds is told with the first where it was masked before the first was written.
+    assert said["count"] in (DOCUMENTS - 20, DOCUMENTS - 10)
     kept = client["phimask"]["masking_coordination.remembered"].find({"learnt": {"$exists": True}})
     assert 600 <= sum(len(one["learnt"]) for one in kept) < 1500
 
