@@ -253,6 +253,28 @@ def test_another_vault_is_refused(counters: Counters, phimask: Callable[..., Any
     assert counters.masked() == 600
 
 
+def test_a_resume_that_fails_before_it_knows_what_was_done_can_be_made_again(
+    counters: Counters, phimask: Callable[..., Any]
+) -> None:
+    # Slowly, so that it is killed while it masks a batch: the one before is written, and nobody has closed it.
+    run = counters.killed("--yes", "--set=write.guard=none", pace=0.05)
+    admin = counters.database.client.admin
+    refused = {"failCommands": ["find"], "errorCode": 13, "namespace": counters.collection.full_name}
+    # What is asked of the collection before its documents are: which `_id`s there are.
+    admin.command("configureFailPoint", "failCommand", mode={"skip": 1}, data=refused)
+    try:
+        answer = phimask("resume", run)
+    finally:
+        admin.command("configureFailPoint", "failCommand", mode="off")
+    assert answer.code == 1, answer.err
+    assert "masking" in answer.err
+    partitions = counters.ledger["masking_coordination.partitions"]
+    assert [one["fence"] for one in partitions.find(sort=[("_id", 1)])] == [2, 0, 0, 0]
+    answer = phimask("resume", run)
+    assert answer.code == 0, answer.err
+    assert counters.masked() == 600
+
+
 def test_a_run_without_a_journal_is_not_resumed(counters: Counters, phimask: Callable[..., Any]) -> None:
     run = counters.killed("--yes", "--set=write.journal=false")
     answer = phimask("resume")

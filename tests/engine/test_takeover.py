@@ -177,12 +177,35 @@ def test_a_transaction_says_itself_whether_it_was(room: Room, committed: bool) -
     assert second.lease.intent is None
 
 
+@pytest.mark.parametrize("guard", [True, False])
+def test_what_could_not_be_taken_up_is_left_for_the_next_as_it_was(room: Room, guard: bool) -> None:
+    store(room.source, [plain(number, Name=f"N{number}") for number in range(4)])
+    holder = Holder(room, guard)
+    batch, journal, made = holder.begin(PROJECTION)
+    made.commit(batch, journal)
+    holder.partitions.abandon("first")
+    holder.journal("second").finish(done=False)  # the deployment did not answer, say, until somebody stopped it
+    third = holder.journal("third")
+    assert third.lease.intent is not None
+    assert third.lease.crashes == 1
+    if guard:
+        take_up_transactions(third)
+    else:
+        third.finish(done=False)
+        third = holder.take_up(PROJECTION)
+    assert third.lease.watermark == of(3)
+    assert stored(room.source) == {of(number): plain(number, Name=f"N{number}~") for number in range(4)}
+
+
 def test_without_a_journal_nobody_goes_on_where_a_worker_died(room: Room) -> None:
     holder = Holder(room, guard=True)
     take_up_unjournaled(holder.journal("first"))
     holder.partitions.abandon("first")
-    with pytest.raises(SafeStop):
-        take_up_unjournaled(holder.journal("second"))
+    for worker in ("second", "third"):
+        journal = holder.journal(worker)
+        with pytest.raises(SafeStop):
+            take_up_unjournaled(journal)
+        journal.finish(done=False)
 
 
 def test_without_a_journal_a_holder_that_slept_past_its_lease_writes_nothing(room: Room) -> None:

@@ -160,16 +160,19 @@ class Journal:
             self._partitions.set_aside(self.lease)
 
     def finish(self, *, done: bool) -> None:
-        """The partition is done, or left for whoever comes next, who will have to see what became of an open batch."""
+        """The partition is done, or left for whoever comes next, who will have to see what became of an open batch: of
+        this holder's, or of one before, where this one did not get as far as to find out."""
+        lease = self.lease
+        dead_before = lease.intent is not None or (lease.crashes > 0 and lease.batch == lease.first_batch)
         with self._lock:
-            if self._announced > self.lease.batch:
-                self._partitions.leave(self.lease)
+            if self._announced > lease.batch or (dead_before and not done):
+                self._partitions.leave(lease)
             elif done:
-                self._partitions.finish(self.lease)
+                self._partitions.finish(lease)
                 if self.applied is not None:
-                    self.applied.forget(self.lease)
+                    self.applied.forget(lease)
             else:
-                self._partitions.release(self.lease)
+                self._partitions.release(lease)
 
     def _mine(self) -> None:
         if self._lost:
