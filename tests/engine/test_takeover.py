@@ -184,7 +184,8 @@ def test_what_could_not_be_taken_up_is_left_for_the_next_as_it_was(room: Room, g
     batch, journal, made = holder.begin(PROJECTION)
     made.commit(batch, journal)
     holder.partitions.abandon("first")
-    holder.journal("second").finish(done=False)  # the deployment did not answer, say, until somebody stopped it
+    # The deployment did not answer, say, until somebody stopped it.
+    holder.journal("second").finish(done=False)
     third = holder.journal("third")
     assert third.lease.intent is not None
     assert third.lease.crashes == 1
