@@ -192,7 +192,7 @@ class TestEmbeddedMongod:
                 owner.kill()
             else:
                 owner.send_signal(signal.SIGINT)
-            owner.wait(60)
+            owner.wait(180)  # a server ends in its own time
         assert wait_until_gone(port_of(uri), Path(directory.strip()))
 
     @posix_only

@@ -6,6 +6,7 @@ Each step is bounded: by the batch sizer's budget, the memory pools and governor
 from __future__ import annotations
 
 import time
+from types import TracebackType
 from typing import Final
 
 from pymongo.errors import PyMongoError
@@ -20,7 +21,7 @@ from phimask.engine.splitting import WORTH_SECONDS, middle_of
 from phimask.engine.takeover import POISON
 from phimask.engine.writing_behind import WritingBehind
 from phimask.masking.outcomes import MAX_DOCUMENT_BYTES
-from phimask.plugins.events import PartitionFinished, PartitionStarted, Paused, SetAside
+from phimask.plugins.events import PartitionStarted, Paused, SetAside
 from phimask.plugins.values import BatchBudget, DocumentId
 from phimask.store.raw import identity
 from phimask.store.reading import BatchReader
@@ -35,8 +36,9 @@ _LEAST_SECONDS: Final = 1e-6
 
 
 class PartitionLoop:
-    """Runs partitions one after the other. A batch is being written while the next one is masked, and, where the
-    profile says so, the one after that is read."""
+    """Runs partitions one after the other. A batch is being written while the next one is masked, be it the next
+    partition's first, and, where the profile says so, the one after that is read. A context manager: nothing is left
+    unsettled."""
 
     def __init__(self, means: Means) -> None:
         self._means = means
@@ -53,29 +55,53 @@ class PartitionLoop:
             means.worker, means.namespace, means.breaker, means.retry, means.control, means.emit
         )
         self.persist = self._asking.persist
+        self._behind = WritingBehind(means, self._asking)
+
+    def __enter__(self) -> PartitionLoop:
+        self._behind.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._behind.__exit__(kind, error, trace)
+
+    @property
+    def ending(self) -> Journal | None:
+        """Of the partition that is done as soon as its last batch is written: it is still this worker's."""
+        return self._behind.ending
+
+    def settle(self) -> bool:
+        """Wait for what is being written; whether anything was."""
+        return self._behind.settle()
 
     def run(self, journal: Journal) -> None:
         """Mask a partition to its end, or to the batch at which the end is asked for.
 
-        Raises SafeStop, MaskingError, StoreError or LeaseLost; what is in flight is settled first.
+        The partition is done once its last batch is settled, which may be in the course of the next. Raises SafeStop,
+        MaskingError, StoreError or LeaseLost, those of the partition before among them; what is in flight is settled
+        first.
         """
-        means, partition = self._means, journal.lease.partition
-        means.emit(
+        means, behind, partition = self._means, self._behind, journal.lease.partition
+        behind.started(
             PartitionStarted(means.namespace, partition.number, partition.documents, worker=means.worker)
         )
-        with (
-            collecting(means.memory.collector),
-            WritingBehind(means, self._asking, journal) as behind,
-            ReadingAhead(means.resident) as ahead,
-        ):
-            course = _Course(means, self._relief, self._asking, journal, ahead, behind)
-            finished = course.run()
+        with collecting(means.memory.collector):
+            try:
+                with ReadingAhead(means.resident) as ahead:
+                    course = _Course(means, self._relief, self._asking, journal, ahead, behind)
+                    finished = course.run()
+                if finished:
+                    behind.finish(journal)
+                    return
+            except BaseException:
+                behind.settle()
+                raise
+            behind.settle()
         if course.giant is not None:
             course.set_aside(*course.giant)
-            return
-        self.persist(lambda: journal.finish(done=finished))
-        if finished:
-            means.emit(PartitionFinished(means.namespace, partition.number, worker=means.worker))
+        else:
+            self.persist(lambda: journal.finish(done=False))
 
 
 class _Course:
@@ -131,7 +157,7 @@ class _Course:
                 means.committer.drop(batch)
                 as_read.drop(means.resident)
                 raise
-            self._behind.begin(batch, as_read)
+            self._behind.begin(batch, as_read, self._journal)
             if lease.split_wanted and not self._careful:
                 self._ahead.drop()
                 pace = self._behind.pace or batch.seconds / len(batch.identities)

@@ -46,7 +46,7 @@ class MemoryRelief:
         self._worker = worker
         self._shrunk_at = 0
 
-    def mind(self, settle: Callable[[], None]) -> None:
+    def mind(self, settle: Callable[[], object]) -> None:
         """Do what the governor asks for. `settle` finishes what is in flight: it is called before work stands still.
 
         Raises SafeStop where memory stays critical.

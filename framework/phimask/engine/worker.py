@@ -7,16 +7,16 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import psutil
-from loguru import logger
 from pymongo.errors import PyMongoError
 
 from phimask.engine.journal import Journal
 from phimask.engine.means import Means
 from phimask.engine.partition import PartitionLoop
 from phimask.engine.relief import frozen
+from phimask.engine.writing_behind import leave, note_lost
 from phimask.ledger.leases import Lease, LeaseLost
 from phimask.ledger.opening import Ledger
 from phimask.ledger.partitions import RENEWAL_SECONDS, Partitions
@@ -50,27 +50,34 @@ class Worker:
         self._take_up = take_up
         self._lanes = lanes
         self._loop = PartitionLoop(means)
+        self._journal: Journal | None = None
 
     def work(self) -> None:
         """Raises SafeStop, Interrupted, MaskingError or StoreError; the partition in hand is left for others then."""
         self._count_against_limit(self._loop.persist(self._partitions.tally).read)
         with (
             frozen(self._means.memory.collector),
-            _Alive(self._ledger, self._run, self._means.worker) as alive,
+            _Alive(self._ledger, self._run, self._means.worker, self._in_hand),
+            self._loop,
         ):
             for lane in self._lanes:
-                self._one_lane(lane, alive)
+                self._one_lane(lane)
 
-    def _one_lane(self, lane: Lane, alive: _Alive) -> None:
+    def _in_hand(self) -> list[Journal]:
+        return [one for one in (self._loop.ending, self._journal) if one is not None]
+
+    def _one_lane(self, lane: Lane) -> None:
         control = self._means.control
         looks = 0
         while not control.stopping:
             if self._means.remaining == 0:
                 return
-            lease = self._loop.persist(lambda: self._partitions.lease(self._means.worker, lane))
+            lease = self._loop.persist(lambda: self._next(lane))
             if lease is not None:
                 looks = 0
-                self._one(lease, alive)
+                self._one(lease)
+                continue
+            if self._loop.settle():  # others may have given up something meanwhile
                 continue
             cut = self._loop.persist(self._all_cut)
             if cut and self._loop.persist(lambda: self._all_done(lane)):
@@ -80,20 +87,27 @@ class Worker:
             looks += 1
             control.wait(_LOOK_SECONDS)
 
-    def _one(self, lease: Lease, alive: _Alive) -> None:
-        journal = self._make_journal(lease, self._partitions)
+    def _next(self, lane: Lane) -> Lease | None:
+        ending = self._loop.ending
+        besides = None if ending is None else ending.lease.number
+        return self._partitions.lease(self._means.worker, lane, besides)
+
+    def _one(self, lease: Lease) -> None:
+        journal = self._journal = self._make_journal(lease, self._partitions)
         try:
-            with alive.holding(journal):
-                closed = lease.tally.read
-                self._loop.persist(lambda: self._take_up(journal))
-                self._count_against_limit(lease.tally.read - closed)
-                self._loop.run(journal)
+            if lease.intent is not None or lease.crashes:
+                self._loop.settle()  # one thing at a time
+            closed = lease.tally.read
+            self._loop.persist(lambda: self._take_up(journal))
+            self._count_against_limit(lease.tally.read - closed)
+            self._loop.run(journal)
         except LeaseLost:
-            logger.info("partition {} of {} went to another worker", lease.number, self._means.namespace)
+            note_lost(self._means.namespace, journal)
         except BaseException:
-            with contextlib.suppress(PyMongoError, LeaseLost):
-                journal.finish(done=False)
+            leave(journal)
             raise
+        finally:
+            self._journal = None
 
     def _count_against_limit(self, documents: int) -> None:
         """So many were done by workers before this one."""
@@ -111,13 +125,15 @@ class Worker:
 
 
 class _Alive:
-    """Says in the ledger that the worker lives, and renews the lease it holds, while its work takes its time."""
+    """Says in the ledger that the worker lives, and renews the leases that it holds, while its work takes its time."""
 
-    def __init__(self, ledger: Ledger, run: str, worker: str) -> None:
+    def __init__(
+        self, ledger: Ledger, run: str, worker: str, in_hand: Callable[[], Sequence[Journal]]
+    ) -> None:
         self._kept = ledger.workers
         self._id = {"run": run, "worker": worker}
+        self._in_hand = in_hand
         self._over = threading.Event()
-        self._journal: Journal | None = None
         self._process = psutil.Process()
         self._thread = threading.Thread(target=self._go_on, name="phimask-alive", daemon=True)
 
@@ -145,23 +161,14 @@ class _Alive:
         with contextlib.suppress(PyMongoError):
             self._kept.delete_one({"_id": self._id})
 
-    @contextlib.contextmanager
-    def holding(self, journal: Journal) -> Any:
-        """Renew this journal's lease meanwhile."""
-        self._journal = journal
-        try:
-            yield
-        finally:
-            self._journal = None
-
     def _go_on(self) -> None:
         while not self._over.wait(RENEWAL_SECONDS):
-            journal = self._journal
             # One renewal that fails is one of several that fit into a lease.
-            with contextlib.suppress(PyMongoError, LeaseLost):
+            with contextlib.suppress(PyMongoError):
                 rss = self._process.memory_info().rss
                 self._kept.update_one(
                     {"_id": self._id}, {"$set": {"rss_bytes": rss}, "$currentDate": {"seen": True}}
                 )
-                if journal is not None:
+            for journal in self._in_hand():
+                with contextlib.suppress(PyMongoError, LeaseLost):
                     journal.renew()

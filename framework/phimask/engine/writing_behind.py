@@ -1,12 +1,18 @@
-"""Batches on their way to the server: one is written while the next is masked, and counted once it is through."""
+"""Batches on their way to the server: one is written while the next is masked, and counted once it is through.
+
+The last one of a partition is written while the first of the next is read and masked: a worker then has two partitions,
+and the earlier one is done before anything of the later one is written.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from types import TracebackType
-from typing import NamedTuple
 
+from loguru import logger
 from pymongo.errors import PyMongoError
 
 from phimask.engine.asking import Asking
@@ -16,31 +22,38 @@ from phimask.engine.journal import Journal
 from phimask.engine.means import Means
 from phimask.engine.reading_ahead import Read
 from phimask.engine.relief import after_batch
-from phimask.plugins.events import BatchFinished
+from phimask.ledger.leases import LeaseLost
+from phimask.plugins.events import BatchFinished, PartitionFinished, PartitionStarted
 from phimask.plugins.values import BatchCost
 
 
-class _Pending(NamedTuple):
-    """A batch that is being written, what it was read as, and the bytes that its results take."""
+@dataclass(slots=True, repr=False)
+class _Pending:
+    """A batch that is being written, what it was read as, and the bytes that its results take. `last`: nothing is left
+    of its partition behind it."""
 
     batch: Batch
     read: Read
+    journal: Journal
     results: int
     outcome: Future[Committed]
+    last: bool = False
 
 
 class WritingBehind:
-    """One batch of a partition at a time, in a thread of its own; at the end none is left unsettled."""
+    """One batch of a worker at a time, in a thread of its own; at the end none is left unsettled."""
 
-    def __init__(self, means: Means, asking: Asking, journal: Journal) -> None:
+    def __init__(self, means: Means, asking: Asking) -> None:
         self._means = means
         self._asking = asking
-        self._journal = journal
         self._thread = ThreadPoolExecutor(1, "phimask-write")
         self._last_finish = time.perf_counter()
         self._pending: _Pending | None = None
+        self._to_tell: PartitionStarted | None = None
         self.pace: float | None = None
         """Seconds a document that the last batch took, once there was one."""
+        self.ending: Journal | None = None
+        """Of the partition whose last batch is being written."""
 
     def __enter__(self) -> WritingBehind:
         return self
@@ -53,6 +66,27 @@ class WritingBehind:
         finally:
             self._thread.shutdown()
 
+    def started(self, event: PartitionStarted) -> None:
+        """To be told when the partition before is done."""
+        if self._pending is None:
+            self._means.emit(event)
+        else:
+            self._to_tell = event
+
+    def finish(self, journal: Journal) -> None:
+        """Nothing is left of this partition but what is being written: it is done when that is."""
+        if self._pending is not None and self._pending.journal is not journal:
+            self.settle()
+        if self._pending is None:
+            self._finish(journal)
+        else:
+            self._pending.last, self.ending = True, journal
+
+    def _finish(self, journal: Journal) -> None:
+        means = self._means
+        self._asking.persist(lambda: journal.finish(done=True))
+        means.emit(PartitionFinished(means.namespace, journal.lease.number, worker=means.worker))
+
     @property
     def document_bytes(self) -> int:
         """Of the documents of the batch being written."""
@@ -63,28 +97,56 @@ class WritingBehind:
         """Of what is written for them."""
         return 0 if self._pending is None else self._pending.results
 
-    def begin(self, batch: Batch, as_read: Read) -> None:
+    def begin(self, batch: Batch, as_read: Read, journal: Journal) -> None:
         """Write it while something else is done. The one before has to be settled."""
         assert self._pending is None  # noqa: S101  (a batch that nobody waits for would be lost)
-        self._pending = _Pending(batch, as_read, batch.result_bytes, self._thread.submit(self._commit, batch))
+        outcome = self._thread.submit(self._commit, batch, journal)
+        self._pending = _Pending(batch, as_read, journal, batch.result_bytes, outcome)
 
-    def settle(self) -> None:
-        """Wait for what is being written, and count it. What failed for now goes through the breaker and again."""
-        means = self._means
+    def settle(self) -> bool:
+        """Wait for what is being written, and count it; whether anything was. What failed for now goes through the
+        breaker and again.
+
+        What ends the work on a partition that had only this batch left is raised like anything else, but for a lost
+        lease: whoever has it sees to it, and the partition in hand is another.
+        """
         pending, self._pending = self._pending, None
         if pending is None:
-            return
-        cost, rss_bytes = self._counted(pending)
+            return False
+        journal, last = pending.journal, pending.last
+        try:
+            counted = self._counted(pending)
+            del pending
+            self._note(*counted)
+            if last:
+                self._finish(journal)
+        except LeaseLost:
+            if not last:
+                raise
+            note_lost(self._means.namespace, journal)
+        except BaseException:
+            if last:
+                leave(journal)
+            raise
+        finally:
+            if last:
+                self.ending = None
+        if self._to_tell is not None:
+            self._means.emit(self._to_tell)
+            self._to_tell = None
+        return True
+
+    def _note(self, cost: BatchCost, rss_bytes: int) -> None:
+        means = self._means
         now = time.perf_counter()
         elapsed, self._last_finish = now - self._last_finish, now
-        del pending
         after_batch(means.memory.collector)
         means.breaker.succeeded(cost.seconds, rss_bytes)
         if means.canary is not None:
             means.canary.record(cost, elapsed, rss_bytes)
 
-    def _commit(self, batch: Batch) -> Committed:
-        return self._asking.a_few_times(lambda: self._means.committer.commit(batch, self._journal))
+    def _commit(self, batch: Batch, journal: Journal) -> Committed:
+        return self._asking.a_few_times(lambda: self._means.committer.commit(batch, journal))
 
     def _counted(self, pending: _Pending) -> tuple[BatchCost, int]:
         """What the batch took, and the resident bytes after it."""
@@ -93,7 +155,7 @@ class WritingBehind:
             done = pending.outcome.result()
         except PyMongoError as error:
             self._asking.give_up_or_note(error)
-            done = self._asking.persist(lambda: means.committer.commit(pending.batch, self._journal))
+            done = self._asking.persist(lambda: means.committer.commit(pending.batch, pending.journal))
         finally:
             means.resident.end(as_read.span)
         tally = done.tally
@@ -112,7 +174,7 @@ class WritingBehind:
         means.emit(
             BatchFinished(
                 namespace=means.namespace,
-                partition=self._journal.lease.number,
+                partition=pending.journal.lease.number,
                 documents=cost.documents,
                 bytes=cost.bytes,
                 seconds=cost.seconds,
@@ -132,3 +194,14 @@ class WritingBehind:
             )
         )
         return cost, reading.rss_bytes
+
+
+def note_lost(namespace: str, journal: Journal) -> None:
+    """Somebody else has the partition."""
+    logger.info("partition {} of {} went to another worker", journal.lease.number, namespace)
+
+
+def leave(journal: Journal) -> None:
+    """Let others have the partition, if the ledger can be told; else they wait for the lease's end."""
+    with contextlib.suppress(PyMongoError, LeaseLost):
+        journal.finish(done=False)

@@ -119,8 +119,9 @@ class Partitions:
             one["_id"]["number"]: int(one["batch"]) for one in self._kept.find(self._all, {"batch": True})
         }
 
-    def lease(self, worker: str, lane: Lane = "ordinary") -> Lease | None:
-        """The lane's first partition that nobody holds, or whose holder's lease expired; None: there is none now."""
+    def lease(self, worker: str, lane: Lane = "ordinary", besides: int | None = None) -> Lease | None:
+        """The lane's first partition that nobody holds, or whose holder's lease expired; None: there is none now.
+        `besides`: the number of one that the worker has still in hand."""
         expired = {"$lt": ["$renewed", {"$subtract": ["$$NOW", int(self._lease_seconds * 1000)]}]}
         free: list[dict[str, Any]] = [
             {"state": "open"},
@@ -134,7 +135,7 @@ class Partitions:
         again = {"$and": [in_hand, {"$eq": ["$suspect", "$struck"]}]}
         asked = time.monotonic()
         found = self._kept.find_one_and_update(
-            {**self._all, **_in_lane(lane), "$or": free},
+            {**self._all, **_in_lane(lane), "_id.number": {"$ne": besides}, "$or": free},
             [
                 {
                     "$set": {

@@ -213,7 +213,7 @@ class _Job:
             if control.stopping:
                 return
             number = int(waiting.name.partition("-")[2])
-            mine = self.folder / f"mine-{number:03}"
+            mine = self.folder / f"mine-{number:03}-{worker}"
             try:
                 waiting.rename(mine)
             except OSError:
@@ -225,10 +225,10 @@ class _Job:
             mine.rename(self.folder / f"done-{number:03}")
             tell(events.PartitionFinished(_NAMESPACE, number, worker))
 
-    def abandon(self, worker: str) -> None:  # noqa: ARG002  (the interface's)
+    def abandon(self, worker: str) -> None:
         """See phimask.Job."""
-        for path in self.folder.glob("mine-*"):
-            path.rename(self.folder / f"todo-{path.name.partition('-')[2]}")
+        for path in self.folder.glob(f"mine-*-{worker}"):
+            path.rename(self.folder / f"todo-{path.name.split('-')[1]}")
 
     def done(self) -> int:
         return len(list(self.folder.glob("done-*")))
