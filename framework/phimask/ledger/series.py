@@ -27,8 +27,10 @@ class RunSeries:
     """One run's, in the ledger's collection `series`."""
 
     def __init__(self, ledger: Ledger, run: str) -> None:
-        # Nothing hangs on it but what people look at, so nobody waits for a majority.
-        self._kept = ledger.named("series").with_options(write_concern=WriteConcern(1))
+        # Nothing hangs on it but what people look at, so nobody waits for a majority, neither to write nor to read.
+        self._kept = ledger.named("series").with_options(
+            write_concern=WriteConcern(1), read_concern=ReadConcern("local")
+        )
         self._run = run
 
     def add(self, epoch: int, point: Point | None, notes: list[Note]) -> None:
