@@ -9,6 +9,7 @@ from typing import Any
 
 from bson import ObjectId
 from pymongo import UpdateOne, WriteConcern
+from pymongo.read_concern import ReadConcern
 
 from phimask.ledger.opening import Ledger
 from phimask.observing.series import Note, Point
