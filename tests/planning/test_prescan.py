@@ -119,6 +119,32 @@ def test_bulk_within_a_needed_field_is_left_out_by_exclusion(scan: Callable[...,
     assert not any(path.startswith("Visits.Scan.") for path in found.projection)
 
 
+@pytest.mark.parametrize("rule", ["Visits.*.Name", "Visits.Name"])
+def test_keys_that_may_be_data_are_told_nowhere(rule: str, scan: Callable[..., Prescan]) -> None:
+    documents = [
+        {
+            "_id": number,
+            "Visits": {
+                "Name": "Ada",
+                "Scan": b"i" * 9000,
+                f"555-12-{number:04d}": {"Mail": CANARY, "Scan": b"i" * 9000},
+                f"Zebulon{number}": {"Mail": CANARY, "Scan": b"i" * 9000},
+            },
+        }
+        for number in range(20)
+    ]
+    found = scan(documents, rule)
+    assert "Visits.*.Mail" in found.detected
+    assert "555" not in repr(found)
+    assert "Zebulon" not in repr(found.projection)
+    assert (found.projection == {"Visits.Scan": 0}) is (rule == "Visits.Name")
+
+
+@pytest.mark.parametrize("key", ["Größe", "名前", "first-name", "$x", "_a1"])
+def test_a_field_is_told_by_its_name_in_any_script(key: str, scan: Callable[..., Prescan]) -> None:
+    assert set(scan([{"_id": 1, "Other": {key: CANARY}}], "Name").detected) == {f"Other.{key}"}
+
+
 @pytest.mark.parametrize("paths", [("**.Name",), ("*",), ('"a.b"',), ("Name", "**.SSN")])
 def test_documents_are_read_whole_where_a_rule_may_match_anywhere(
     paths: tuple[str, ...], scan: Callable[..., Prescan]

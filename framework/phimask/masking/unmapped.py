@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Final
 
 from phimask.masking.bson_types import PYTHON_ALIASES
 from phimask.plugins.interfaces import Masker
 from phimask.plugins.values import Column
 
-_FIELD_NAME: Final = re.compile(r"(?!.*[0-9]{4})[A-Za-z_$][A-Za-z0-9_$-]{0,63}")
-"""What a field's name looks like. A key of any other form may be data, and so may be PHI."""
+_FIELD_NAME: Final = re.compile(r"(?!.*\d{4})(?:[^\W\d]|\$)[\w$-]{0,63}")
+"""What a field's name looks like, in any script."""
 _MOST_PATHS: Final = 10_000
 
 
@@ -39,6 +39,14 @@ class Unmapped(Masker):
 
 
 def _shown(place: str) -> str:
-    """The path without indices; `*` for keys that may be data."""
-    keys = [key for key in place.split(".") if not key.isdecimal()]
-    return ".".join(key if _FIELD_NAME.fullmatch(key) else "*" for key in keys)
+    return shown_path(key for key in place.split(".") if not key.isdecimal())
+
+
+def shown_path(keys: Iterable[str]) -> str:
+    """The path as it may be told, without indices: `*` for keys that may be data."""
+    return ".".join(key if names_field(key) else "*" for key in keys)
+
+
+def names_field(key: str) -> bool:
+    """Whether it looks like a field's name. A key of any other form may be data, and so may be PHI."""
+    return _FIELD_NAME.fullmatch(key) is not None

@@ -15,6 +15,7 @@ from phimask.masking.bson_types import LOSSLESS, PYTHON_ALIASES
 from phimask.masking.columns import BoundRule
 from phimask.masking.encoded_walk import EncodedWalk
 from phimask.masking.siblings import without_indices
+from phimask.masking.unmapped import names_field, shown_path
 from phimask.planning.classifier import Classifier, Seen
 from phimask.planning.complexity import CLASSES, shape
 from phimask.plugins.interfaces import Detector
@@ -25,16 +26,18 @@ from phimask.store.writing import empty_timestamps
 
 _PRUNING_PAYS_FROM: Final = 8192
 """Bytes a document that nobody needs: below, an exclusion costs the server more than it saves the client."""
+_OFTEN: Final = 0.1
+"""Of the documents: a key that fewer have may be data."""
 _DETECTED_TEXTS: Final = 20
 """Texts of one path that detectors are shown."""
 
 
 @dataclass(slots=True)
 class Prescan:
-    """What the sample showed. `matched` counts values per rule; `detected` names, for paths without a rule, the
-    labels that detectors gave to their values; sizes are BSON bytes. `seen` is what a classifier learns from, by `_id`
-    since a sample may hold a document twice; `classifier` is one that has learnt from what the run reads of these.
-    `empty_timestamps` counts documents with such at their top."""
+    """What the sample showed. `matched` counts values per rule; `detected` names, for paths without a rule (`*` for
+    keys that may be data), the labels that detectors gave to their values; sizes are BSON bytes. `seen` is what a
+    classifier learns from, by `_id` since a sample may hold a document twice; `classifier` is one that has learnt from
+    what the run reads of these. `empty_timestamps` counts documents with such at their top."""
 
     documents: int = 0
     unreadable: int = 0
@@ -87,6 +90,7 @@ class _Scan:
         self._found = Prescan(matched=[0] * len(rules))
         self._encoded = EncodedWalk(rules, self._detect_inside if detectors else None)
         self._unneeded: Counter[str] = Counter()
+        self._times: Counter[str] = Counter()
         self._shown: Counter[str] = Counter()
 
     def over(self, documents: Iterable[bytes]) -> Prescan:
@@ -121,19 +125,21 @@ class _Scan:
         self._found.seen[identified] = Seen(len(raw), raw.count(0), found, kind)
 
     def _document(self, document: dict[str, Any], state: State, prefix: str, *, named: bool = True) -> None:
-        """`named`: a projection can name this document, and nothing else by the same path."""
+        """`named`: a projection can name this document, nothing else by the same path, and no data: the ledger keeps
+        it, a plan shows it, and the server logs it."""
         for key, value in document.items():
             found = state.named.get(key)
-            below, here = found if found is not None else (state.other, named and nameable(key))
+            below = state.other if found is None else found[0]
             path = f"{prefix}{key}"
             if below is None:
                 if path == "_id":
                     continue
-                if named and here:
+                if named and nameable(key) and names_field(key):
                     self._note_unneeded(path, value)
                 self._detect(path, value)
             else:
-                self._value(path, value, below, named=named and here)
+                # A key that no rule spells out may be data: under a wildcard, nothing is left out.
+                self._value(path, value, below, named=named and found is not None and found[1])
 
     def _value(self, path: str, value: Any, state: State, *, named: bool) -> None:
         if isinstance(value, dict):
@@ -187,6 +193,7 @@ class _Scan:
         if not below_subject and isinstance(value, dict | list | str | bytes):
             size = len(bson.encode({"": value})) if isinstance(value, dict | list) else len(value)
             self._unneeded[path] += size
+            self._times[path] += 1
 
     def _detect(self, path: str, value: Any) -> None:
         if not self._detectors:
@@ -197,10 +204,14 @@ class _Scan:
         elif isinstance(value, list):
             for child in value:
                 self._detect(path, child)
-        elif isinstance(value, str) and self._shown[path] < _DETECTED_TEXTS:
+        elif isinstance(value, str):
+            self._detect_text(shown_path(path.split(".")), value)
+
+    def _detect_text(self, path: str, text: str) -> None:
+        if self._shown[path] < _DETECTED_TEXTS:
             self._shown[path] += 1
             for detector in self._detectors:
-                for detection in detector.detect(value):
+                for detection in detector.detect(text):
                     self._found.detected.setdefault(path, set()).add(detection.label)
 
     def _projection(self) -> Mapping[str, int] | None:
@@ -217,10 +228,12 @@ class _Scan:
             return None
         if self._subject:
             roots.append(self._subject[0])
-        inside = {path: size for path, size in self._unneeded.items() if path.partition(".")[0] in roots}
-        if sum(inside.values()) / self._found.documents < _PRUNING_PAYS_FROM:
+        often = _OFTEN * self._found.documents
+        unneeded = {path: size for path, size in self._unneeded.items() if self._times[path] >= often}
+        inside = sum(size for path, size in unneeded.items() if path.partition(".")[0] in roots)
+        if inside / self._found.documents < _PRUNING_PAYS_FROM:
             return {"_id": 1, **dict.fromkeys(sorted(set(roots)), 1)}
-        return dict.fromkeys(_without_nested(self._unneeded), 0)
+        return dict.fromkeys(_without_nested(unneeded), 0)
 
 
 def _without_nested(paths: Iterable[str]) -> list[str]:

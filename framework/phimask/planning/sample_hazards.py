@@ -7,6 +7,7 @@ from typing import Final
 
 from phimask.config.model import CollectionFile
 from phimask.masking.columns import BoundRule
+from phimask.masking.unmapped import shown_path
 from phimask.planning.hazards import Hazard, hazard
 from phimask.planning.namespace import Namespace
 from phimask.planning.prescan import Prescan
@@ -44,6 +45,7 @@ def of_sample(
     source: Namespace, scan: Prescan, shard_key: Sequence[str], measured: Measured, *, whole: bool
 ) -> Iterator[Hazard]:
     """Hazards of the documents themselves. `whole`: they are written whole, not field by field."""
+    sharded_by = {shown_path(path.split(".")) for path in shard_key}
     for path, labels in sorted(scan.detected.items()):
         like = ", ".join(sorted(labels))
         if path.partition(".")[0] == "_id":
@@ -54,7 +56,7 @@ def of_sample(
                 "documents under new _ids first",
                 path=path,
             )
-        elif path in shard_key:
+        elif path in sharded_by:
             yield hazard(
                 "phi-in-shard-key",
                 source,
