@@ -12,7 +12,14 @@ from dataclasses import replace
 from typing import Any, Final
 
 from phimask.config.nodes import Node, planted
-from phimask.config.units import RIGHT_DURATION, RIGHT_SIZE, UnitError, parse_duration, parse_size
+from phimask.config.units import (
+    RIGHT_DURATION,
+    RIGHT_SIZE,
+    UnitError,
+    in_64_bits,
+    parse_duration,
+    parse_size,
+)
 from phimask.config.wording import fault_at, quoted
 from phimask.errors import Fault
 
@@ -185,7 +192,12 @@ def _converted(node: Node, applying: list[tuple[Schema, bool]], *, secret: bool,
         declared = schema.get("type")
         whole = isinstance(node.value, float) and node.value.is_integer()
         if whole and "integer" in (declared, NUMBER_OF_FORMAT.get(form or "")):
-            return replace(node, value=int(node.value))  # type: ignore[arg-type]
+            try:
+                return replace(node, value=in_64_bits(int(node.value)))  # type: ignore[arg-type]
+            except ValueError:
+                shown = "the value" if secret else quoted(node.written)
+                faults.append(fault_at(node.origin, f"{shown} is out of range", "set a smaller number"))
+                return replace(node, broken=True)
         if type(node.value) is int and form == "duration":
             return replace(node, value=float(node.value))
     return node

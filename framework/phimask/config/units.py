@@ -34,7 +34,7 @@ RIGHT_SIZE: Final = "write a size such as 64MB, 1.5GB or 512MiB"
 RIGHT_DURATION: Final = "write a time such as 250ms, 8s, 2m or 1h"
 
 _NUMBER_AND_UNIT = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([^\W\d]*)\s*", re.ASCII)
-_MOST_BYTES = 2**63 - 1
+_GREATEST: Final = 2**63 - 1
 _SIZES_MEANT: Final = {"bytes": "B", "byte": "B", "k": "kB", "m": "MB", "g": "GB", "t": "TB", "ki": "KiB"}
 _SIZES_MEANT.update({"mi": "MiB", "gi": "GiB", "ti": "TiB"})
 _DURATIONS_MEANT: Final = {
@@ -58,7 +58,7 @@ class UnitError(ValueError):
 def parse_size(value: str | int) -> int:
     """Bytes, rounded to the nearest. Raises UnitError."""
     if isinstance(value, int) and not isinstance(value, bool):
-        if not 0 <= value <= _MOST_BYTES:
+        if not 0 <= value <= _GREATEST:
             raise UnitError(f"{value} is no size in bytes", RIGHT_SIZE)
         return value
     if not isinstance(value, str):
@@ -69,7 +69,7 @@ def parse_size(value: str | int) -> int:
         guess = _SIZES_MEANT.get(unit.lower()) or closest(unit, SIZES)
         raise _no_such_unit(value, number, guess, RIGHT_SIZE)
     size = round(number * by_lower[unit.lower()])
-    if size > _MOST_BYTES:
+    if size > _GREATEST:
         raise UnitError(f"{quoted(value)} is more than any machine has", RIGHT_SIZE)
     return size
 
@@ -101,3 +101,10 @@ def _parts(text: str, what: str, right: str) -> tuple[Decimal, str]:
 def _no_such_unit(text: str, number: Decimal, guess: str | None, right: str) -> UnitError:
     meant = f"did you mean {number}{guess}?" if guess else right
     return UnitError(f"{quoted(text)} has no unit that phimask knows", meant)
+
+
+def in_64_bits(number: int) -> int:
+    """The number, for which BSON has room: it goes to the server in a query, or to the ledger. Raises ValueError."""
+    if not -_GREATEST <= number <= _GREATEST:
+        raise ValueError("an integer of more than 64 bits")
+    return number

@@ -16,6 +16,7 @@ import yaml
 
 from phimask.config.model import Origin
 from phimask.config.nodes import Node, Scalar, below
+from phimask.config.units import in_64_bits
 from phimask.config.wording import fault_at, in_order, quoted
 from phimask.errors import ConfigError, Fault
 
@@ -53,7 +54,7 @@ that what a file means would hang on how PyYAML was built: hence for shipped fil
 def scalar_of(text: str) -> Scalar:
     """The value of a scalar written without quotes.
 
-    Raises ValueError where it is a number beyond all use (hundreds of digits, an overflow).
+    Raises ValueError where it is a number beyond all use (an integer of more than 64 bits, an overflow).
     """
     if _NULL.fullmatch(text):
         return None
@@ -62,7 +63,7 @@ def scalar_of(text: str) -> Scalar:
     if _INT.fullmatch(text):
         if len(text) > _LONGEST_NUMBER:
             raise ValueError("a number of hundreds of digits")
-        return int(text, 0 if text[:2] in {"0o", "0x"} else 10)
+        return in_64_bits(int(text, 0 if text[:2] in {"0o", "0x"} else 10))
     if _FLOAT.fullmatch(text):
         number = float(text)
         if math.isinf(number):
@@ -133,8 +134,10 @@ def _compose(text: str, shown: str, *, lines: bool) -> yaml.Node | None:
         wrong, right = "there is a control character", "delete it: YAML is plain text"
     except yaml.MarkedYAMLError as error:
         line, wrong, right = _explained(error)
-    except (RecursionError, ValueError):
+    except RecursionError:
         line, wrong, right = None, "values are nested too deeply", f"use at most {DEEPEST} levels"
+    except (ValueError, OverflowError):  # of Python's own, which PyYAML lets through
+        line, wrong, right = None, "an escape (\\U...) stands for no character", "write the character itself"
     raise ConfigError([Fault(shown, line if lines else None, "$", wrong, right)]) from None
 
 
@@ -259,6 +262,9 @@ class _Builder:
                 self.faults.append(fault_at(place, "a key is a list or a mapping", "write a text as the key"))
                 continue
             key = str(key_source.value)
+            if not is_encodable(key):
+                self.faults.append(_half_a_character(place))
+                continue
             place = Origin(self._file, place.line, below(path, key))
             if key_source.tag == _BARE and key == "<<":
                 wrong, right = "merge keys (<<) are not read", "use `extends`, or write the keys out"
@@ -287,6 +293,9 @@ class _Builder:
 
     def _scalar(self, source: yaml.ScalarNode, origin: Origin) -> Node:
         text = str(source.value)
+        if not is_encodable(text):
+            self.faults.append(_half_a_character(origin))
+            return Node(None, origin, broken=True)
         if source.tag != _BARE:
             return Node(text, origin, written=text)
         try:
@@ -299,3 +308,16 @@ class _Builder:
     def _refuse(self, origin: Origin, wrong: str, right: str) -> NoReturn:
         # no path: at such a depth it would be longer than the message
         raise ConfigError([Fault(origin.file, origin.line, "$", wrong, right)])
+
+
+def is_encodable(text: str) -> bool:
+    """Whether UTF-8 can spell it: an escape, an argument and a variable can hold half a character (a surrogate)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _half_a_character(origin: Origin) -> Fault:
+    return fault_at(origin, "an escape stands for half a character (a surrogate)", "write the character itself")
