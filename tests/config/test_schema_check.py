@@ -32,6 +32,7 @@ def judged(schema: Any, text: str) -> tuple[Any, list[str]]:
         ({"maxItems": 1}, "x: [a, b]", "$.x: the list is too long; write at most 1 of them"),
         ({"pattern": "^a"}, "x: b", "$.x: 'b' is not allowed here; write a text that matches ^a"),
         ({"const": 5}, "x: 6", "$.x: '6' is not known here; write 5"),
+        ({"const": 5}, 'x: "\\e[31m\\0"', "$.x: '\\x1b[31m\\x00' is not known here; write 5"),
         ({"not": {"type": "string"}}, "x: b", "$.x: 'b' is not allowed here; write another value"),
         ({"enum": [1, True, None, "a"]}, "x: 2", "$.x: '2' is not known here; write 1, true, null or a"),
         ({"enum": [1, 2]}, 'x: "2"', "$.x: '2' is not known here; write it without quotes"),

@@ -18,6 +18,7 @@ from phimask.ledger.remembered import forget
 from phimask.ledger.rollbacks import Rollbacks
 from phimask.ledger.run_record import ENDED
 from phimask.ledger.runs import Runs
+from phimask.observing.moments import iso
 from phimask.vault.vault import open_storage
 
 
@@ -158,5 +159,5 @@ def _note(undoable: Undoable) -> None:
         runs.mark(run, "finalized", masked=touched and undoable.record.state != "rolled_back")
     report = runs.report(run)
     if report is not None:
-        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        runs.keep_report(run, {**report, "undo": {"state": "destroyed", "at": now}})
+        now = datetime.now(timezone.utc)
+        runs.keep_report(run, {**report, "undo": {"state": "destroyed", "at": iso(now)}})

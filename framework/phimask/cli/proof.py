@@ -12,10 +12,10 @@ from typing import Any
 from phimask.cli.show import answer, say
 from phimask.config.model import KeySource
 from phimask.config.project import load_project
+from phimask.config.wording import plain
 from phimask.errors import FindingsError, UsageError
 from phimask.observing.manifest import check, read, sign
 from phimask.observing.signing import PublicKey, SigningKey
-from phimask.observing.wording import plain
 
 
 def signing_key() -> SigningKey:

@@ -54,7 +54,23 @@ def guess_or_list(word: str, names: Sequence[str], of_all: str) -> str:
     return f"{of_all} {listed(names, 'and')}"
 
 
+def plain(text: str) -> str:
+    """The text without signs that nobody sees or that turn the direction of what follows: those are spelt out."""
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in text
+    )
+
+
+def is_encodable(text: str) -> bool:
+    """Whether UTF-8 can spell it: an escape in a file, or an argument, may stand for half a character (a surrogate)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def quoted(text: str) -> str:
     """The text in quotes, on one line, cut where it is long."""
-    flat = " ".join(text.split())
+    flat = plain(" ".join(text.split()))
     return f"'{flat}'" if len(flat) <= _LONGEST_SHOWN else f"'{flat[:_LONGEST_SHOWN]}…'"

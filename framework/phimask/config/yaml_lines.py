@@ -17,7 +17,7 @@ import yaml
 from phimask.config.model import Origin
 from phimask.config.nodes import Node, Scalar, below
 from phimask.config.units import in_64_bits
-from phimask.config.wording import fault_at, in_order, quoted
+from phimask.config.wording import fault_at, in_order, is_encodable, quoted
 from phimask.errors import ConfigError, Fault
 
 LONGEST_FILE: Final = 4 * 1024 * 1024
@@ -310,14 +310,7 @@ class _Builder:
         raise ConfigError([Fault(origin.file, origin.line, "$", wrong, right)])
 
 
-def is_encodable(text: str) -> bool:
-    """Whether UTF-8 can spell it: an escape, an argument and a variable can hold half a character (a surrogate)."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _half_a_character(origin: Origin) -> Fault:
-    return fault_at(origin, "an escape stands for half a character (a surrogate)", "write the character itself")
+    return fault_at(
+        origin, "an escape stands for half a character (a surrogate)", "write the character itself"
+    )

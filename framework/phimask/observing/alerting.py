@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from phimask.config.model import Alerts
+from phimask.observing.wording import counted, sized, times
 from phimask.plugins.events import (
     AlertRaised,
     BatchFinished,
@@ -100,7 +101,7 @@ class Alerting:
                 "holding", f"{', '.join(self._holding)} held for {seconds:.0f} s, until the run ended"
             )
         for rule, spell in self._spells.items():
-            yield self._cleared(rule, f"the run ended; it was {_so_often(spell.times)}")
+            yield self._cleared(rule, f"the run ended; it was {times(spell.times)}")
         self._slow = self._held_long = False
         self._spells.clear()
 
@@ -134,7 +135,7 @@ class Alerting:
             )
         if rules.memory is not None and most > rules.memory:
             yield from self._again(
-                "memory", f"a batch came to {_size(most)}, more than {_size(rules.memory)}", event.worker
+                "memory", f"a batch came to {sized(most)}, more than {sized(rules.memory)}", event.worker
             )
         yield from self._kept_count("quarantine", event.namespace, event.quarantined)
 
@@ -176,7 +177,7 @@ class Alerting:
             what, where = (
                 ("document", "in quarantine") if rule == "quarantine" else ("finding", "of the verification")
             )
-            said = f"{_so_many(self._counts[key], what)} {where} so far; see the report"
+            said = f"{counted(self._counts[key], what)} {where} so far; see the report"
             yield self._raised(rule, said, namespace)
 
     def _held(self, reasons: tuple[str, ...]) -> Iterator[AlertRaised]:
@@ -219,7 +220,7 @@ class Alerting:
         for rule, spell in tuple(self._spells.items()):
             if self._looked - spell.last >= QUIET:
                 del self._spells[rule]
-                yield self._cleared(rule, f"not again for {QUIET:g} s; it was {_so_often(spell.times)}")
+                yield self._cleared(rule, f"not again for {QUIET:g} s; it was {times(spell.times)}")
 
     def _mind_work(self, event: Event) -> None:
         """Who has a partition in hand: while nobody has, nobody is slow."""
@@ -278,18 +279,6 @@ def _ending(event: RunFinished) -> str:
     findings = sum(len(check["findings"]) for one in collections for check in one["verification"])
     seconds = event.report.get("throughput", {}).get("seconds", 0.0)
     return (
-        f"run {event.status}: {_so_many(masked, 'document')} masked in {seconds:,.0f} s, "
-        f"{quarantined:,} in quarantine, {_so_many(findings, 'finding')}"
+        f"run {event.status}: {counted(masked, 'document')} masked in {seconds:,.0f} s, "
+        f"{quarantined:,} in quarantine, {counted(findings, 'finding')}"
     )
-
-
-def _so_many(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
-
-
-def _so_often(times: int) -> str:
-    return "once" if times == 1 else f"{times:,} times"
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e9:,.2f} GB" if size >= 1e9 else f"{size / 1e6:,.0f} MB"

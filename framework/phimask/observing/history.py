@@ -11,7 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from phimask.observing.wording import counted, lasting, plain, sized
+from phimask.config.wording import plain
+from phimask.observing.wording import counted, lasting, sized
 
 _COMPARED: Final = (
     ("profile", "profile"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 
-from phimask.observing.wording import plain
+from phimask.config.wording import plain
 
 _VOID = frozenset({"br", "meta", "col"})
 

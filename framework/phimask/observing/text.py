@@ -15,6 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from phimask.config.wording import plain
 from phimask.observing.next_steps import next_steps
 from phimask.observing.wording import (
     NOTHING_KEPT,
@@ -23,7 +24,6 @@ from phimask.observing.wording import (
     may_hold_originals,
     moment,
     original_kept,
-    plain,
     scaled,
     sized,
     times,

@@ -15,13 +15,6 @@ def may_hold_originals(report: Mapping[str, Any]) -> bool:
     return masked or report["status"] != "completed"
 
 
-def plain(text: str) -> str:
-    """The text without signs that nobody sees or that turn the direction of what follows: those are spelt out."""
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in text
-    )
-
-
 def counted(number: int, name: str) -> str:
     """A number of things by the name of one: `1 rule`, `2 rules`."""
     return f"{number:,} {name}{'' if number == 1 else 's'}"

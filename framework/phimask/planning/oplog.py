@@ -12,10 +12,11 @@ from typing import Any, Final
 
 from pymongo.errors import OperationFailure
 
+from phimask.config.wording import listed
 from phimask.planning.hazards import Hazard, hazard
 from phimask.planning.namespace import Namespace
 from phimask.planning.prediction import Prediction
-from phimask.planning.privileges import listed_with_or, privileges_granted
+from phimask.planning.privileges import privileges_granted
 from phimask.planning.shadow import sized
 from phimask.store.connect import Client
 
@@ -80,7 +81,7 @@ def unseen(where: Namespace, source: Namespace, prediction: Prediction) -> list[
         hazard(
             "oplog-unknown",
             where,
-            f": the user may not {listed_with_or(missing)} on local.oplog.rs, so nobody knows whether "
+            f": the user may not {listed(missing, 'or')} on local.oplog.rs, so nobody knows whether "
             f"{_writes_fit(most)} into the oplog; grant the role clusterMonitor on database 'admin', "
             f"or a role with the privilege {{resource: {{db: 'local', collection: 'oplog.rs'}}, actions: [{actions}]}}"
             ", or have somebody compare with rs.printReplicationInfo()",

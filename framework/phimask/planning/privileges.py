@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
+from phimask.config.wording import listed
 from phimask.planning.hazards import Hazard, hazard
 from phimask.planning.namespace import Namespace
 
@@ -27,7 +27,7 @@ def privileges_missing(
         hazard(
             "privileges",
             namespace,
-            f": the user may not {listed_with_or(missing)}; grant the role {role} on database "
+            f": the user may not {listed(missing, 'or')}; grant the role {role} on database "
             f"{namespace.database!r}",
         )
     ]
@@ -82,7 +82,7 @@ def throttle_blind(source: Namespace, *, lag: bool, flow_control: bool) -> list[
         hazard(
             "throttle-blind",
             source,
-            f": the user may not {listed_with_or(missing)}, so that the throttle cannot see all that it is to watch; "
+            f": the user may not {listed(missing, 'or')}, so that the throttle cannot see all that it is to watch; "
             "grant the role clusterMonitor on database 'admin'",
         )
     ]
@@ -109,8 +109,3 @@ def _covers(resource: dict[str, Any], namespace: Namespace, *, of_cluster: bool)
         "",
         namespace.collection,
     )
-
-
-def listed_with_or(words: Sequence[str]) -> str:
-    """`a, b or c`."""
-    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
