@@ -628,6 +628,9 @@ def test_the_target_is_a_view(people: Any, refused: Callable[..., None]) -> None
         (f'{{"Name": {{"$regx": "{CANARY}"}}}}', ("MongoDB refuses the --query", "BadValue")),
         ('{"$where": "this.Name"}', ("MongoDB refuses the --query",)),
         ('{"_id": {"$oid": "xyz"}}', ("--query is not Extended JSON",)),
+        ('{"a": 99999999999999999999}', ("--query is not Extended JSON",)),
+        ('{"a\\u0000b": 1}', ("--query is not Extended JSON",)),
+        ('{"a": "\\ud800"}', ("--query is not Extended JSON",)),
     ],
 )
 def test_malformed_query(query: str, words: tuple[str, ...], refused: Callable[..., None]) -> None:
@@ -649,6 +652,12 @@ def test_malformed_query(query: str, words: tuple[str, ...], refused: Callable[.
         (("report", "no-such.json"), ("no-such.json", "does not exist")),
         (("sample", "--mix", "simple"), ("--mix",)),
         (("--query",), ("--query",)),
+        (("run", "-d", "a\udcff"), ("an argument is not text",)),
+        (("report", "a\udcff"), ("an argument is not text",)),
+        (("run", "--report", "r" * 300), ("--report rrr", "it may not be written")),
+        (("run", "--report", f"{'r' * 300}/r.json"), ("--report rrr", "it may not be written")),
+        (("rollback", "any", "--report", "no/r.json"), ("--report no", "there is no such directory")),
+        (("rollback", "any", "--report", "r" * 300), ("--report rrr", "it may not be written")),
     ],
 )
 def test_flags_and_commands(
@@ -658,6 +667,25 @@ def test_flags_and_commands(
     assert answer.code == 2
     check_message(answer, *words, lines=None)
     assert list(project.iterdir()) == []
+
+
+def test_a_rule_s_query_that_no_server_can_be_sent(deployed: Path, refused: Callable[..., None]) -> None:
+    rules(deployed, HEAD + '  - {path: Name, masker: redact, when: {"a\\0b": 1}}\n')
+    refused(words=("people.yaml:5: $.rules[0]", "`when` is no Extended JSON"))
+
+
+def test_more_documents_than_any_server_has(deployed: Path, people: Any, phimask: Callable[..., Any]) -> None:
+    most = str(10**23)
+    target = people.database.client[f"{people.database.name}_masked"]
+    where = ("-d", people.database.name, "-c", "people", "--target-db", target.name)
+    try:
+        answer = phimask("run", *where, "--limit", most)
+        assert answer.code == 0, answer.err
+        assert target["people"].count_documents({}) == 40
+        answer = phimask("verify", *where, "--sample", most)
+        assert answer.code == 0, answer.err
+    finally:
+        people.database.client.drop_database(target)
 
 
 def test_report_into_a_directory_that_is_not_there(deployed: Path, refused: Callable[..., None]) -> None:

@@ -186,6 +186,11 @@ def test_collections_list_and_show(deployed: Path, phimask: Callable[..., Any]) 
     assert "people.yaml:6" in told.err
     shown = phimask("collections", "show", "people", "--json").json
     assert [rule["path"] for rule in shown["rules"]] == ["Name", "Born", "Visits.Note"]
+    (deployed / "dotted.yaml").write_text(
+        "version: 1\ncollection: people\nsubject: 'Person.\"the.id\"'\nrules: [{path: Name, masker: redact}]\n",
+        encoding="utf-8",
+    )
+    assert 'subject Person."the.id", on_error' in phimask("collections", "show", "dotted.yaml").err
     pack = phimask("collections", "show", "hipaa-person")
     assert "None" not in pack.err.splitlines()[0]
 

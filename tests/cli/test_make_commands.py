@@ -116,6 +116,40 @@ def test_sample_refuses_what_it_cannot_make(
     assert database.list_collection_names() == []
 
 
+def test_an_interrupted_sample_says_that_some_of_it_is_there(
+    deployed: Path,
+    database: Database[dict[str, Any]],
+    phimask: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(where: Any, *_: object) -> None:
+        where.insert_one({})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("phimask.cli.make.load_samples", interrupted)
+    answer = phimask("sample", "-d", database.name, "-c", "people", "--docs", "80")
+    assert answer.code == 130
+    assert f"{database.name}.people has some of the documents" in answer.err
+    assert "nothing was written" not in answer.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_leaves_no_half_of_a_file(
+    project: Path, phimask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fdopen = os.fdopen
+
+    def full(handle: int, *arguments: Any, **options: Any) -> Any:
+        os.dup2(os.open("/dev/full", os.O_WRONLY), handle)
+        return fdopen(handle, *arguments, **options)
+
+    monkeypatch.setattr(os, "fdopen", full)
+    answer = phimask("keygen", "--out", "masking.key")
+    assert answer.code == 2
+    assert "masking.key cannot be written: No space left" in answer.err
+    assert list(project.iterdir()) == []
+
+
 def test_sample_needs_a_deployment(project: Path, phimask: Callable[..., Any]) -> None:
     answer = phimask("sample", "--json")
     assert answer.code == 2

@@ -422,6 +422,21 @@ def test_final(
     assert phimask("finalize", run, "--yes").code == 0
 
 
+def test_whoever_interrupts_finalize_is_not_told_that_nothing_was_written(
+    phimask: Phimask, run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: object) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DirectoryStorage, "delete_segments", interrupted)
+        answer = phimask("finalize", run, "--yes")
+    assert answer.code == 130
+    assert f"interrupted while finalizing; `phimask status {run}` says" in answer.err
+    assert "nothing was written" not in answer.err
+    assert phimask("finalize", run, "--yes", "--json").json["parts_removed"] == 1
+
+
 @pytest.mark.parametrize("command", ["rollback", "finalize"])
 def test_nothing_is_undone_or_destroyed_that_the_ledger_cannot_be_told_of(
     command: str,

@@ -13,7 +13,7 @@ import click
 from rich.table import Table
 
 from phimask.cli.console import PersonConsole, table
-from phimask.cli.options import Flags, as_json_option, run_flags
+from phimask.cli.options import Flags, as_json_option, at_most_all, run_flags
 from phimask.cli.session import Session, open_session
 from phimask.cli.show import answer, say
 from phimask.config.load import load_configuration
@@ -38,7 +38,12 @@ _MEMORY_LEAST: Final = 500_000_000
 @click.command("bench")
 @run_flags
 @click.option(
-    "--documents", type=click.IntRange(100), default=5000, show_default=True, help="How many are copied."
+    "--documents",
+    type=click.IntRange(100),
+    default=5000,
+    show_default=True,
+    callback=at_most_all,
+    help="How many are copied.",
 )
 @click.option(
     "--seconds",

@@ -126,13 +126,26 @@ def refuse_nowhere(files: dict[str, Path | None]) -> None:
     for flag, file in files.items():
         if file is None:
             continue
-        if not file.absolute().parent.is_dir():
+        real = Path(os.path.realpath(file))
+        if not (_is_there(real.parent, f"{flag} {file}") and real.parent.is_dir()):
             raise UsageError(f"{flag} {file}: there is no such directory; make it first")
-        if not os.access(file if file.exists() else file.absolute().parent, os.W_OK):
+        if not os.access(real if _is_there(real, f"{flag} {file}") else real.parent, os.W_OK):
             raise UsageError(f"{flag} {file}: it may not be written; name a file that may be")
-        other = seen.setdefault(Path(os.path.realpath(file)), flag)
+        other = seen.setdefault(real, flag)
         if other != flag:
             raise UsageError(f"{other} and {flag} name the same file, {file}; give each its own")
+
+
+def _is_there(path: Path, what: str) -> bool:
+    """Raises UsageError for a name that no file can have, and for one in a folder that may not be looked into."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "no file can have this name"
+        raise UsageError(f"{what}: it may not be written ({why}); name a file that may be") from None
+    return True
 
 
 def _page(report: Mapping[str, Any], over_time: Recorded) -> str:

@@ -18,6 +18,7 @@ from phimask.config.components import public_options
 from phimask.config.data import FileKind, available, shipped_schema, shown
 from phimask.config.export import combined_schema
 from phimask.config.model import CollectionFile, ComponentChoice, Profile, Secret
+from phimask.config.paths import format_path
 from phimask.config.profile import load_profile
 from phimask.config.project import URI_VARIABLE, is_project, load_project
 from phimask.config.units import parse_duration, parse_size
@@ -120,7 +121,7 @@ def collections_show(name: str, as_json: bool) -> None:
     if as_json:
         _show(file, registry, as_json=True)
         return
-    subject = ".".join(file.subject) if file.subject else "none"
+    subject = format_path(file.subject) if file.subject else "none"
     what = f"collection {file.collection}" if file.collection else "rule pack"
     say(f"{file.name}: {what}, subject {subject}, on_error {file.on_error}")
     listed = table("path", "masker", "options", "from")

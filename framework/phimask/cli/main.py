@@ -15,6 +15,7 @@ from phimask.cli.commands import COMMANDS
 from phimask.cli.show import say
 from phimask.compiled import MISSING
 from phimask.config.uris import holds_credential
+from phimask.config.wording import is_encodable
 from phimask.cycles import look_seldom
 from phimask.errors import PhimaskError
 from phimask.log import close_log, configure_log, scrub
@@ -69,6 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; the exit code is returned."""
     configure_log(None)  # plugins are at work in other commands than run, too
+    if not all(map(is_encodable, arguments)):
+        say("error: an argument is not text as this system spells it (UTF-8, mostly); write it anew")
+        return _USAGE
     try:
         result: Any = cli.main(args=list(arguments), prog_name="phimask", standalone_mode=False)
     except click.exceptions.Abort:

@@ -14,7 +14,7 @@ from phimask.cli.deployment import open_deployment
 from phimask.cli.options import as_json_option, collection_name, database_option, uri_option
 from phimask.cli.proof import public_file
 from phimask.cli.show import answer, say
-from phimask.errors import UsageError
+from phimask.errors import Interrupted, UsageError
 from phimask.masking.keys import MaskingKey
 from phimask.observing.signing import SigningKey
 from phimask.store.retry import terminal_error
@@ -151,7 +151,12 @@ def sample_command(
         if _count(where):
             raise UsageError(f"{name}.{collection} is not empty; name another collection, or drop it first")
         start = time.perf_counter()
-        load_samples(where, docs, seed, shares, tuple(id_types.split(",")))
+        try:
+            load_samples(where, docs, seed, shares, tuple(id_types.split(",")))
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"interrupted; {name}.{collection} has some of the documents: drop it, and begin anew"
+            ) from None
         seconds = time.perf_counter() - start
     if as_json:
         answer({"namespace": f"{name}.{collection}", "documents": docs, "seconds": round(seconds, 3)})
@@ -187,5 +192,9 @@ def write_new(path: Path, text: str, mode: int) -> None:
         raise UsageError(f"{path} is there already; name another file, or move it away first") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None

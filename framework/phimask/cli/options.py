@@ -6,12 +6,15 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 import click
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
+
+_MOST: Final = 10**12
+"""Documents: more than any server has, and few enough to reckon with."""
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="The result as JSON on stdout.")
 
@@ -23,6 +26,11 @@ def collection_name(context: click.Context, parameter: click.Parameter, value: s
             "this cannot name a collection; write a name without $, and without a dot at an end or two in a row"
         )
     return value
+
+
+def at_most_all(context: click.Context, parameter: click.Parameter, value: int | None) -> int | None:  # noqa: ARG001
+    """A number of documents: what is more than all of any collection's stands for all of them."""
+    return None if value is None else min(value, _MOST)
 
 
 uri_option = click.option(
@@ -59,7 +67,10 @@ _OPTIONS = (
     click.option("--target-uri", metavar="URI", help="Copy masked documents to this deployment, not in place."),
     click.option("--target-db", "target_database", metavar="NAME", help="Copy masked documents to this database."),
     click.option("--query", metavar="JSON", help="Only documents that match this MongoDB query (Extended JSON)."),
-    click.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many documents of each collection."),
+    click.option(
+        "--limit", type=click.IntRange(1), metavar="N", callback=at_most_all,
+        help="At most so many documents of each collection.",
+    ),
     click.option(
         "--set", "settings", multiple=True, metavar="KEY.PATH=VALUE", help="Change one value of the profile."
     ),

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from phimask.cli.ending import refuse_nowhere, write
 from phimask.cli.show import answer, say
 from phimask.cli.undoing import Undoable, confirm, open_undoable, undoing_flags
 from phimask.config.model import KeySource
@@ -58,8 +59,7 @@ def rollback_command(
     Documents that others changed since, at a masked path, are left as they are and listed. A rollback that was cut off
     goes on when the command is given again.
     """
-    if report_file is not None and not report_file.absolute().parent.is_dir():
-        raise UsageError(f"--report {report_file}: there is no such directory; make it first")
+    refuse_nowhere({"--report": report_file})
     with open_undoable(run, uri, database, profile, settings, doing="rolling back") as undoable:
         shadowed = is_shadowed(undoable.record)
         report = (
@@ -180,7 +180,7 @@ def _loaded(source: KeySource) -> list[MaskingKey]:
 
 def _write(file: Path, report: dict[str, Any]) -> None:
     try:
-        file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        write(file, json.dumps(report, indent=2) + "\n")
     except OSError as error:
         raise PhimaskError(f"the rollback is done, but {file} cannot be written: {error.strerror}") from None
     say(f"report: {file}")

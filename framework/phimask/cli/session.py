@@ -10,8 +10,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from bson import json_util
-
 from phimask.cli.deployment import required_uri
 from phimask.cli.options import Flags
 from phimask.cli.show import say
@@ -23,6 +21,7 @@ from phimask.errors import KeyMaterialError, UsageError
 from phimask.ledger.opening import ledger_client, open_ledger
 from phimask.masking.keys import MaskingKey
 from phimask.planning.components import refuse_impossible
+from phimask.planning.conditions import query_of
 from phimask.planning.hazards import checked_ids
 from phimask.planning.namespace import Namespace
 from phimask.planning.plan import CollectionPlan, Scope
@@ -225,8 +224,8 @@ def _query(text: str | None) -> Mapping[str, Any] | None:
     if text is None:
         return None
     try:
-        query = json_util.loads(text)
-    except Exception:  # noqa: BLE001  (bson raises several; the text may hold a value, so it is not repeated)
+        query = query_of(text)
+    except ValueError:
         raise UsageError('--query is not Extended JSON; write it like \'{"Status": "closed"}\'') from None
     if not isinstance(query, dict):
         raise UsageError('--query must be a JSON object, such as \'{"Status": "closed"}\'')

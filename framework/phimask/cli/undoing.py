@@ -129,6 +129,11 @@ def open_undoable(
             yield Undoable(project, chosen, client, ledger, record)
         except PyMongoError as error:
             raise terminal_error(error, doing) from None
+        except KeyboardInterrupt:  # at a question it is click's
+            raise Interrupted(
+                f"interrupted while {doing}; `phimask status {run}` says where the run stands, and the same command "
+                "goes on"
+            ) from None
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from pymongo.errors import PyMongoError
 
-from phimask.cli.options import Flags, as_json_option, run_flags
+from phimask.cli.options import Flags, as_json_option, at_most_all, run_flags
 from phimask.cli.session import Session, open_session
 from phimask.cli.show import answer, say
 from phimask.config.components import complete_options
@@ -39,6 +39,7 @@ from phimask.store.retry import terminal_error
     "--sample",
     type=click.IntRange(1),
     metavar="N",
+    callback=at_most_all,
     help="So many random documents instead of all; what that says of the others is told, too.",
 )
 @click.option(

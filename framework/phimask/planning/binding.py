@@ -8,8 +8,6 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from bson import json_util
-
 from phimask.config.components import complete_options
 from phimask.config.model import CollectionFile, Origin, Rule
 from phimask.errors import ConfigError, Fault, KeyMaterialError
@@ -21,6 +19,7 @@ from phimask.masking.encoded import DecodeOnly
 from phimask.masking.keys import MaskingKey
 from phimask.masking.splice import decode_value
 from phimask.masking.unmapped import Unmapped
+from phimask.planning.conditions import query_of
 from phimask.plugins.interfaces import Detector, Masker
 from phimask.plugins.registry import KEY_OPTIONS, Registry
 from phimask.plugins.values import Column, RuleFacts, Wildcard
@@ -83,8 +82,8 @@ def _query(rule: Rule) -> Mapping[str, Any] | None:
     if rule.when is None:
         return None
     try:
-        query: Mapping[str, Any] = json_util.loads(json.dumps(rule.when))
-    except Exception:  # noqa: BLE001  (bson raises several, and their messages hold the query's values)
+        query: Mapping[str, Any] = query_of(json.dumps(rule.when))
+    except ValueError:
         raise ValueError("`when` is no Extended JSON") from None
     return query
 

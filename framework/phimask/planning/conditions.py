@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import bson
 from bson import json_util
 from pymongo.client_session import ClientSession
 from pymongo.errors import OperationFailure
@@ -15,6 +16,16 @@ from phimask.masking.unmapped import Unmapped
 from phimask.plugins.values import DocumentId
 from phimask.store.raw import by_ids, identity
 from phimask.store.source import ID_ORDER
+
+
+def query_of(text: str) -> Any:
+    """What a text in Extended JSON stands for, which a server can be sent. Raises ValueError, which holds no value."""
+    try:
+        query = json_util.loads(text)
+        bson.encode({"": query})
+    except Exception:  # noqa: BLE001  (bson raises several, and their messages hold the query's values)
+        raise ValueError("this is no Extended JSON") from None
+    return query
 
 
 class Conditions:
