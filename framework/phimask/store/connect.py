@@ -20,7 +20,7 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 from pymongo.read_concern import ReadConcern
-from pymongo.uri_parser import parse_uri
+from pymongo.uri_parser import parse_uri, split_options
 from pymongo.write_concern import WriteConcern
 
 from phimask.config.model import Secret
@@ -48,7 +48,7 @@ def application(run: str = "", worker: str = "") -> str:
 def connect(uri: Secret, run: str = "", worker: str = "") -> Client:
     """A client that reads and writes with majority concern and is known to be answered, under the name of its run.
 
-    Raises PreflightError: malformed URI, no server, wrong password and the like.
+    Raises PreflightError: malformed URI, an option that would be ignored, no server, wrong password and the like.
     """
     name = application(run, worker)
     text = uri.reveal()
@@ -56,6 +56,7 @@ def connect(uri: Secret, run: str = "", worker: str = "") -> Client:
     try:
         if not text.startswith(_SCHEMES):
             raise InvalidURI  # PyMongo would take it for a host's name
+        _refuse_ignored(text, where)
         client = _client(text, name, retry_writes=True)
     except OSError as error:  # PyMongo opens the files that TLS options name
         raise PreflightError(
@@ -102,6 +103,35 @@ def hosts(uri: Secret) -> str:
     except (PyMongoError, ValueError, OSError):
         return "?"
     return ", ".join(host if port is None else f"{host}:{port}" for host, port in nodes)
+
+
+def _refuse_ignored(text: str, where: str) -> None:
+    """PyMongo leaves out what it does not understand of a URI's options, so that `tls=True` would be no TLS.
+
+    Raises PreflightError, and OSError for a file that cannot be read. What stands for a name is shown only where it is
+    one: in a malformed URI it may be a part of the password.
+    """
+    for number, option in enumerate(re.split("[&;]", text.partition("?")[2]), start=1):
+        if not option:
+            continue
+        wrong = None
+        try:
+            split_options(option, validate=True, warn=False)
+        except InvalidURI:
+            raise
+        except ConfigurationError:
+            wrong = f"option {number} of the MongoDB URI is none that is known"
+        except (ValueError, TypeError):
+            wrong = (
+                f"the option {option.partition('=')[0]} of the MongoDB URI has a value that it cannot have"
+            )
+        if wrong is not None:
+            raise PreflightError(
+                [
+                    f"{where}: {wrong}, and would be ignored; write it as MongoDB's manual does under Connection "
+                    "String Options, such as tls=true"
+                ]
+            )
 
 
 def _client(text: str, name: str, *, retry_writes: bool) -> Client:
