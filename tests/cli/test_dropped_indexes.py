@@ -30,6 +30,9 @@ REBUILD = (
     *("--set", "canary=null"),  # however busy the machine is
 )
 
+SLOWLY = ("--set", "batch_sizer={name: fixed, options: {documents: 5}}")
+"""So many small batches that a run is killed before its end."""
+
 
 @pytest.fixture
 def indexed(deployed: Path, database: Database[dict[str, Any]]) -> dict[str, bytes]:
@@ -87,7 +90,7 @@ def killed_half_way(
 
         def kill(*settings: str) -> str:
             flags = ("--yes", "--profile", "emergency", "-c", "people", "--db", database.name)
-            process = started("run", *flags, *REBUILD, *settings)
+            process = started("run", *flags, *REBUILD, *SLOWLY, *settings)
             until(lambda: masked(database) > 100 or process.poll() is not None)
             process.kill()
             process.wait()

@@ -77,7 +77,7 @@ def test_a_signal_ends_the_run_between_two_batches(name: str, people: Any, start
     process = started("--yes", "--json", "--report", "report.json")
     wait_for(lambda: people.count_documents({"Name": MASK}, limit=100) >= 100, process)
     process.send_signal(getattr(signal, name))
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "error: interrupted; every batch that was begun is finished" in err
     assert "Traceback" not in err
@@ -99,7 +99,7 @@ def test_an_interrupted_run_is_resumed(people: Any, started: Any, phimask: Calla
     process = started("--yes")
     wait_for(lambda: people.count_documents({"Name": MASK}, limit=1) == 1, process)
     process.send_signal(getattr(signal, SIGNALS[0]))
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     assert process.returncode == 130
     again = phimask("--yes")
     assert again.code == 2
@@ -116,7 +116,7 @@ def test_a_signal_before_the_first_batch_writes_nothing(people: Any, started: An
     process = started("--yes", "--json")
     wait_for((deployed / "planning").exists, process)
     process.send_signal(getattr(signal, SIGNALS[0]))
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert out == ""
     assert "Traceback" not in err
     if not WINDOWS:  # CTRL_BREAK ends a process that has no handler for it

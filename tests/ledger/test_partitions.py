@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any
 
 import bson
@@ -12,11 +12,13 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import AutoReconnect
 
+import phimask.ledger.partitions
 from phimask import DocumentId, Partition
 from phimask.errors import SafeStop
+from phimask.ledger import leases
 from phimask.ledger.leases import Intent, LeaseLost
 from phimask.ledger.opening import Ledger
-from phimask.ledger.partitions import Partitions
+from phimask.ledger.partitions import LEASE_SECONDS, Partitions
 from phimask.observing.tally import Tally
 from phimask.store.raw import identity
 
@@ -34,9 +36,16 @@ def ledger(client: Client, database: Database[dict[str, Any]]) -> Ledger:
 
 @pytest.fixture
 def partitions(ledger: Ledger) -> Partitions:
-    made = Partitions(ledger, "run", "a.b", lease_seconds=0.4)
+    made = Partitions(ledger, "run", "a.b")
     list(made.add([Partition(0, None, an_id(10), 10), Partition(1, an_id(10), an_id(20), 10)]))
     return made
+
+
+def age(ledger: Ledger, seconds: float) -> None:
+    """By so much longer ago, to whoever asks the server, all holders renewed their leases."""
+    ledger.partitions.update_many(
+        {}, [{"$set": {"renewed": {"$subtract": ["$renewed", int(seconds * 1000)]}}}]
+    )
 
 
 def intent(batch: int, upto: int) -> Intent:
@@ -62,12 +71,13 @@ def test_each_partition_has_one_holder(partitions: Partitions) -> None:
     assert partitions.holders() == ["one", "two"]
 
 
-def test_an_expired_lease_is_taken_over_and_its_holder_writes_nothing_more(partitions: Partitions) -> None:
+def test_an_expired_lease_is_taken_over_and_its_holder_writes_nothing_more(
+    partitions: Partitions, ledger: Ledger
+) -> None:
     first = partitions.lease("one")
     partitions.lease("two")
     assert first is not None
-    time.sleep(0.6)
-    assert not first.valid
+    age(ledger, LEASE_SECONDS)
     taken = partitions.lease("three")
     assert taken is not None
     assert (taken.number, taken.fence, taken.crashes) == (0, first.fence + 1, 1)
@@ -85,12 +95,28 @@ def test_an_expired_lease_is_taken_over_and_its_holder_writes_nothing_more(parti
     partitions.renew(taken)
 
 
-def test_a_lease_that_is_renewed_stays(partitions: Partitions) -> None:
+def test_its_holder_takes_a_lease_for_expired_before_the_server_does(
+    partitions: Partitions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    for module in (leases, phimask.ledger.partitions):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
+    lease = partitions.lease("one")
+    assert lease is not None
+    now = 100 + LEASE_SECONDS - 5.5
+    assert lease.valid
+    now = 100 + LEASE_SECONDS - 4.5
+    assert not lease.valid
+    partitions.renew(lease)
+    assert lease.valid
+
+
+def test_a_lease_that_is_renewed_stays(partitions: Partitions, ledger: Ledger) -> None:
     lease = partitions.lease("one")
     partitions.lease("two")
     assert lease is not None
     for _ in range(4):
-        time.sleep(0.2)
+        age(ledger, LEASE_SECONDS / 2)
         partitions.renew(lease)
     other = partitions.lease("three")
     assert other is not None
@@ -185,13 +211,13 @@ def test_crashes_are_counted_until_a_batch_is_closed(partitions: Partitions) -> 
     assert crashes == [0, 1, 2, 1]
 
 
-def test_what_is_done_is_done(partitions: Partitions) -> None:
+def test_what_is_done_is_done(partitions: Partitions, ledger: Ledger) -> None:
     for worker in ("one", "two"):
         lease = partitions.lease(worker)
         assert lease is not None
         lease.watermark = lease.upto
         partitions.finish(lease)
-    time.sleep(0.6)
+    age(ledger, 2 * LEASE_SECONDS)
     assert partitions.lease("three") is None
     assert partitions.states() == {"open": 0, "leased": 0, "done": 2, "withdrawn": 0}
 
