@@ -54,7 +54,7 @@ def test_a_run_is_killed_again_and_again(
     counters.killed("--yes", f"--set=write.guard={guard}", least=1)
     for _ in range(request.config.getoption("--trials") or 3):
         before = counters.masked()
-        process = counters.start("resume", pace=0.001)
+        process = counters.start("resume", pace=0.005)
         more = before + chance.randrange(1, 60)
         wait_for(lambda more=more: counters.counts().get(1, 0) >= min(more, 500), process)  # type: ignore[misc]
         process.kill()
@@ -98,7 +98,7 @@ def test_a_copy_is_resumed(executor: str, counters: Counters, phimask: Callable[
     target = counters.database.client[f"{counters.database.name}_masked"]
     into = ("--target-db", target.name)
     try:
-        process = counters.start(*into, f"--set=executor={executor}", pace=0.002)
+        process = counters.start(*into, f"--set=executor={executor}", pace=0.005)
         wait_for(lambda: target["counters"].count_documents({}, limit=40) >= 40, process)
         process.kill()
         process.communicate()
