@@ -255,6 +255,15 @@ def test_what_is_no_uri(cls, uri):
     assert "zxqulon" not in str(raised.value)
 
 
+@pytest.mark.parametrize("option", ["tls=True", "tlss=true", "readPreference=zxqulon"])
+@pytest.mark.parametrize("cls", [Tokenize, Detokenize])
+def test_an_option_of_the_uri_that_would_be_ignored(cls, option):
+    with pytest.raises(ValueError, match="would be ignored") as raised:
+        cls({"uri": f"mongodb://ada:zxqulon@host/?replicaSet=rs0&{option}"}, KEY)
+    assert "zxqulon" not in str(raised.value)
+    assert cls({"uri": "mongodb://ada:zxqulon@host/?replicaSet=rs0&tls=true&tlsCAFile=none.pem"}, KEY)
+
+
 def test_a_malformed_uri_does_not_show_its_password():
     with pytest.raises(StoreError) as raised:
         mask(Tokenize({"uri": "mongodb://ada:zx/qulon@host:nine/"}, KEY), "Ada")

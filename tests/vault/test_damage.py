@@ -147,6 +147,14 @@ def test_a_segment_under_another_number_does_not_open(folder: Path) -> None:
     assert "segment 0 (batch 1 of ehr.people" in said
 
 
+def test_a_first_line_that_is_nested_too_deep(folder: Path) -> None:
+    file = files(folder)[0]
+    file.write_bytes(b"[" * 4000 + b"\n" + file.read_bytes().partition(b"\n")[2])
+    assert damage(folder) == [
+        f"{file}: its first line is not what was written there, or it is another file's"
+    ]
+
+
 def test_a_file_in_anothers_place(folder: Path) -> None:
     first, second = files(folder)
     shutil.copy(second, first)
@@ -210,7 +218,19 @@ def test_a_file_gone_after_the_survey(folder: Path) -> None:
             list(chain.from_iterable(found for _, found in read(vault, copies)))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"run": 1}', "\xff", '{"wrapped": "!"}'])
+NO_KEYS = {
+    "empty": "",
+    "cut short": "{",
+    "a list": "[]",
+    "incomplete": '{"run": 1}',
+    "no UTF-8": "\xff",
+    "no base64": '{"wrapped": "!"}',
+    "nested": "[" * 5000,
+    "beyond all formats": '{"run": "", "key_fingerprint": "", "wrapped": "", "format": Infinity}',
+}
+
+
+@pytest.mark.parametrize("text", NO_KEYS.values(), ids=NO_KEYS)
 def test_a_key_file_that_is_none(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(directory, "_KEY_PATIENCE", 0.0)
     (folder / RUN / "key.json").write_text(text, encoding="latin-1")

@@ -74,7 +74,7 @@ class DirectoryStorage(Storage):
                 base64.b64decode(kept["wrapped"], validate=True),
                 int(kept["format"]),
             )
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
         return key
 
@@ -166,7 +166,7 @@ class DirectoryStorage(Storage):
         line = file.readline(_LONGEST_LINE)
         if not line.endswith(b"\n") and len(line) < _LONGEST_LINE:
             return None
-        with contextlib.suppress(ValueError, KeyError, TypeError):
+        with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
             kept: Mapping[str, Any] = json.loads(line)
             part = Part(kept["namespace"], kept["partition"], kept["fence"], kept["number"])
             if kept == self._line(part) and path == self._path(part):

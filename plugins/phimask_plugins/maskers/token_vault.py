@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ from pymongo import MongoClient, ReadPreference, UpdateOne
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, PyMongoError
 from pymongo.read_concern import ReadConcern
+from pymongo.uri_parser import split_options
 from pymongo.write_concern import WriteConcern
 
 from phimask import StoreError
@@ -84,6 +86,11 @@ class TokenVault:
         if not uri.startswith(("mongodb://", "mongodb+srv://")):
             raise ValueError(
                 "the vault's `uri` is malformed; it looks like mongodb://USER:PASSWORD@HOST:PORT/"
+            )
+        if not all(map(_is_understood, re.split("[&;]", uri.partition("?")[2]))):
+            raise ValueError(
+                "the vault's `uri` has an option that is unknown, or has a value that it cannot have, and would be "
+                "ignored; write it as MongoDB's manual does under Connection String Options, such as tls=true"
             )
         self._uri = uri
         self._names: tuple[str, str] = (
@@ -202,6 +209,17 @@ class TokenVault:
 def mark_of(key: bytes) -> bytes:
     """16 bytes that tell keys apart and say nothing about them."""
     return subkey(key, "tokenize/mark", 16)
+
+
+def _is_understood(option: str) -> bool:
+    """Whether PyMongo does as the option says: `tls=True` would be no TLS."""
+    try:
+        split_options(option, validate=True, warn=False)
+    except OSError:  # a file that is not there is told where it is opened
+        return True
+    except (PyMongoError, ValueError, TypeError):
+        return not option
+    return True
 
 
 def _answers(digests: list[Binary], by: str, field: str, collection: _Documents) -> dict[bytes, Any]:
