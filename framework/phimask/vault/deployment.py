@@ -139,17 +139,8 @@ class DeploymentStorage(Storage):
     def segments(self, part: Part) -> Iterator[Segment]:
         """A part's segments in order. Raises Damaged."""
         for position, kept in enumerate(self._read("segments", self._name(part))):
-            try:
-                segment = Segment(
-                    kept["position"], kept["batch"], kept["sequence"], kept["last"], bytes(kept["sealed"])
-                )
-                numbers = (segment.position, segment.batch, segment.sequence)
-                as_written = (
-                    all(type(one) is int and one >= 0 for one in numbers) and type(segment.last) is bool
-                )
-            except (KeyError, TypeError):
-                as_written = False
-            if not as_written:
+            segment = _segment(kept)
+            if segment is None:
                 raise Damaged(f"{self.locate(part)}: segment {position} is not what was written there")
             if segment.position != position:
                 raise Damaged(f"{self.locate(part)}: segment {position} is missing")
@@ -210,6 +201,19 @@ def _fields(part: Part) -> dict[str, Any]:
         "fence": part.fence,
         "number": part.number,
     }
+
+
+def _segment(kept: Mapping[str, Any]) -> Segment | None:
+    """None where it is not what was written there."""
+    try:
+        found = Segment(
+            kept["position"], kept["batch"], kept["sequence"], kept["last"], bytes(kept["sealed"])
+        )
+    except (KeyError, TypeError):
+        return None
+    numbers = (found.position, found.batch, found.sequence)
+    as_written = all(type(one) is int and one >= 0 for one in numbers) and type(found.last) is bool
+    return found if as_written else None
 
 
 def _below(prefix: str) -> dict[str, Any]:
