@@ -136,7 +136,7 @@ def _configured(session: Session, flags: Flags, settings: Settings) -> Configura
         profile=project.profile,
         collections=project.collections[:1],
         settings=(*flags.settings, *settings),
-        safe_mode=False,
+        safe_mode=flags.safe_mode,
         environ=os.environ,
         components=session.registry,
     )
