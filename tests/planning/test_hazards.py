@@ -280,8 +280,29 @@ def test_ways_of_writing(people: Any, looked: Looked) -> None:
     assert "write-path" not in ids(looked(NAME, settings=("write.path=server",)))
 
 
+def test_many_rules_stand_in_the_servers_way_for_one_reason(people: Any, looked: Looked) -> None:
+    many = [f'{{path: "**.Field{number}", masker: redact}}' for number in range(50)]
+    plan = looked(*many, HASHED, settings=("write.path=server",))
+    told = [one.what for one in plan.hazards if one.id == "write-path"]
+    assert len(told) == 2
+    assert "by **.Field0, **.Field1, **.Field2 and 47 more: a path with a wildcard" in told[0]
+    assert "by Name: MongoDB has no exact expression for the masker hash" in told[1]
+    assert len(plan.write_path.unserved) == 51
+
+
 def test_rules_that_the_server_refuses(people: Any, looked: Looked) -> None:
-    assert ids(looked("{path: Name, masker: redact, when: {PatientId: {$nonsense: 1}}}")) == {"rule-query"}
+    plan = looked(
+        NAME,
+        "{path: Name, masker: keep, when: {PatientId: {$gt: 7}}}",
+        "{path: Name, masker: hash, when: {PatientId: {$nonsense: 1}}}",
+        "{path: PatientId, masker: hash, when: {$or: 3}}",
+    )
+    assert ids(plan) == {"rule-query"}
+    assert [(one.path, ".rules[2].when: " in one.what) for one in plan.hazards] == [
+        ("Name", True),
+        ("PatientId", False),
+    ]
+    assert f"{plan.file.rules[2].origin.file}:{plan.file.rules[2].origin.line}: " in plan.hazards[0].what
 
 
 def test_where_no_random_sample_can_be_taken(

@@ -103,6 +103,15 @@ def test_a_scope_bounds_what_is_foretold(people: Any, written: Any, planned: Pla
     )
 
 
+def test_what_the_server_masks_takes_no_less_than_at_best(
+    people: Any, written: Any, planned: Planned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phimask.planning.prediction._SERVER", 1e-9)  # less than masking here takes
+    _, summary = planned(written("{path: Name, masker: redact}"), "write.path=server")
+    seconds = summary["predicted"]["seconds"]
+    assert seconds["low"] <= seconds["likely"] <= seconds["high"]
+
+
 def test_partitions_are_those_of_the_partitioner(people: Any, written: Any, planned: Planned) -> None:
     file = written("{path: Name, masker: redact}")
     plan, summary = planned(file, "partitioner={name: paginate, options: {documents: 70}}")

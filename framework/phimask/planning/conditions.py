@@ -62,11 +62,13 @@ class Conditions:
         """The same rules by their place among those that validators know."""
         return frozenset(position - self._hidden for position in without) if self._hidden else without
 
-    def refused(self, collection: Any) -> str | None:
-        """What the server says against a query (its code name), or None."""
-        for query, _ in self._queries:
+    def refused(self, collection: Any) -> dict[int, str]:
+        """What the server says (its code name) against the query of each rule, by position, that it refuses."""
+        found: dict[int, str] = {}
+        for query, positions in self._queries:
             try:
                 list(collection.find({"$and": [{"_id": {"$in": []}}, query]}, {"_id": 1}))
             except OperationFailure as error:
-                return str((error.details or {}).get("codeName", error.code))
-        return None
+                code = str((error.details or {}).get("codeName", error.code))
+                found |= dict.fromkeys(positions, code)
+        return dict(sorted(found.items()))

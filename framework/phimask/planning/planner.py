@@ -26,7 +26,7 @@ from phimask.planning.preflight import Preflight, examine
 from phimask.planning.prescan import Prescan, prescan
 from phimask.planning.privileges import throttle_blind, to_rebuild_indexes
 from phimask.planning.room import look
-from phimask.planning.sample_hazards import of_sample, unmatched_rules
+from phimask.planning.sample_hazards import of_sample, refused_queries, unmatched_rules
 from phimask.planning.shadow import ShadowPlan, examine_shadow, refuse_own
 from phimask.planning.validation import SAMPLES, of_validator
 from phimask.planning.write_path import Trial, choose_path, path_hazards
@@ -104,10 +104,8 @@ def plan_collection(
         else registry.create("partitioner", _UNDIVIDED, {})
     )
     refused = Conditions(rules).refused(collection)
-    if refused is not None:
-        plan.hazards.append(
-            hazard("rule-query", source, f": the server refuses a rule's `when` ({refused}); check the query")
-        )
+    if refused:
+        plan.hazards += refused_queries(file, rules, refused, str(source))
         return plan
     plan.partitioner, plan.indexed = partitioner, indexed
     if sampled is None:

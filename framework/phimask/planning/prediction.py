@@ -158,10 +158,11 @@ def _seconds(plan: CollectionPlan, profile: Profile, workers: Range, documents: 
         cost_of = plan.index_cost.microseconds_without if away else plan.index_cost.microseconds
         index = cost_of / 1e6
     server = (documents.likely or 0) * (_INSERT if copies else _SERVER + index)
-    client = plan.documents * (0.0 if plan.write_path.path == "server" else cost.seconds + _AROUND)
+    served = plan.write_path.path == "server"
+    client = plan.documents * (0.0 if served else cost.seconds + _AROUND)
     likely = max((client + server) / (workers.likely or 1), server)
     return Range(
-        plan.documents * cost.seconds / (workers.high or 1),
+        likely if served else plan.documents * cost.seconds / (workers.high or 1),
         likely,
         likely * _BUSY,
         f"{1e6 * cost.seconds:,.0f} µs of masking a document as timed on the sample, {1e6 * _AROUND:.0f} µs around it, "

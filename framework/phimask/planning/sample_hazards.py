@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from phimask.config.model import CollectionFile
@@ -39,6 +39,22 @@ def unmatched_rules(
                 namespace,
                 rule.path,
             )
+
+
+def refused_queries(
+    file: CollectionFile, rules: Sequence[BoundRule], refused: Mapping[int, str], namespace: str
+) -> Iterator[Hazard]:
+    """The rules whose `when` the server refuses, each where it is written, with the server's code name."""
+    before = len(rules) - len(file.rules)
+    for position, code in refused.items():
+        rule = file.rules[position - before]
+        yield Hazard(
+            "rule-query",
+            f"{rule.origin.file}:{rule.origin.line}: {rule.origin.path}.when: the server refuses this query of "
+            f"{rule.path} ({code}); check its operators",
+            namespace,
+            rule.path,
+        )
 
 
 def of_sample(

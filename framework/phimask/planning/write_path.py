@@ -25,6 +25,8 @@ _BYTES: Final = 4_000_000
 _FIRST: Final = 20
 _FIRST_BYTES: Final = 200_000
 """So many of them are masked before the clock is started, and no more once they have so many bytes."""
+_NAMED: Final = 3
+"""So many rules are named of those that stand in the way for one reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,5 +162,15 @@ def path_hazards(profile: Profile, plan: PathPlan, *, in_place: bool) -> Iterato
                 "write.path: server does not read the originals that the vault (undo.vault) is to keep; leave out one "
                 "of the two"
             )
-        for obstacle in plan.unserved:
-            yield f"write.path: server cannot mask by {obstacle}; give --set write.path=auto"
+        for why, paths in _by_reason(plan.unserved).items():
+            shown, more = ", ".join(paths[:_NAMED]), len(paths) - _NAMED
+            others = f" and {more:,} more" if more > 0 else ""
+            yield f"write.path: server cannot mask by {shown}{others}: {why}; give --set write.path=auto"
+
+
+def _by_reason(unserved: Sequence[str]) -> dict[str, list[str]]:
+    """A rule pack has hundreds of rules, which all stand in the way for the same two or three reasons."""
+    found: dict[str, list[str]] = {}
+    for path, _, why in (one.rpartition(": ") for one in unserved):
+        found.setdefault(why, []).append(path)
+    return found

@@ -84,7 +84,7 @@ def connect(uri: Secret, run: str = "", worker: str = "") -> Client:
         client.admin.command("connectionStatus")
     except PyMongoError as error:
         client.close()
-        raise PreflightError([_why_not(error, where)]) from None
+        raise PreflightError([_why_not(error, where, named="replicaset=" in text.lower())]) from None
     if "setName" not in hello and hello.get("msg") != "isdbgrid":
         client.close()
         client = _client(text, name, retry_writes=False)
@@ -144,7 +144,8 @@ def _client(text: str, name: str, *, retry_writes: bool) -> Client:
     )
 
 
-def _why_not(error: PyMongoError, where: str) -> str:
+def _why_not(error: PyMongoError, where: str, *, named: bool) -> str:
+    """`named`: the URI names a replica set, and a server of another one counts as none."""
     if isinstance(error, OperationFailure):
         if error.code in (18, 8000):
             return (
@@ -158,7 +159,7 @@ def _why_not(error: PyMongoError, where: str) -> str:
             return f"{where}: {' and '.join(unknown)} is the name of no machine that is known here; check the URI"
         return (
             f"{where}: no server answered within {SELECTION_SECONDS} s; check that mongod runs there, "
-            "that the port is right, and TLS and firewall settings"
+            f"that the port is right, {'the name that replicaSet gives, ' if named else ''}and TLS and firewall settings"
         )
     return f"{where}: the connection failed ({type(error).__name__}); check the URI's options"
 
