@@ -157,9 +157,10 @@ def _why_not(error: PyMongoError, where: str, *, named: bool) -> str:
         unknown = _unknown(where)
         if unknown:
             return f"{where}: {' and '.join(unknown)} is the name of no machine that is known here; check the URI"
+        set_name = "the name that replicaSet gives, " if named else ""
         return (
             f"{where}: no server answered within {SELECTION_SECONDS} s; check that mongod runs there, "
-            f"that the port is right, {'the name that replicaSet gives, ' if named else ''}and TLS and firewall settings"
+            f"that the port is right, {set_name}and TLS and firewall settings"
         )
     return f"{where}: the connection failed ({type(error).__name__}); check the URI's options"
 
