@@ -133,9 +133,9 @@ class Counters:
         )
         return process
 
-    def killed(self, *arguments: str, least: int = 40) -> str:
+    def killed(self, *arguments: str, pace: float = 0.005, least: int = 40) -> str:
         """The id of a run that was begun so and then killed; it takes its time, so that it is not done before that."""
-        process = self.begun(*arguments, pace=0.005, least=least)
+        process = self.begun(*arguments, pace=pace, least=least)
         process.kill()
         process.communicate()
         return self.latest()["_id"]

@@ -253,6 +253,21 @@ def test_another_vault_is_refused(counters: Counters, phimask: Callable[..., Any
     assert counters.masked() == 600
 
 
+def test_a_vault_cannot_be_begun_in_the_middle(
+    counters: Counters, phimask: Callable[..., Any], tmp_path: Path
+) -> None:
+    run = counters.killed("--yes", pace=0.02)
+    before = counters.told()
+    answer = phimask("resume", f"--set=undo.vault={tmp_path / 'vault'}")
+    assert answer.code == 2, answer.err
+    assert f"run {run} cannot be resumed: it began without a vault" in answer.err
+    assert "--set undo.vault=null" in answer.err
+    assert counters.told() == before
+    assert not (tmp_path / "vault").exists()
+    assert phimask("resume", "--set=undo.vault=null").code == 0
+    assert counters.masked() == 600
+
+
 def test_a_resume_that_fails_before_it_knows_what_was_done_can_be_made_again(
     counters: Counters, phimask: Callable[..., Any]
 ) -> None:

@@ -234,6 +234,11 @@ def take_up(
         changed.append(
             f"its originals are kept in {record.vault}, and the profile names {where or 'no vault'}"
         )
+    elif record.vault is None and where is not None and any(plan.target is None for plan in plans):
+        changed.append(
+            "it began without a vault, so that what it has masked cannot be put back, and the profile names "
+            f"{where}; go on without one, --set undo.vault=null"
+        )
     if changed:
         raise PreflightError([f"run {record.id} cannot be resumed: {one}" for one in changed])
     for plan, pin in zip(plans, record.pins, strict=True):
