@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from phimask import compiled
-from phimask_plugins.validators import parts, quick
+from phimask_plugins.validators import bloom, known, own, parts, quick, referential
 
 
 @pytest.fixture(params=["compiled", "python"])
@@ -17,6 +17,8 @@ def walk(request: pytest.FixtureRequest) -> Iterator[str]:
         pytest.skip("phimask was installed without its compiled walks")
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "python":
-            patch.setattr(quick, "beside", None)
-            patch.setattr(parts, "beside", None)
+            for module in (quick, parts):
+                patch.setattr(module, "beside", None)
+            for module in (bloom, known, own, referential):
+                patch.setattr(module, "compiled", None)
         yield request.param

@@ -16,6 +16,8 @@ from phimask import CollectionFacts, Detection, Detector, DocumentPair, Finding,
 from phimask_plugins.validators import Indexes, Leak, Referential, Residual
 from phimask_plugins.validators.bloom import FINGERPRINT_BYTES, Bloom, Fingerprints
 
+pytestmark = pytest.mark.usefixtures("walk")
+
 KEY = bytes(range(32))
 DAY = datetime.datetime(1961, 7, 8)  # noqa: DTZ001
 

@@ -16,6 +16,8 @@ from phimask_plugins.validators.leak import Leak
 from phimask_plugins.validators.own import OWN
 from phimask_plugins.validators.words import known_among, known_by
 
+pytestmark = pytest.mark.usefixtures("walk")
+
 SIGNS = "aB3 7-./\0éß_1९ x"
 
 

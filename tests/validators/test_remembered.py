@@ -14,6 +14,8 @@ from phimask import DocumentPair, OriginalValues, RuleFacts
 from phimask_plugins.validators.leak import OTHERS, Leak
 from phimask_plugins.validators.remembered import Learnt, records
 
+pytestmark = pytest.mark.usefixtures("walk")
+
 KEY = b"\7" * 32
 MASKED = RuleFacts("Name", ("Name",), "redact", "always", frozenset({"string"}), None, False, False)
 

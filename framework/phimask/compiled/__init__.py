@@ -16,9 +16,11 @@ from typing import Final
 
 from phimask.compiled.sources import digest
 
-__all__ = ["AVAILABLE", "MISSING", "beside", "patch", "shape", "walk"]
+__all__ = ["AVAILABLE", "MISSING", "beside", "fingerprints", "originals", "patch", "shape", "walk"]
 
 beside: ModuleType | None
+fingerprints: ModuleType | None
+originals: ModuleType | None
 patch: ModuleType | None
 shape: ModuleType | None
 walk: ModuleType | None
@@ -47,9 +49,9 @@ MISSING: Final = _missing()
 """Why the walks in Python are used instead; empty where these are."""
 
 if MISSING:
-    beside = patch = shape = walk = None
+    beside = fingerprints = originals = patch = shape = walk = None
 else:
-    from phimask.compiled import beside, patch, shape, walk
+    from phimask.compiled import beside, fingerprints, originals, patch, shape, walk
 
 AVAILABLE: Final = not MISSING
 """Whether they are used."""

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import Final
 
+from phimask.compiled import fingerprints as compiled
+
 FINGERPRINT_BYTES: Final = 24
 _HASHES: Final = 6
 _PLACES: Final = struct.Struct("<6I").unpack
@@ -23,19 +25,19 @@ _AS_BITS: Final = b"\1"
 
 
 class Fingerprints:
-    """To anyone without the key a fingerprint is so many random bytes."""
+    """To anyone without the key a fingerprint is so many random bytes. `begun` is the hash that each begins as."""
 
-    __slots__ = ("_begun",)
+    __slots__ = ("begun",)
 
     def __init__(self, key: bytes, purpose: bytes, size: int = FINGERPRINT_BYTES) -> None:
         """`key`: 1 to 64 bytes; fingerprints for two purposes have nothing in common. `size` in bytes."""
-        self._begun = hashlib.blake2b(digest_size=size, key=key, person=purpose[:16])
+        self.begun = hashlib.blake2b(digest_size=size, key=key, person=purpose[:16])
 
     def beginning(self, data: bytes) -> Fingerprints:
         """Fingerprints of what begins with these bytes. Quicker than to begin with them each time."""
         made = Fingerprints.__new__(Fingerprints)
-        made._begun = self._begun.copy()
-        made._begun.update(data)
+        made.begun = self.begun.copy()
+        made.begun.update(data)
         return made
 
     def __repr__(self) -> str:
@@ -43,7 +45,7 @@ class Fingerprints:
 
     def of(self, data: bytes) -> bytes:
         """So many bytes."""
-        one = self._begun.copy()
+        one = self.begun.copy()
         one.update(data)
         return one.digest()
 
@@ -80,6 +82,9 @@ class Bloom:
         return True
 
     def _set(self, bits: bytearray, fingerprints: Iterable[bytes]) -> None:
+        if compiled is not None:
+            compiled.set_bits(bits, fingerprints)
+            return
         mask = self._mask
         for a, b, c, d, e, f in map(_PLACES, fingerprints):  # a loop over six takes twice as long
             bits[(a & mask) >> 3] |= 1 << (a & 7)

@@ -129,7 +129,7 @@ class Leak(Validator):
 
     # --- those of other documents
 
-    def _remember(self, masked: Sequence[Masked]) -> None:
+    def _remember(self, masked: list[Masked]) -> None:
         """All of a document's originals that were not met lately."""
         if self._left_out:
             masked = [one for one in masked if not self._is_left_out(one)]

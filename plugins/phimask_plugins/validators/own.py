@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from operator import itemgetter
 from typing import Final, NamedTuple
 
 from phimask import DocumentPair, Finding
+from phimask.compiled import originals as compiled
 from phimask_plugins.validators.compare import Comparer
 from phimask_plugins.validators.matcher import ENCODED, VALUE
 from phimask_plugins.validators.parts import Masked, Parts, scalars, stretches
@@ -39,7 +39,6 @@ KINDS: Final = frozenset({STRING, INT32, INT64})
 CONTAINERS: Final = frozenset({OBJECT, ARRAY})
 
 INTEGERS: Final = frozenset({INT32, INT64})
-_KIND: Final = itemgetter(1)
 _NEITHER: Final = bytes(code for code in range(256) if not 0x30 <= code <= 0x39)
 _NOT_DIGITS: Final = _NEITHER[1:]
 """But NUL."""
@@ -120,37 +119,50 @@ class OwnSearch:
         for path, count in found.items():
             yield Finding(OWN, path, count)
 
-    def _may_be_in(self, runs: set[bytes], masked: Sequence[Masked]) -> bool:
+    def _may_be_in(self, runs: set[bytes], masked: list[Masked]) -> bool:
         """False where no word and no number of what was masked is in these stretches of text."""
-        kinds = set(map(_KIND, masked))
-        if not kinds.isdisjoint(CONTAINERS):
-            masked = [one.masked for one in originals(masked)]
-        texts = [one[2][4:-1] for one in masked if one[1] == STRING and len(one[2]) <= LONGEST_ORIGINAL]
-        joined = b"\0".join(texts)
-        own = set(words_in(joined))
-        if not all(map(own.isdisjoint, map(self._words_of, runs))):
-            near = [run for run in runs if not own.isdisjoint(self._words_of(run))]
-            common = frozenset().union(*map(self._words_of, near)) & own
-            some = [
-                one for one in masked if one[1] == STRING and not common.isdisjoint(words_in(one[2][4:-1]))
-            ]
-            if Own(originals(some)).may_be_in(near):
-                return True
-        digits = _digits_in(runs)
-        if len(digits) < LEAST_DIGITS:
-            return False
-        numbers = joined.translate(None, _NOT_DIGITS).split(b"\0")
-        if len(numbers) > len(texts) > 0:
-            return True  # a text has a NUL
-        if not kinds.isdisjoint(INTEGERS):
-            numbers += [
-                (text_of(one[1], one[2]) or "").lstrip("-").encode() for one in masked if one[1] in INTEGERS
-            ]
-        return any(number[:LEAST_NUMBER] in digits for number in numbers if len(number) >= LEAST_DIGITS)
+        taken = None if compiled is None else compiled.coinciding(runs, masked, words_in, self._words_of)
+        if taken is None:
+            if any(one[1] in CONTAINERS for one in masked):
+                masked = [one.masked for one in originals(masked)]
+            taken = self._coinciding(runs, masked)
+        near, some, numbers = taken
+        if near and Own(originals(some)).may_be_in(near):
+            return True
+        return numbers and _numbers_in(runs, masked)
+
+    def _coinciding(
+        self, runs: set[bytes], masked: Sequence[Masked]
+    ) -> tuple[list[bytes], list[Masked], bool]:
+        """Which of these have a word of a text that was masked; which texts those are; that numbers may be there."""
+        own = set(words_in(b"\0".join(map(_text_in, filter(_is_short, masked)))))
+        if all(map(own.isdisjoint, map(self._words_of, runs))):
+            return [], [], True
+        near = [run for run in runs if not own.isdisjoint(self._words_of(run))]
+        common = frozenset().union(*map(self._words_of, near)) & own
+        some = [one for one in masked if _is_short(one) and not common.isdisjoint(words_in(_text_in(one)))]
+        return near, some, True
 
 
-def _digits_in(runs: set[bytes]) -> bytes:
-    return b"\0".join(runs).translate(None, _NEITHER)
+def _numbers_in(runs: set[bytes], masked: Sequence[Masked]) -> bool:
+    """Whether a number of what was masked is in these stretches, as far as digits tell."""
+    digits = b"\0".join(runs).translate(None, _NEITHER)
+    if len(digits) < LEAST_DIGITS:
+        return False
+    texts = [_text_in(one) for one in masked if _is_short(one)]
+    numbers = b"\0".join(texts).translate(None, _NOT_DIGITS).split(b"\0")
+    if len(numbers) > len(texts) > 0:
+        return True  # a text has a NUL
+    numbers += [(text_of(one[1], one[2]) or "").lstrip("-").encode() for one in masked if one[1] in INTEGERS]
+    return any(number[:LEAST_NUMBER] in digits for number in numbers if len(number) >= LEAST_DIGITS)
+
+
+def _is_short(one: Masked) -> bool:
+    return one[1] == STRING and len(one[2]) <= LONGEST_ORIGINAL
+
+
+def _text_in(one: Masked) -> bytes:
+    return one[2][4:-1]
 
 
 class _WordsOf(dict[bytes, frozenset[bytes]]):

@@ -5,16 +5,18 @@ from __future__ import annotations
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import Any, ClassVar, Final, TypeAlias
 
 from phimask import DocumentPair, Finding, RuleFacts, Validator
+from phimask.compiled import fingerprints as compiled
 from phimask_plugins.validators.bloom import Fingerprints
 from phimask_plugins.validators.compare import comparer_for
 from phimask_plugins.validators.matcher import State
 from phimask_plugins.validators.parts import Masked
-from phimask_plugins.validators.walk import ARRAY, BINARY, BLANK_VALUES, OBJECT, blank, first
+from phimask_plugins.validators.walk import ARRAY, BINARY, BLANK_VALUES, BLANKS, OBJECT, blank, first
 
 INCONSISTENT: Final = "an original has become several pseudonyms under rules that mask alike"
 
@@ -42,7 +44,7 @@ _Value: TypeAlias = "tuple[State, int, bytes, int | None, bytes]"
 _TYPES: Final = tuple(bytes((kind,)) for kind in range(256))
 
 
-_Begun: TypeAlias = "tuple[Callable[[bytes], bytes], int]"
+_Begun: TypeAlias = "tuple[Fingerprints, int]"
 """What makes fingerprints within a scope, and what lots are drawn by."""
 
 
@@ -110,13 +112,35 @@ class Referential(Validator):
             return ()
         self._documents += 1
         masked = self._comparer.parts(pair).masked
+        self._remember(masked, pair.before)
+        if len(self._known) > self._most:
+            self._thin(self._share // 2)
+        return ()
+
+    def _remember(self, masked: Sequence[Masked], before: bytes) -> None:
+        """What each value has become."""
+        if compiled is not None:
+            compiled.remember(
+                masked,
+                self._judged,
+                self._judge,
+                partial(self._within, before),
+                BLANKS,
+                blank,
+                self._share,
+                self._known,
+                self._conflicts,
+            )
+            return
         judged, seen, known = self._judged, self._seen, self._known
         if not judged.keys() >= set(map(_STATE, masked)):
             self._judge(masked)
         if len(seen) > _MOST_SEEN:
             seen.clear()
         begun: dict[tuple[str, ...], _Begun] = {}
-        for value in set(map(_VALUE, masked)).difference(seen):
+        for value in dict.fromkeys(map(_VALUE, masked)):
+            if value in seen:
+                continue
             state, kind, old, new_kind, new = value
             how = judged[state]
             if how is None or new_kind is None or kind in _CONTAINERS:
@@ -125,21 +149,18 @@ class Referential(Validator):
                 continue
             within = how.begun or begun.get(how.alike)
             if within is None:
-                within = begun[how.alike] = self._within(pair.before, how)
-            of, seed = within
+                within = begun[how.alike] = self._within(before, how)
+            fingerprints, seed = within
             typed = _TYPES[kind] + old
             lot = zlib.crc32(typed, seed) & _16_BITS
             if lot >= self._share:
                 continue
-            original = of(typed)
+            original = fingerprints.of(typed)
             entry = zlib.crc32(new, new_kind) << _PSEUDONYM | lot << _LOT | how.place
             if (known.setdefault(original, entry) ^ entry) >> _PSEUDONYM:
                 self._conflicts[how.place] += sum(one[:5] == value for one in masked)
             elif not how.scope and len(old) + len(new) <= _LONGEST_SEEN:
                 seen.add(value)
-        if len(known) > self._most:
-            self._thin(self._share // 2)
-        return ()
 
     def _judge(self, masked: Iterable[Masked]) -> None:
         """Find out how values in these places are judged."""
@@ -161,7 +182,7 @@ class Referential(Validator):
         if how.scope:
             scope = _at(before, how.scope) or _at(before, ("_id",)) or b""
         alike = b"%b%d,%b" % (how.same.encode(), len(scope), scope)
-        begun = self._fingerprints.beginning(alike).of, zlib.crc32(alike, self._seed)
+        begun = self._fingerprints.beginning(alike), zlib.crc32(alike, self._seed)
         if not how.scope:
             how.begun = begun
         return begun

@@ -179,5 +179,7 @@ _BLANKS: Final[dict[int, bytes]] = {
     OBJECT_ID: bytes(12),
     DECIMAL: bytes(14) + b"\x40\x30",  # 0 with the exponent 0, biased by 6176 (IEEE 754-2008, decimal128)
 }
+BLANKS: Final = {kind: blank(kind, b"") for kind in ALIASES if kind != BINARY}
+"""What stands for lost values, but for binaries."""
 BLANK_VALUES: Final = frozenset({b"", *_BLANKS.values()})
 """What blanks hold, but for binaries."""
