@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Final
 
 from phimask import Control, Executor, Job, events
 from phimask_plugins.executors.autoscale import Autoscale
+from phimask_plugins.executors.limits import LIMIT_OPTIONS, limits, refuse_nothing
 from phimask_plugins.executors.sizing import bearable
-from phimask_plugins.executors.supervisor import Limits, Supervisor
+from phimask_plugins.executors.supervisor import Supervisor
 
 _LOGGER: Final = logging.getLogger("phimask.workers")
 
@@ -63,43 +64,14 @@ class LocalExecutor(Executor):
                 "description": "what one worker is to have: `auto` reckons with it, and a worker whose resident memory "
                 "stays above it after ten batches or more is replaced by a new one",
             },
-            "restarts": {
-                "type": "integer",
-                "minimum": 0,
-                "default": 5,
-                "description": "so many workers may die or hang within `period`; one more, and the run stops safely",
-            },
-            "period": {
-                "format": "duration",
-                "default": "10m",
-                "description": "what `restarts` counts in",
-            },
-            "backoff": {
-                "format": "duration",
-                "default": "1s",
-                "description": "how long the place of one that died stays empty; doubled with each death within "
-                "`period`, up to a minute",
-            },
-            "patience": {
-                "format": "duration",
-                "default": "5m",
-                "description": "a worker that gives no sign of going on for so long, while it is not held, is killed "
-                "and replaced",
-            },
-            "stagger": {
-                "format": "duration",
-                "default": "100ms",
-                "description": "the time between the starts of two workers",
-            },
+            **LIMIT_OPTIONS,
         },
     }
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         """Raises ValueError for a memory or a patience of nothing, and for an autoscale that cannot be."""
         super().__init__(options)
-        for name in ("memory", "patience", "period"):
-            if not options[name] > 0:
-                raise ValueError(f"{name} is nothing; give it a positive amount")
+        refuse_nothing(options)
         self._bounds = _bounds(options)
 
     def run(self, job: Job, control: Control, tell: Callable[[events.Event], None]) -> None:
@@ -115,16 +87,7 @@ class LocalExecutor(Executor):
             least, most = self._bounds
             begin = max(least, min(workers, most, *([] if job.partitions is None else [job.partitions])))
             autoscale = Autoscale(least, most, options["memory"], begin, f"it begins with {workers} ({why})")
-        limits = Limits(
-            workers=workers,
-            memory=options["memory"],
-            restarts=options["restarts"],
-            period=options["period"],
-            backoff=options["backoff"],
-            patience=options["patience"],
-            stagger=options["stagger"],
-        )
-        Supervisor(job, control, tell, limits, autoscale).run()
+        Supervisor(job, control, tell, limits(options, workers), autoscale).run()
 
     def workers(self) -> tuple[int, int, str]:
         """With autoscale, the most is what that may come to."""

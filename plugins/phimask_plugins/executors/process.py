@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-import pickle
 import queue
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from typing import NamedTuple
 
 import psutil
 
-from phimask import Lane, PhimaskError
-from phimask_plugins.executors.worker import OUT_OF_MEMORY, Ended, Parcel, Steer, serve
+from phimask import Lane
+from phimask_plugins.executors.supervised import Heard, Supervised
+from phimask_plugins.executors.worker import OUT_OF_MEMORY, Steer, serve
 
 
-class Heard(NamedTuple):
-    """What came from a worker; no parcel: its end of the pipe is closed, it says nothing any more."""
-
-    worker: WorkerProcess
-    parcel: Parcel | None
-
-
-class WorkerProcess:
-    """A process that is there, or was. Times by `time.monotonic`.
-
-    `heard_at`: when it last gave a sign of going on. `leaving_at`: when it said its last word, or fell silent for good.
-    `hung`, `recycled`, `let_go`: why it was killed or told to stop, where no person asked for that. `rss_bytes`: what
-    it held when it was looked at last.
-    """
+class WorkerProcess(Supervised):
+    """A process of this machine that is there, or was."""
 
     def __init__(
         self,
@@ -60,22 +46,8 @@ class WorkerProcess:
         finally:
             others.close()
             takes.close()
-        self.name = name
+        super().__init__(name)
         self.pid = self._process.pid or 0
-        self.heard_at = time.monotonic()
-        self.leaving_at: float | None = None
-        self.spoke = False
-        self.told_to_stop = False
-        self.hung = False
-        self.recycled = False
-        self.let_go = False
-        self.ended: Ended | None = None
-        self.batches = 0
-        self.batches_over = 0
-        self.cpu_seconds = 0.0
-        self.rss_bytes = 0
-        self.peak_rss_bytes = 0
-        self._closed = False
         self._thread = threading.Thread(
             target=self._hear, args=(heard, gives, job), name=f"phimask-hear-{name}", daemon=True
         )
@@ -94,37 +66,11 @@ class WorkerProcess:
             self._process.kill()
         heard.put(Heard(self, None))
 
-    def take(self, parcel: Parcel | None) -> None:
-        """Note that it was heard, and its last word."""
-        self.heard_at = time.monotonic()
-        self.spoke = True
-        if parcel is None:
-            self._closed = True
-        elif parcel.ended is not None:
-            self.ended = parcel.ended
-            self.cpu_seconds = parcel.ended.cpu_seconds
-        else:
-            return
-        self.leaving_at = self.leaving_at or self.heard_at
-
     def steer(self, holding: tuple[str, ...], *, stop: bool = False) -> None:
         """Tell it what to stand still for, and with `stop` to end at its batch's end."""
         self.told_to_stop |= stop
         with suppress(OSError):  # gone; the reader tells
             self._pipe.send(Steer(holding, self.told_to_stop))
-
-    def error(self) -> PhimaskError | None:
-        """The error that ended the work, if one did. Of one that is not phimask's only type and place are known."""
-        ended = self.ended
-        if ended is None or ended.text is None:
-            return None
-        if ended.error is None:
-            return PhimaskError(f"worker {self.name} failed: {ended.text}")
-        with suppress(Exception):  # a kind that only the worker can import
-            error = pickle.loads(ended.error)  # noqa: S301  (by a worker, through its own pipe)
-            if isinstance(error, PhimaskError):
-                return error
-        return PhimaskError(ended.text)
 
     def measure(self) -> None:
         """Look at what the process uses now."""

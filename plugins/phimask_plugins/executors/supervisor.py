@@ -13,14 +13,15 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
 from typing import Final, Literal, TypeAlias
 
 from phimask import Control, Interrupted, Job, Lane, PhimaskError, SafeStop, events
 from phimask_plugins.executors.autoscale import Autoscale, Room
-from phimask_plugins.executors.process import Heard, WorkerProcess
+from phimask_plugins.executors.limits import Limits
+from phimask_plugins.executors.process import WorkerProcess
 from phimask_plugins.executors.sizing import available_memory
+from phimask_plugins.executors.supervised import Heard, Supervised
 
 _TICK: Final = 0.1
 """Seconds between two looks at what the run's control says."""
@@ -46,22 +47,14 @@ _LEAST_BATCHES: Final = 10
 
 _Reason: TypeAlias = Literal["done", "stopped", "memory", "failed", "died", "hung"]
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How many workers, and what befalls them. Sizes in bytes, times in seconds."""
-
-    workers: int
-    memory: int
-    restarts: int
-    period: float
-    backoff: float
-    patience: float
-    stagger: float
+Start: TypeAlias = Callable[[str, bytes, tuple[str, ...], "queue.SimpleQueue[Heard]", Lane], Supervised]
+"""Begins a worker: its name, the pickled job, what to stand still for, where to say what it says, its lane. Raises OSError
+where the system has no room for it."""
 
 
 class Supervisor:
-    """Lets one job work in processes of its own: as many as `limits` says, or as `autoscale` says meanwhile.
+    """Lets one job work in processes of its own: as many as `limits` says, or as `autoscale` says meanwhile. They are
+    of this machine, unless `start` begins others.
 
     Documents that are too large for them wait until all others are done. Then one new process has them, and it may die
     of each: that counts as long as it gets no further.
@@ -74,6 +67,7 @@ class Supervisor:
         tell: Callable[[events.Event], None],
         limits: Limits,
         autoscale: Autoscale | None = None,
+        start: Start = WorkerProcess,
     ) -> None:
         """Raises PhimaskError for a job that cannot be pickled."""
         try:
@@ -87,8 +81,9 @@ class Supervisor:
         self._tell = tell
         self._limits = limits
         self._autoscale = autoscale
+        self._start = start
         self._heard: queue.SimpleQueue[Heard] = queue.SimpleQueue()
-        self._workers: dict[str, WorkerProcess] = {}
+        self._workers: dict[str, Supervised] = {}
         self._due: dict[str, float] = {}
         self._enlisted: set[str] = set()
         self._finished = 0
@@ -198,14 +193,19 @@ class Supervisor:
         for name in [name for name, due in self._due.items() if due <= now]:
             del self._due[name]
             try:
-                worker = WorkerProcess(name, self._pickled, self._holding, self._heard, self._lane)
+                worker = self._start(name, self._pickled, self._holding, self._heard, self._lane)
             except OSError as error:
                 self._fail(
                     SafeStop(f"a worker process could not be started ({error.strerror}); have fewer workers")
                 )
                 return
             self._workers[name] = worker
-            self._tell_all(events.WorkerStarted(name, worker.pid))
+            self._announce(worker)
+
+    def _announce(self, worker: Supervised) -> None:
+        if worker.pid and not worker.announced:
+            worker.announced = True
+            self._tell_all(events.WorkerStarted(worker.name, worker.pid))
 
     def _tell_all(self, event: events.Event) -> None:
         self._finished += isinstance(event, events.PartitionFinished)
@@ -221,6 +221,7 @@ class Supervisor:
                 worker, parcel = self._heard.get(timeout=wait)
                 wait = 0.0
                 worker.take(parcel)
+                self._announce(worker)
                 for event in parcel.events if parcel is not None else ():
                     if isinstance(event, events.BatchFinished):
                         self._mind_memory(worker, event)
@@ -228,7 +229,7 @@ class Supervisor:
                         self._recycle(worker)
                     self._tell_all(event)
 
-    def _mind_memory(self, worker: WorkerProcess, batch: events.BatchFinished) -> None:
+    def _mind_memory(self, worker: Supervised, batch: events.BatchFinished) -> None:
         """Recycle a worker whose memory stays above what it is to have: Python seldom gives any back."""
         worker.batches += 1
         over = batch.rss_bytes > self._limits.memory
@@ -245,7 +246,7 @@ class Supervisor:
             )
         self._recycle(worker)
 
-    def _recycle(self, worker: WorkerProcess) -> None:
+    def _recycle(self, worker: Supervised) -> None:
         """Let it end at its batch's end, and start another in its place."""
         if worker.batches and not worker.told_to_stop:  # one that has done nothing has nothing to give back
             worker.recycled = True
@@ -259,7 +260,7 @@ class Supervisor:
             elif worker.leaving_at is not None and now - worker.leaving_at > _LEAVING:
                 worker.kill()
 
-    def _over(self, worker: WorkerProcess) -> None:
+    def _over(self, worker: Supervised) -> None:
         """A process is no more: free its partitions, replace it if it is to be."""
         how = worker.close()
         del self._workers[worker.name]
@@ -277,13 +278,14 @@ class Supervisor:
                 "another takes its place" if replaced else "it was to go" if worker.let_go else "the run ends"
             )
             self._tell(events.Warned(f"worker {worker.name} {reason} ({how}); {fate}"))
-        self._tell(
-            events.WorkerEnded(
-                worker.name, reason, self._restarts, replaced, worker.cpu_seconds, worker.peak_rss_bytes
+        if worker.announced:
+            self._tell(
+                events.WorkerEnded(
+                    worker.name, reason, self._restarts, replaced, worker.cpu_seconds, worker.peak_rss_bytes
+                )
             )
-        )
 
-    def _judge(self, worker: WorkerProcess, how: str) -> tuple[_Reason, str]:
+    def _judge(self, worker: Supervised, how: str) -> tuple[_Reason, str]:
         """Why it ended, and in words how; what follows from that is done."""
         ended = worker.ended
         error = worker.error()
@@ -308,7 +310,7 @@ class Supervisor:
             self._mourn(worker, reason, how)
         return reason, how
 
-    def _mourn(self, worker: WorkerProcess, reason: str, how: str) -> None:
+    def _mourn(self, worker: Supervised, reason: str, how: str) -> None:
         """Replace it after a while, the longer the more died of late; too many end the run."""
         now = time.monotonic()
         limits = self._limits

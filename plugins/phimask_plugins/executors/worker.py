@@ -26,7 +26,7 @@ _LOGGER: Final = logging.getLogger("phimask.workers")
 OUT_OF_MEMORY: Final = 71
 """The exit code of a worker that was refused memory: nothing it could still say would be sure to be right."""
 
-_ORPHAN: Final = 5.0
+ORPHAN: Final = 5.0
 """Seconds that a worker whose supervisor is gone has for the batch in hand."""
 _GATHER: Final = 0.05
 """Seconds that events wait for others, to be sent together."""
@@ -166,7 +166,7 @@ def _listen(connection: Connection, stop: StopSignal) -> None:
         if order.stop:
             stop.stop()
     stop.stop()
-    time.sleep(_ORPHAN)
+    time.sleep(ORPHAN)
     os._exit(1)
 
 
