@@ -14,6 +14,7 @@ from hypothesis import settings
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from dask_clusters import DaskCluster
 from phimask.cycles import look_seldom
 from phimask.store.embedded import EmbeddedMongod, find_mongod
 from ready import LINUX, Forks
@@ -84,6 +85,13 @@ def ready_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     if LINUX:
         for where in ("phimask.engine.processes", "phimask_plugins.executors.process"):
             monkeypatch.setattr(f"{where}.get_context", lambda method: Forks())
+
+
+@pytest.fixture(scope="session")
+def dask_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
+    """Two dask workers of one thread each, in processes, on the loopback address."""
+    with DaskCluster(tmp_path_factory.mktemp("dask")) as cluster:
+        yield cluster
 
 
 @pytest.fixture

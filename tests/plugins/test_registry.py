@@ -151,7 +151,7 @@ def test_any_other_error_of_a_constructor_is_told_without_its_message(tmp_path: 
             "no masker qqq; the installed ones are mirror",
         ),
         (lambda registry: registry.needs_subject("qqq"), "no masker qqq; the installed ones are mirror"),
-        (lambda registry: registry.create("executor", "dask", {}), "no executor dask; none is installed"),
+        (lambda registry: registry.create("executor", "ray", {}), "no executor ray; none is installed"),
         (lambda registry: registry.create("maskers", "mirror", {}), "no kind maskers; did you mean masker?"),
     ],
 )

@@ -28,12 +28,12 @@ _NOBODY: Final = 60.0
 
 
 class DaskExecutor(Executor):
-    """Works on the machines of a dask cluster, a worker in each dask worker's process or, rather, in a process beside it.
+    """Works on the machines of a dask cluster: in a process beside each dask worker's, which takes one of its threads
+    with a task that no other may do.
 
-    Each is a task that only that dask worker may do, and takes one of its threads. A dask worker that is gone is
-    replaced by another that is free or comes back. Masking keys and addresses with passwords go to them: the scheduler
-    has to be reached by TLS, unless it is on this machine alone, and so have its workers. Python, phimask and plugins
-    have to be of the same versions everywhere.
+    Where a dask worker is gone, another that is free takes its place, or the same when it is back. Masking keys and
+    addresses with passwords go to them: scheduler and dask workers have to be reached by TLS, unless they listen on
+    this machine alone. Python, phimask and plugins have to be of the same versions everywhere.
 
     Needs the extra `dask`.
     """

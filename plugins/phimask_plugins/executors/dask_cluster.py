@@ -5,8 +5,10 @@ dask is imported here and nowhere else, when a run or a plan needs it.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -22,17 +24,20 @@ if TYPE_CHECKING:
 INSTALL: Final = "run `pip install 'phimask[dask]'`"
 _OWN_LOGS: Final = ("distributed", "tornado", "dask")
 """Loggers, with all below them, that write to stderr by themselves."""
+_TYPE: Final = re.compile(r"[A-Z]\w+(?=\()")
 _PATIENCE: Final = 10.0
 """Seconds that an answer may take."""
 
 
-class NoAnswer(Exception):  # noqa: N818  (it may come yet)
-    """A dask worker did not answer; the message says of what type the error was. `missing`: it does not know what it
-    was asked."""
+class NoAnswer(Exception):
+    """A dask worker or the scheduler did not answer; the message says of what type the error was, never its text.
+    `refused`: it is there, and does not know what it was asked."""
 
-    def __init__(self, error: BaseException) -> None:
-        super().__init__(describe_error(error))
-        self.missing = isinstance(error, ImportError | AttributeError)
+    def __init__(self, error: BaseException, *, answered: bool = False) -> None:
+        # Of an error that has gone through the scheduler dask makes a plain one, with the other's repr as text.
+        there = _TYPE.match(str(error)) if type(error) is Exception else None
+        super().__init__(describe_error(error) if there is None else there[0])
+        self.refused = answered and not isinstance(error, OSError | TimeoutError | asyncio.TimeoutError)
 
 
 def stays_here(address: str) -> bool:
@@ -150,7 +155,7 @@ class Cluster:
         except Exception as error:  # noqa: BLE001  (as above)
             raise NoAnswer(error) from None
         if isinstance(answer, BaseException):
-            raise NoAnswer(answer)
+            raise NoAnswer(answer, answered=True)
         return answer
 
 

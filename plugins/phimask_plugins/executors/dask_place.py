@@ -1,9 +1,9 @@
 """A worker's place in a dask worker: the task that holds it, and what the run's own process may ask of it.
 
-All of this happens in the dask worker's process, and none of it imports dask. The work itself is done by a process beside
-it, as `local` has them: it can be stopped, ended and replaced without anybody else's tasks, nothing that it prints or
-raises comes into dask's logs, and when the dask worker is gone, however it went, it ends. Nothing here raises: dask would
-log the error with its text, and with what the function was given.
+All of this happens in the dask worker's process, and none of it imports dask. The work itself is done by a process
+beside it, as `local` has them: it can be stopped, ended and replaced without anybody else's tasks, nothing that it
+raises comes into dask's logs, and when the dask worker is gone, however it went, it ends. Nothing here raises: dask
+would log the error with its text, and with what the function was given.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ class Orders:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is new. `parcels` follow those that were acknowledged; `alive`: the worker gave a sign of going on. `pid` is 0
-    until there is a process; `how`: it is no more, and how it ended. Memory in bytes."""
+    """What is new. `parcels` follow those that were acknowledged; `alive`: the worker gave a sign of going on. `pid` is
+    0 until there is a process; `how`: it is no more, and how it ended. Memory in bytes."""
 
     parcels: tuple[Parcel, ...]
     alive: bool
@@ -125,7 +125,7 @@ def deliver(token: str, worker: str, job: Sealed, holding: tuple[str, ...], lane
 
 
 def exchange(token: str, acknowledged: int, orders: Orders) -> Answer | None:
-    """Give orders, and hear what is new since so many parcels; None: there is no such place, not yet or not any more."""
+    """Give orders, and hear what is new since so many parcels; None: there is no such place (yet)."""
     place = _PLACES.get(token)
     return None if place is None else place.exchange(acknowledged, orders)
 

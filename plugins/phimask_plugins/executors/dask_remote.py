@@ -7,7 +7,6 @@ nobody's when the process was started anew.
 from __future__ import annotations
 
 import logging
-import pickle
 import queue
 import secrets
 import threading
@@ -30,7 +29,7 @@ from phimask_plugins.executors.dask_place import (
     software,
 )
 from phimask_plugins.executors.supervised import Heard, Supervised
-from phimask_plugins.executors.worker import ORPHAN, Ended, Parcel
+from phimask_plugins.executors.worker import ORPHAN, Ended, Parcel, pickled
 
 _LOGGER: Final = logging.getLogger("phimask.workers")
 
@@ -47,7 +46,7 @@ _KILLING: Final = 8.0
 """Seconds that a worker has to be gone once it is to be killed: one that cannot be told so ends by itself."""
 
 
-class _Lost(Exception):  # noqa: N818  (no error of ours)
+class _Lost(Exception):
     """The dask worker is gone; the message says how that shows."""
 
 
@@ -111,7 +110,7 @@ class RemoteWorker(Supervised):
             self._how = str(lost)
             self._gone_from = time.monotonic() + ORPHAN + 1.0
         except PhimaskError as error:
-            self._say(Parcel(ended=Ended(0.0, False, str(error), pickle.dumps(error))))
+            self._say(Parcel(ended=Ended(0.0, False, str(error), pickled(error))))
         except BaseException as failure:  # noqa: BLE001  (its text may hold anything)
             self._how = describe_error(failure)
         self._heard.put(Heard(self, None))
@@ -164,7 +163,7 @@ class RemoteWorker(Supervised):
         try:
             there: Software = self._cluster.ask(address, software)
         except NoAnswer as no:
-            if no.missing:
+            if no.refused:
                 raise SafeStop(
                     f"the dask worker {address} has no phimask, or not this one ({no}); install there what is here: "
                     f"{here}; then `phimask resume`"

@@ -22,9 +22,9 @@ class Heard(NamedTuple):
 class Supervised(abc.ABC):
     """A process that is there, was, or is about to be. Times by `time.monotonic`.
 
-    `pid`: 0 until there is a process. `announced`: its beginning was told. `heard_at`: when it last gave a sign of going
-    on. `leaving_at`: when it said its last word, or fell silent for good. `hung`, `recycled`, `let_go`: why it was
-    killed or told to stop, where no person asked for that. `rss_bytes`: what it held when it was looked at last.
+    `pid`: 0 until there is a process. `announced`: its beginning was told. `heard_at`: when it last gave a sign of
+    going on. `leaving_at`: when it said its last word, or fell silent for good. `hung`, `recycled`, `let_go`: why it
+    was killed or told to stop, where no person asked for that. `rss_bytes`: what it held when it was looked at last.
     """
 
     def __init__(self, name: str) -> None:

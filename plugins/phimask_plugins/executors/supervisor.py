@@ -48,8 +48,8 @@ _LEAST_BATCHES: Final = 10
 _Reason: TypeAlias = Literal["done", "stopped", "memory", "failed", "died", "hung"]
 
 Start: TypeAlias = Callable[[str, bytes, tuple[str, ...], "queue.SimpleQueue[Heard]", Lane], Supervised]
-"""Begins a worker: its name, the pickled job, what to stand still for, where to say what it says, its lane. Raises OSError
-where the system has no room for it."""
+"""Begins a worker: its name, the pickled job, what to stand still for, where to say what it says, its lane. Raises
+OSError where the system has no room for it."""
 
 
 class Supervisor:
