@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-import importlib.util
+import importlib
 import ipaddress
 import os
 import pickle
@@ -29,7 +29,7 @@ from phimask.testing import check_executor
 from phimask.testing.making import make
 from phimask_plugins.executors import DaskExecutor, dask, dask_place, dask_remote
 from phimask_plugins.executors.dask_cluster import connected, stays_here
-from phimask_plugins.executors.dask_place import Orders, Sealed, Software
+from phimask_plugins.executors.dask_place import Orders, Software, Task
 
 SECRET = "kept-out-of-dask"
 
@@ -189,12 +189,15 @@ def test_a_dask_worker_that_is_killed_is_done_without(
 def test_nobody_works_on_for_a_run_that_is_gone(tmp_path: Path, dask_cluster: DaskCluster) -> None:
     """As after a kill -9 of it: no more questions come, and no order."""
     dask_cluster.ask(set_silence, 1.5)
-    job = FolderJob(tmp_path, 3000, seconds=0.05)
+    job: Any = FolderJob(tmp_path, 3000, seconds=0.05)
+    job.secret = SECRET
     with connected({"scheduler": dask_cluster.scheduler}, 60.0) as cluster:
         address = cluster.addresses()[0]
         task = cluster.submit(address, dask_place.occupy, "lonely")
         wait_for(lambda: cluster.ask(address, dask_place.exchange, "lonely", 0, Orders()) is not None)
-        cluster.ask(address, dask_place.deliver, "lonely", "w1", Sealed(pickle.dumps(job)), (), "ordinary")
+        work = Task("w1", pickle.dumps(job), (), "ordinary", str(tmp_path))
+        assert SECRET not in repr(work)
+        cluster.ask(address, dask_place.deliver, "lonely", work)
         while not job.done:
             answer = cluster.ask(address, dask_place.exchange, "lonely", 0, Orders())
             time.sleep(0.1)
@@ -410,7 +413,7 @@ def test_an_address_says_how(scheduler: str) -> None:
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(dask, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"run `pip install 'phimask\[dask\]'`"):
         make(DaskExecutor, {"scheduler": "tcp://127.0.0.1:8786"})
 

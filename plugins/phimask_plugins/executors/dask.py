@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -86,7 +86,7 @@ class DaskExecutor(Executor):
         """Raises ValueError where the extra is not installed, where keys would go unencrypted to another machine, and
         for a certificate that cannot be read, a memory or a patience of nothing."""
         super().__init__(options)
-        if importlib.util.find_spec("distributed") is None:
+        if find_spec("distributed") is None:
             raise ValueError("the executor dask needs an extra; run `pip install 'phimask[dask]'`")
         refuse_nothing(options)
         address = options["scheduler"]

@@ -51,18 +51,16 @@ class Software:
         return f"Python {self.python}, phimask {self.phimask}{plugins}"
 
 
-class Sealed:
-    """A pickled job, which holds keys, on its way: who prints what a function was given does not print it."""
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What one worker is to do. `job` is a pickled phimask.Job, which holds keys: who prints what a function was given
+    does not print it. `folder`: the run's own, see `serve`."""
 
-    def __init__(self, job: bytes) -> None:
-        self._job = job
-
-    def __repr__(self) -> str:
-        return "a job"
-
-    def open(self) -> bytes:
-        """The job."""
-        return self._job
+    worker: str
+    job: bytes = field(repr=False)
+    holding: tuple[str, ...]
+    lane: Lane
+    folder: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ class Answer:
 
     parcels: tuple[Parcel, ...]
     alive: bool
-    has_job: bool
+    has_task: bool
     pid: int
     cpu_seconds: float
     rss_bytes: int
@@ -117,11 +115,11 @@ def occupy(token: str) -> None:
             dask_log.removeFilter(_unmentioned)
 
 
-def deliver(token: str, worker: str, job: Sealed, holding: tuple[str, ...], lane: Lane) -> None:
-    """Here is the place's job; a second time it is not taken."""
+def deliver(token: str, task: Task) -> None:
+    """Here is what to do in that place; a second time it is not taken."""
     place = _PLACES.get(token)
     if place is not None:
-        place.deliver(worker, job, holding, lane)
+        place.deliver(task)
 
 
 def exchange(token: str, acknowledged: int, orders: Orders) -> Answer | None:
@@ -135,8 +133,8 @@ class Place:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._job: tuple[str, Sealed, tuple[str, ...], Lane] | None = None
-        self._has_job = False
+        self._task: Task | None = None
+        self._has_task = False
         self._orders = Orders()
         self._asked_at = time.monotonic()
         self._parcels: deque[Parcel] = deque()
@@ -145,12 +143,12 @@ class Place:
         self._worker: WorkerProcess | None = None
         self._how: str | None = None
 
-    def deliver(self, worker: str, job: Sealed, holding: tuple[str, ...], lane: Lane) -> None:
+    def deliver(self, task: Task) -> None:
         """See above."""
         with self._lock:
-            if not self._has_job:
-                self._has_job = True
-                self._job = worker, job, holding, lane
+            if not self._has_task:
+                self._has_task = True
+                self._task = task
 
     def exchange(self, acknowledged: int, orders: Orders) -> Answer:
         """See above."""
@@ -165,7 +163,7 @@ class Place:
             return Answer(
                 parcels=tuple(self._parcels),
                 alive=alive,
-                has_job=self._has_job,
+                has_task=self._has_task,
                 pid=0 if worker is None else worker.pid,
                 cpu_seconds=0.0 if worker is None else worker.cpu_seconds,
                 rss_bytes=0 if worker is None else worker.rss_bytes,
@@ -180,12 +178,12 @@ class Place:
 
     def hold(self) -> None:
         """Until whoever asks says that it is over, or asks no more."""
-        while not self._has_job and not self._left:
+        while not self._has_task and not self._left:
             time.sleep(_TICK)
         with self._lock:
-            given, self._job = self._job, None
-        if given is not None:
-            self._let_work(*given)
+            task, self._task = self._task, None
+        if task is not None:
+            self._let_work(task)
         while not self._left:
             time.sleep(_TICK)
 
@@ -198,16 +196,16 @@ class Place:
     def _left(self) -> bool:
         return self._orders.over or self._silent > SILENCE
 
-    def _let_work(self, name: str, job: Sealed, holding: tuple[str, ...], lane: Lane) -> None:
+    def _let_work(self, task: Task) -> None:
         heard: queue.SimpleQueue[Heard] = queue.SimpleQueue()
         try:
-            worker = _started(name, job.open(), holding, heard, lane)
+            worker = _started(task, heard)
         except OSError as error:
             self.end(f"its process could not be started: {error.strerror}")
             return
         with self._lock:
             self._worker = worker
-        followed = Orders(holding)
+        followed = Orders(task.holding)
         looked_at = time.monotonic()
         while not worker.gone:
             with suppress(queue.Empty):
@@ -237,9 +235,7 @@ class Place:
         return orders
 
 
-def _started(
-    name: str, job: bytes, holding: tuple[str, ...], heard: queue.SimpleQueue[Heard], lane: Lane
-) -> WorkerProcess:
+def _started(task: Task, heard: queue.SimpleQueue[Heard]) -> WorkerProcess:
     """dask's nanny makes its workers daemons, to which Python refuses children. Ours ends with them all the same."""
     this: Any = multiprocessing.current_process()
     with _STARTING:
@@ -247,7 +243,7 @@ def _started(
         if daemon:
             this.daemon = False
         try:
-            return WorkerProcess(name, job, holding, heard, lane)
+            return WorkerProcess(task.worker, task.job, task.holding, heard, task.lane, task.folder)
         finally:
             if daemon:
                 this.daemon = True

@@ -13,6 +13,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from phimask import Lane, PhimaskError, SafeStop, describe_error
@@ -21,8 +22,8 @@ from phimask_plugins.executors.dask_place import (
     SILENCE,
     Answer,
     Orders,
-    Sealed,
     Software,
+    Task,
     deliver,
     exchange,
     occupy,
@@ -185,15 +186,15 @@ class RemoteWorker(Supervised):
             orders = self._orders
             try:
                 answer: Answer | None = self._ask(address, orders)
-                if answer is not None and not answer.has_job and not orders.stop:
-                    given = self._token, self.name, Sealed(job), orders.holding, lane
-                    self._cluster.ask(address, deliver, *given)
+                if answer is not None and not answer.has_task and not orders.stop:
+                    task = Task(self.name, job, orders.holding, lane, str(Path.cwd()))
+                    self._cluster.ask(address, deliver, self._token, task)
             except NoAnswer as no:
                 self._judge(address, time.monotonic() - answered_at, no)
                 self._wait()
                 continue
             answered_at = time.monotonic()
-            if answer is not None and answer.has_job:
+            if answer is not None and answer.has_task:
                 begun = True
                 self._hear(answer)
                 if answer.how is not None:

@@ -28,13 +28,17 @@ class WorkerProcess(Supervised):
         holding: tuple[str, ...],
         heard: queue.SimpleQueue[Heard],
         lane: Lane = "ordinary",
+        folder: str | None = None,
     ) -> None:
-        """Start it; what it says will come to `heard`. Raises OSError where the system has no room for it."""
+        """Start it, in a folder; what it says comes to `heard`. Raises OSError where the system has no room for it."""
         spawn = get_context("spawn")
         self._pipe, others = spawn.Pipe()
         takes, gives = spawn.Pipe(duplex=False)
         self._process = spawn.Process(
-            target=serve, args=(others, takes, name, holding, lane), name=f"phimask-{name}", daemon=True
+            target=serve,
+            args=(others, takes, name, holding, lane, folder),
+            name=f"phimask-{name}",
+            daemon=True,
         )
         try:
             with _interrupts_held_back():

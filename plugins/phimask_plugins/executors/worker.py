@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Final
@@ -61,9 +62,20 @@ class Parcel:
     ended: Ended | None = None
 
 
-def serve(connection: Connection, job: Connection, worker: str, holding: tuple[str, ...], lane: Lane) -> None:
-    """The main function of a worker process. Through `job` comes a pickled phimask.Job."""
+def serve(
+    connection: Connection,
+    job: Connection,
+    worker: str,
+    holding: tuple[str, ...],
+    lane: Lane,
+    folder: str | None = None,
+) -> None:
+    """The main function of a worker process. Through `job` comes a pickled phimask.Job. `folder`: where files are that
+    the configuration names without saying where, if it is there; None: where the process was started."""
     look_seldom()
+    if folder is not None:
+        with suppress(OSError):  # who needs a file from there says that there is none
+            os.chdir(folder)
     stop = _Watched()
     stop.hold(holding)
     _take_signals(stop)
