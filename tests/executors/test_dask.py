@@ -125,10 +125,6 @@ def tasks_of(cluster: DaskCluster) -> int:
     return tasks
 
 
-def test_no_more_workers_than_are_wanted(tmp_path: Path, run: Callable[..., Told]) -> None:
-    assert run(FolderJob(tmp_path, 8), workers=1).ends == ["done"]
-
-
 def test_a_plan_is_told_how_many_there_are(dask_cluster: DaskCluster) -> None:
     scheduler = dask_cluster.scheduler
     assert make(DaskExecutor, {"scheduler": scheduler}).workers() == (2, 2, "the dask cluster has 2")
