@@ -20,7 +20,7 @@ class Quick(WorkerPlugin):
     name = "quick"
 
     def setup(self, worker: object) -> None:
-        process.get_context = lambda method: Forks(("phimask_plugins.executors.worker",))
+        process.get_context = lambda method: Forks()
 
 
 def main(folder: str) -> None:

@@ -46,9 +46,9 @@ _LOADED: Final = (
 class Forks:
     """In place of `multiprocessing.get_context("spawn")`."""
 
-    def __init__(self, loaded: Sequence[str] = _LOADED) -> None:
+    def __init__(self) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(loaded))
+        self._context.set_forkserver_preload(list(_LOADED))
         self.Event, self.Pipe = self._context.Event, self._context.Pipe
 
     def Process(self, target: Callable[..., None], args: tuple[Any, ...], **options: Any) -> Any:  # noqa: N802

@@ -11,6 +11,7 @@ import pytest
 from counters import Counters, wait_for
 
 from dask_clusters import DaskCluster
+from phimask_plugins.executors import dask_place
 
 
 def executor(cluster: DaskCluster, more: str = "") -> str:
@@ -33,6 +34,10 @@ def test_a_run_whose_dask_worker_is_killed_masks_each_document_once(
     wait_for_two(dask_cluster)
 
 
+def set_silence(seconds: float) -> None:
+    dask_place.SILENCE = seconds
+
+
 def wait_for_two(cluster: DaskCluster) -> None:
     class Always:
         poll = staticmethod(lambda: None)
@@ -43,8 +48,10 @@ def wait_for_two(cluster: DaskCluster) -> None:
 def test_a_run_is_resumed_on_a_dask_cluster(
     counters: Counters, dask_cluster: DaskCluster, phimask: Callable[..., Any]
 ) -> None:
-    counters.killed("--yes", executor(dask_cluster), pace=0.0)
+    dask_cluster.ask(set_silence, 2.0)
+    counters.killed("--yes", executor(dask_cluster))
     answer = phimask("resume", "--json", executor(dask_cluster))
+    dask_cluster.ask(set_silence, 30.0)
     assert answer.code == 0, answer.err
     assert counters.masked() == 600
     assert answer.json["throughput"]["workers"] >= 1
