@@ -34,11 +34,12 @@ _MOST_PROCESSES: Final = 16
 
 
 def processes_for(profile: Profile) -> int:
-    """As many as the executor's workers, or as there are cores where it decides by itself: nothing else is done
-    meanwhile."""
-    options = profile.executor.options
-    workers = 1 if profile.executor.name == "inline" else options.get("workers")
-    if isinstance(workers, int):
+    """As many as `local` has workers, or as there are cores where it decides by itself, or where workers may be on other
+    machines: nothing else is done here meanwhile."""
+    name, options = profile.executor.name, profile.executor.options
+    if name == "inline":
+        return 1
+    if name == "local" and isinstance(workers := options.get("workers"), int):
         return workers
     return max(1, min(psutil.cpu_count(logical=False) or 1, int(options.get("max", _MOST_PROCESSES))))
 
