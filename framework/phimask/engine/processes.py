@@ -34,8 +34,8 @@ _MOST_PROCESSES: Final = 16
 
 
 def processes_for(profile: Profile) -> int:
-    """As many as `local` has workers, or as there are cores where it decides by itself, or where workers may be on other
-    machines: nothing else is done here meanwhile."""
+    """As many as `local` has workers, or as there are cores where it decides by itself, or where workers may be on
+    other machines: nothing else is done here meanwhile."""
     name, options = profile.executor.name, profile.executor.options
     if name == "inline":
         return 1
