@@ -48,6 +48,12 @@ class PhimaskError(Exception):
         # Across processes: a kind's constructor takes other things than the message, so it is not called again.
         return _same_again, (type(self), self.args, dict(self.__dict__))
 
+    def alone(self) -> PhimaskError:
+        """The error, without what it came from: that may hold values, and where tblib is at work, as with dask, it
+        would be pickled, too."""
+        self.__cause__ = self.__context__ = self.__traceback__ = None
+        return self
+
 
 def _same_again(kind: type[PhimaskError], args: tuple[Any, ...], held: dict[str, Any]) -> PhimaskError:
     error = kind.__new__(kind, *args)

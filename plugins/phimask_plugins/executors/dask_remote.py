@@ -7,6 +7,7 @@ nobody's when the process was started anew.
 from __future__ import annotations
 
 import logging
+import pickle
 import queue
 import secrets
 import threading
@@ -30,7 +31,7 @@ from phimask_plugins.executors.dask_place import (
     software,
 )
 from phimask_plugins.executors.supervised import Heard, Supervised
-from phimask_plugins.executors.worker import ORPHAN, Ended, Parcel, pickled
+from phimask_plugins.executors.worker import ORPHAN, Ended, Parcel
 
 _LOGGER: Final = logging.getLogger("phimask.workers")
 
@@ -111,7 +112,7 @@ class RemoteWorker(Supervised):
             self._how = str(lost)
             self._gone_from = time.monotonic() + ORPHAN + 1.0
         except PhimaskError as error:
-            self._say(Parcel(ended=Ended(0.0, False, str(error), pickled(error))))
+            self._say(Parcel(ended=Ended(0.0, False, str(error), pickle.dumps(error.alone()))))
         except BaseException as failure:  # noqa: BLE001  (its text may hold anything)
             self._how = describe_error(failure)
         self._heard.put(Heard(self, None))

@@ -96,16 +96,10 @@ def serve(
         os._exit(OUT_OF_MEMORY)
     except PhimaskError as failure:
         text = str(failure)
-        error = pickled(failure)
+        error = pickle.dumps(failure.alone())
     except BaseException as failure:  # noqa: BLE001  (its text may hold a value, and a traceback would print it)
         text = describe_error(failure)
     post.close(Ended(time.process_time(), stop.stopping, text, error))
-
-
-def pickled(error: PhimaskError) -> bytes:
-    """The error alone: where tblib is at work, as with dask, its causes would go along, and they may hold values."""
-    error.__cause__ = error.__context__ = error.__traceback__ = None
-    return pickle.dumps(error)
 
 
 class _Watched(StopSignal):
