@@ -30,7 +30,16 @@ from phimask_plugins.validators.matcher import Matcher
 from phimask_plugins.validators.own import Own, OwnSearch, originals
 from phimask_plugins.validators.parts import Masked, stretches
 from phimask_plugins.validators.referential import _Judged
-from phimask_plugins.validators.walk import ALIASES, BINARY, INT32, INT64, OBJECT, STRING, blank
+from phimask_plugins.validators.walk import (
+    ALIASES,
+    BINARY,
+    INT32,
+    INT64,
+    OBJECT,
+    STRING,
+    MalformedError,
+    blank,
+)
 from phimask_plugins.validators.words import known_by, words_in
 
 pytestmark = pytest.mark.skipif(
@@ -274,7 +283,14 @@ def test_validators_say_the_same_of_any_documents(
             for _ in range(data.draw(st.integers(0, 1))):
                 raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
         pairs.append(DocumentPair(bytes(raws[0]), bytes(raws[1])))
-    quickly, slowly = both(lambda: everything(pairs, facts_of(rules)))
+
+    def found() -> Any:
+        try:
+            return everything(pairs, facts_of(rules))
+        except MalformedError:  # in what a rule took whole: nothing looked into it before
+            return "malformed"
+
+    quickly, slowly = both(found)
     assert quickly == slowly
 
 

@@ -6,6 +6,7 @@ A plugin's own message may hold anything (a connection string, a value it worked
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import traceback
 from pathlib import Path
 from types import TracebackType
@@ -13,8 +14,11 @@ from typing import Final
 
 import pluggy
 
+_BACKPORT: Final = importlib.util.find_spec("importlib_metadata")
+"""Stands in for Python's own wherever something brought it along."""
 _MACHINERY: Final = (
     Path(str(importlib.__file__)).resolve().parent,
+    *([] if _BACKPORT is None else [Path(str(_BACKPORT.origin)).resolve().parent]),
     Path(str(pluggy.__file__)).resolve().parent,
     Path(__file__).resolve().parents[1],
 )
