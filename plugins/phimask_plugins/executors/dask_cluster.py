@@ -21,7 +21,6 @@ from phimask import SafeStop, describe_error
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-INSTALL: Final = "run `pip install 'phimask[dask]'`"
 _OWN_LOGS: Final = ("distributed", "tornado", "dask")
 """Loggers, with all below them, that write to stderr by themselves."""
 _TYPE: Final = re.compile(r"[A-Z]\w+(?=\()")
