@@ -16,6 +16,7 @@ from pymongo.errors import OperationFailure
 from identities import IDENTITIES, NAME, text, with_id
 from phimask import BatchBudget, ComplexityClass, DocumentId, Meter, Partition
 from phimask.rawbson import MalformedBsonError
+from phimask.store import reading
 from phimask.store.connect import raw_collection
 from phimask.store.raw import identity, split, within
 from phimask.store.reading import (
@@ -212,6 +213,17 @@ def test_no_more_bytes_than_the_budget_says_but_one_document_at_least(collection
         assert len(documents) == 1 or sum(map(len, documents)) <= 20_000
         found += len(documents)
     assert found == 70
+
+
+def test_no_more_bytes_of_identities_than_the_ledger_can_list(
+    collection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_IDENTITIES_BYTES", 1000)
+    fill(
+        collection, [bson.encode({"_id": f"{number:02}{'i' * 193}", "x": "x" * 300}) for number in range(12)]
+    )
+    reader = BatchReader(collection, ALL, None, None)
+    assert [len(documents) for documents in batches(reader, BatchBudget(50, MANY))] == [5, 5, 2]
 
 
 def test_a_batch_may_hold_more_than_fits_in_a_reply(collection: Any) -> None:

@@ -67,7 +67,7 @@ def _drawn(
         [*match, {"$sample": {"size": wanted}}, {"$match": within(None, last)}, {"$project": {"_id": 1}}],
         allowDiskUse=True,
     ):
-        found[identity(one.raw)] = None
+        found[identity(bytes(one.raw))] = None
     chosen = list(found)[:size]
     for start in range(0, len(chosen), _SAMPLE_PIECE):
         yield tuple(chosen[start : start + _SAMPLE_PIECE])

@@ -271,7 +271,9 @@ class Restorer:
         """Of each document, what tells the server whether it is still the same."""
         digest = {"$project": {"digest": {"$toHashedIndexKey": "$$ROOT"}}}
         try:
-            found = [one.raw for one in self._collection.aggregate([{"$match": by_ids(wanted)}, digest])]
+            found = [
+                bytes(one.raw) for one in self._collection.aggregate([{"$match": by_ids(wanted)}, digest])
+            ]
         except OperationFailure as error:
             if classify(error) == "transient":
                 raise

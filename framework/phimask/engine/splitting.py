@@ -35,4 +35,4 @@ def _nth(
     found = collection.find_one(
         within(after, upto), {"_id": 1}, sort=ID_ORDER, hint=ID_ORDER, skip=number - 1
     )
-    return None if found is None else identity(found.raw)
+    return None if found is None else identity(bytes(found.raw))

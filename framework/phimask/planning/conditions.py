@@ -52,7 +52,7 @@ class Conditions:
             cursor = collection.find(
                 {"$and": [by_ids(documents), query]}, {"_id": 1}, hint=ID_ORDER, session=session
             )
-            matching = {identity(one.raw) for one in cursor}
+            matching = {identity(bytes(one.raw)) for one in cursor}
             for number, found in enumerate(documents):
                 if found not in matching:
                     result[number] |= positions

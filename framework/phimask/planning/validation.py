@@ -119,7 +119,7 @@ class _Trial:
     def _passing(self, stages: list[dict[str, Any]], *, judged: bool) -> set[DocumentId]:
         pipeline = [*stages, *([{"$match": self._validator}] if judged else []), {"$project": {"_id": 1}}]
         found = self._collection.aggregate(pipeline, collation=self._collation)
-        return {identity(one.raw) for one in found}
+        return {identity(bytes(one.raw)) for one in found}
 
 
 def _stages(raw: bytes, masked: bytes) -> list[dict[str, Any]] | None:

@@ -57,7 +57,7 @@ class Chunks:
             {"$project": {"min": 1}},
         ]
         for found in self._chunks.aggregate(pipeline):
-            raw = found.raw
+            raw = bytes(found.raw)
             for element in elements(raw):
                 if element.key == b"min":
                     return identity(raw[element.value : element.end])

@@ -22,7 +22,8 @@ _FIRST: Final = 100
 _REPLY_BYTES: Final = 2 * 1024 * 1024
 """What a query asks for, about. Each reply is copied several times on its way, a large one into memory that the system
 has to clear first each time: that takes three times as long as all else about reading."""
-
+_IDENTITIES_BYTES: Final = 8 * 1024 * 1024
+"""So much may the `_id`s of a batch take: the ledger lists them in one document, besides fingerprints of each."""
 
 _NOWHERE: Final = "(no field of this name)"
 
@@ -45,6 +46,8 @@ class _Batch:
         self.size = 0
         self.classes: dict[ComplexityClass, tuple[int, int]] = {}
         self.metered = False
+        self._identified = 0
+        self._identities = 0
 
     @property
     def room(self) -> int:
@@ -58,6 +61,12 @@ class _Batch:
             return False
         if self.documents and self._oversize is not None and size > self._oversize:
             return False
+        if (
+            self.documents
+            and self.size > _IDENTITIES_BYTES
+            and self._identities_with(raw) > _IDENTITIES_BYTES
+        ):
+            return False
         if self._meter is not None:
             kind = self._classify(raw)
             if not self._meter.admits(kind, size) and self.documents:
@@ -68,6 +77,13 @@ class _Batch:
         self.documents.append(raw)
         self.size += size
         return True
+
+    def _identities_with(self, raw: bytes) -> int:
+        """What the `_id`s come to with this document's."""
+        for taken in self.documents[self._identified :]:
+            self._identities += len(identity(taken).value)
+        self._identified = len(self.documents)
+        return self._identities + len(identity(raw).value)
 
     def take_all(self, found: Iterable[bytes]) -> tuple[int, list[int]]:
         """Take in what a query answers, up to where the batch ends: how many documents that were, and the sizes of

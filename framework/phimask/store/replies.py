@@ -48,7 +48,7 @@ def one_reply(
         read_preference=collection.read_preference,
         session=session,
     )
-    return documents_of(reply.raw)
+    return documents_of(bytes(reply.raw))  # PyMongo may give a view of a larger buffer
 
 
 def documents_of(reply: bytes) -> list[bytes]:

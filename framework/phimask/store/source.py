@@ -63,7 +63,7 @@ class CollectionSource:
         found = self._collection.find_one(
             within(self.after, self._last), {"_id": 1}, sort=[("_id", direction)], hint=ID_ORDER
         )
-        return None if found is None else identity(found.raw)
+        return None if found is None else identity(bytes(found.raw))
 
     def _beyond(self) -> int:
         """The number of documents beyond `after`: estimated by a sample, or counted where they are few."""
@@ -110,7 +110,9 @@ class CollectionSource:
                 {"$group": {"_id": "$_id"}},
                 {"$sort": {"_id": 1}},
             ]
-            return [identity(one.raw) for one in self._collection.aggregate(pipeline, allowDiskUse=True)]
+            return [
+                identity(bytes(one.raw)) for one in self._collection.aggregate(pipeline, allowDiskUse=True)
+            ]
 
         return [] if self._last is None else self._ask(ask)
 
@@ -143,7 +145,7 @@ class CollectionSource:
                 if error.code == _EMPTY_RANGE:
                     return None
                 raise
-            return next((identity(one.raw) for one in reply["cursor"]["firstBatch"]), None)
+            return next((identity(bytes(one.raw)) for one in reply["cursor"]["firstBatch"]), None)
 
         return self._ask(ask)
 
@@ -164,7 +166,7 @@ class CollectionSource:
             "maxSplitPoints": _POINTS,
         }
         reply = self._ask(lambda: self._command(command), "splitVector")
-        return [identity(one.raw) for one in reply["splitKeys"]]
+        return [identity(bytes(one.raw)) for one in reply["splitKeys"]]
 
     def chunk_bound(self, database: str, after: DocumentId, upto: DocumentId) -> DocumentId | None:
         """The greatest bound between two chunks in (after, upto]."""
