@@ -18,7 +18,7 @@ from phimask import Finding
 from phimask.config.data import shipped_schema
 from phimask.config.profile import load_profile
 from phimask.errors import UsageError
-from phimask.planning import oplog, preflight, privileges, room, vault_room
+from phimask.planning import oplog, preflight, privileges, room, server_cache, vault_room
 from phimask.planning import planner as planning
 from phimask.planning.hazard_kinds import KINDS
 from phimask.planning.hazards import Hazard, acceptable, checked_ids
@@ -333,6 +333,23 @@ def test_the_server_s_age(people: Any, looked: Looked, monkeypatch: pytest.Monke
     version = real(people.database.client)
     monkeypatch.setattr(preflight, "server_version", lambda client: (version[0] + 1, 0, 0))
     assert ids(looked()) == {"feature-compatibility"}
+
+
+def test_the_server_s_cache(people: Any, looked: Looked, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = looked()
+    assert ids(plan) == set()
+    assert (server_cache.cache_bytes(people.database.client) or 0) > 10 * plan.bytes
+    monkeypatch.setattr(server_cache, "cache_bytes", lambda client: 1000)
+    found = looked()
+    assert ids(found) == {"server-cache"}
+    (told,) = found.hazards
+    assert told.severity == "told"
+    assert "the server's cache has 1.0 kB" in told.what
+    assert "batch_sizer.options.bytes=1MB" in told.what
+    assert ids(looked(settings=("write.guard=none",))) == set()
+    assert ids(looked(target="copy")) == set()
+    monkeypatch.setattr(server_cache, "cache_bytes", lambda client: None)
+    assert ids(looked()) == set()
 
 
 def test_room(people: Any, looked: Looked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -250,6 +250,12 @@ _KINDS: Final = (
         "shard's primary",
     ),
     HazardKind(
+        "server-cache", "told", "transactions may take more than a tenth of the server's cache",
+        "What is not committed cannot leave the cache. Past a tenth of it the server has those who write make room "
+        "first, and batches take many times as long.",
+        "give the server more cache, lower `batch_sizer.options.bytes`, or use fewer workers",
+    ),
+    HazardKind(
         "disk", "decide", "the server's disk may not have room for what the run writes",
         "A server without disk stops, for everybody.", "make room",
     ),

@@ -27,6 +27,7 @@ from phimask.planning.prescan import Prescan, prescan
 from phimask.planning.privileges import throttle_blind, to_rebuild_indexes
 from phimask.planning.room import look
 from phimask.planning.sample_hazards import of_sample, refused_queries, unmatched_rules
+from phimask.planning.server_cache import crowded
 from phimask.planning.shadow import ShadowPlan, examine_shadow, refuse_own
 from phimask.planning.validation import SAMPLES, of_validator
 from phimask.planning.write_path import Trial, choose_path, path_hazards
@@ -216,11 +217,13 @@ def _of_validator(plan: CollectionPlan) -> list[Hazard]:
 
 
 def _of_room(plan: CollectionPlan, profile: Profile) -> list[Hazard]:
-    """Whether there is room for what is written, and whether the throttle can see what it is to watch."""
+    """Whether there is room for what is written, in the server's cache too, and whether the throttle can see what it is
+    to watch."""
     throttle = profile.throttle
     written_to = plan.source if plan.target is None else plan.target
     try:
         plan.room, found = look(plan, profile, predict(plan, profile))
+        found += crowded(plan, profile)
         blind = throttle_blind(
             written_to, lag=throttle.replica_lag is not None, flow_control=throttle.flow_control
         )

@@ -171,9 +171,15 @@ def _seconds(plan: CollectionPlan, profile: Profile, workers: Range, documents: 
     )
 
 
+def batch_bytes(plan: CollectionPlan, profile: Profile) -> int:
+    """What a batch comes to at most: what the profile allows it, or as many average documents as it may hold."""
+    options = profile.batch_sizer.options
+    most, documents = int(options.get("bytes", 16_000_000)), options.get("documents")
+    return min(most, int(plan.scan.mean_bytes * documents) or most) if isinstance(documents, int) else most
+
+
 def _memory(plan: CollectionPlan, profile: Profile, workers: int, most: int) -> Range:
-    batch = int(profile.batch_sizer.options.get("bytes", 16_000_000))
-    expected = min(batch, _expected_bytes(plan, profile) or batch)
+    expected = batch_bytes(plan, profile)
     each = _INTERPRETER_BYTES + _IN_FLIGHT * _DECODED * expected
     ceiling = plan.ceiling_bytes or each
     return Range(
@@ -183,9 +189,3 @@ def _memory(plan: CollectionPlan, profile: Profile, workers: int, most: int) -> 
         f"batches of {expected / 1e6:,.1f} MB; no worker comes over the {ceiling / 1e6:,.0f} MB that the profile "
         "allows it",
     )
-
-
-def _expected_bytes(plan: CollectionPlan, profile: Profile) -> int | None:
-    """What a batch of as many average documents as it may hold comes to; None where no one number bounds them."""
-    most = profile.batch_sizer.options.get("documents")
-    return int(plan.scan.mean_bytes * most) if isinstance(most, int) else None
