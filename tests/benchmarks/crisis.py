@@ -1,16 +1,17 @@
 """The crisis that batches by count make of uneven documents, beside what phimask makes of the same collections.
 
-    uv run python tests/benchmarks/crisis.py [--docs 48000] [--only runs] [--ways "usual script,emergency"]
+    uv run python tests/benchmarks/crisis.py [--docs 120000] [--only runs] [--ways "usual script,emergency"]
     uv run --with matplotlib python tests/benchmarks/crisis.py --plot docs/images/crisis.svg
 
 Each collection holds the same kinds of documents in another order, such that hard ones come in runs. The usual script
-(whole documents, decoded, masked, replaced, 3,500 at a time) and each profile mask it in turn, on one mongod. A
+(whole documents, decoded, masked, replaced, 3,500 at a time) and each profile mask it in turn, on one mongod; last of all
+the same few thousand documents are masked again and again, which shows how even the machine is. A
 batch's seconds are the longest over the shortest, once a process has done its first batches and without the last of
 each partition, which its end cuts short; MB/s are those of batches of which nine tenths of the documents are of one class,
 the quickest class over the slowest.
 
-Batches aim at `--target` seconds in place of the profiles' own, so that a collection of some minutes has as many
-batches as one of hours.
+Batches aim at what each profile does, some seconds, or at `--target`: the shorter, the more a machine's hiccups of some
+tenths of a second show. So that each run has some dozens of batches, collections are to be large.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from typing import Any, NamedTuple
 
 import bson
 import psutil
-from pymongo import MongoClient, ReplaceOne
+from pymongo import MongoClient, ReplaceOne, UpdateOne
 from pymongo.write_concern import WriteConcern
 from throughput import USUAL_BATCH, changes, load, phimask, put, set_up
 
@@ -41,12 +42,19 @@ from phimask.store.sample import sample_document
 Document = dict[str, Any]
 CLASSES = ("simple", "medium", "complex")
 _USUAL = "usual script"
+_SAME = "same again"
+"""The usual script with one batch, over and over: what is uneven about that is the machine's."""
+_ALONE = "advanced alone"
+"""With one worker from beginning to end, where `advanced` spends the first minutes on finding out how many are best."""
+SAME_DOCUMENTS = 3000
+SAME_TIMES = 20
 WARM_UP = 10
 """Batches of each process from which a sizer learns what documents cost."""
 
 
 class Batch(NamedTuple):
-    """One batch: when it ended and how long it took, in seconds; its place; documents, bytes, documents by class."""
+    """One batch: when it ended and how long it took, in seconds; its place; documents, bytes, documents by class; by
+    what shares it missed the seconds and the bytes of memory that were expected."""
 
     ended: float
     seconds: float
@@ -55,6 +63,7 @@ class Batch(NamedTuple):
     documents: int
     bytes: int
     classes: Mapping[str, int]
+    off: tuple[float | None, float | None] = (None, None)
 
 
 def _of(kind: str, number: int) -> Document:
@@ -131,6 +140,23 @@ def usual_script(uri: str, name: str) -> None:
             write()
 
 
+def same_again(uri: str, name: str) -> None:
+    """In a process of its own: a line each time that the first documents are masked, from the second time on."""
+    client: MongoClient[Document] = MongoClient(uri)
+    with client:
+        collection = client.get_database("bench", write_concern=WriteConcern("majority"))[name]
+        for number in range(SAME_TIMES + 1):
+            start = time.perf_counter()
+            # A mask is masked anew each time, so that each writes as much.
+            batch = [
+                UpdateOne({"_id": document["_id"]}, {"$set": changes(document)})
+                for document in collection.find({}, limit=SAME_DOCUMENTS).sort("_id", 1)
+            ]
+            collection.bulk_write(batch, ordered=False)
+            if number:
+                print(json.dumps([time.time(), time.perf_counter() - start, len(batch), 0]), flush=True)
+
+
 class Result(NamedTuple):
     """What one way made of one collection."""
 
@@ -143,9 +169,9 @@ class Result(NamedTuple):
     batches: Sequence[Batch]
 
 
-def run_usual(uri: str, name: str) -> Result:
-    """The usual script's batches and peak memory, as seen from outside."""
-    command = [sys.executable, __file__, "--usual", uri, name]
+def run_script(which: str, uri: str, name: str) -> Result:
+    """The script's batches and peak memory, as seen from outside."""
+    command = [sys.executable, __file__, "--script", which, uri, name]
     with tempfile.TemporaryFile("w+") as out:
         process = subprocess.Popen(command, stdout=out)
         watched, peak = psutil.Process(process.pid), 0
@@ -156,36 +182,38 @@ def run_usual(uri: str, name: str) -> Result:
                 break
             time.sleep(0.05)
         if process.wait():
-            raise SystemExit("the usual script failed")
+            raise SystemExit("the script failed")
         out.seek(0)
         rows = [json.loads(line) for line in out]
     batches = [Batch(ended, seconds, "", 0, docs, size, {}) for ended, seconds, docs, size in rows]
-    full = [one for one in batches if one.documents == USUAL_BATCH]
+    full = [one for one in batches if one.documents == batches[0].documents]
     rate = sum(one.documents for one in batches) / sum(one.seconds for one in batches)
     return Result(rate, _slowest(batches), _evenness(full), None, peak, (None, None), batches)
 
 
-def run_phimask(uri: str, folder: Path, profile: str, name: str, target: float) -> Result:
+def run_phimask(uri: str, folder: Path, profile: str, name: str, target: float | None) -> Result:
     """A run of phimask as a user has it."""
-    done = phimask(
-        uri,
-        folder,
-        profile,
-        name,
-        f"batch_sizer.options.target={target}s",
-        f"batch_sizer.options.longest={2 * target}s",
-    )
-    report = done["report"]
+    aims = {} if target is None else {"target": target, "longest": 2 * target}
+    settings = [f"batch_sizer.options.{option}={seconds}s" for option, seconds in aims.items()]
+    if profile == _ALONE:
+        profile = "advanced"
+        settings += ["executor.options.autoscale=null", "executor.options.workers=1"]
+    done = phimask(uri, folder, profile, name, *settings)
     batches = [
-        Batch(ended, seconds, worker, partition, documents, size, classes)
-        for documents, size, seconds, ended, worker, partition, classes in done["batches"]
+        Batch(
+            ended,
+            seconds,
+            worker,
+            partition,
+            documents,
+            size,
+            classes,
+            (_off(likely, seconds), _off(most, peak)),
+        )
+        for documents, size, seconds, ended, worker, partition, classes, likely, most, peak in done["batches"]
     ]
-    collection = report["collections"][0]
-    errors = (
-        collection["batches"]["seconds"].get("predicted_p50_error_percent"),
-        collection["memory"].get("predicted_p50_error_percent"),
-    )
     steady = list(_steady(batches))
+    errors = (_median(one.off[0] for one in steady), _median(one.off[1] for one in steady))
     began = min(one.ended - one.seconds for one in batches)
     rate = sum(one.documents for one in batches) / (max(one.ended for one in batches) - began)
     return Result(
@@ -201,6 +229,16 @@ def _steady(batches: Sequence[Batch]) -> Iterator[Batch]:
         begun[one.worker] += 1
         if begun[one.worker] > WARM_UP and last[one.partition] != number:
             yield one
+
+
+def _off(expected: float | None, found: float) -> float | None:
+    return abs(expected - found) / found if expected and found else None
+
+
+def _median(shares: Iterator[float | None]) -> float | None:
+    """In percent."""
+    known = [share for share in shares if share is not None]
+    return 100 * statistics.median(known) if known else None
 
 
 def _slowest(batches: Sequence[Batch]) -> float | None:
@@ -222,27 +260,31 @@ def _by_class(batches: Sequence[Batch]) -> float | None:
     return max(medians) / min(medians) if len(medians) > 1 else None
 
 
+_SCRIPTS = {_USUAL: usual_script, _SAME: same_again}
+
+
 def main() -> None:
     """Load each collection, let the ways take turns, print the table, draw the plot."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--usual", nargs=2, help=argparse.SUPPRESS)
-    parser.add_argument("--docs", type=int, default=48_000)
-    parser.add_argument("--target", type=float, default=1.0)
-    parser.add_argument("--ways", default=f"{_USUAL},emergency,parallel,advanced")
+    parser.add_argument("--script", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--docs", type=int, default=120_000)
+    parser.add_argument("--target", type=float)
+    parser.add_argument("--ways", default=f"{_USUAL},emergency,parallel,advanced,{_ALONE},{_SAME}")
     parser.add_argument("--only", default=",".join(SKEWS))
     parser.add_argument("--plot", type=Path)
     given = parser.parse_args()
-    if given.usual:
-        usual_script(*given.usual)
+    if given.script:
+        which, uri, name = given.script
+        _SCRIPTS[which](uri, name)
         return
     found: dict[str, dict[str, Result]] = {}
     with tempfile.TemporaryDirectory() as name, EmbeddedMongod(find_mongod(os.environ)) as mongod:
         folder = Path(name)
         set_up(folder, given.only.split(","))
         client: MongoClient[Document] = MongoClient(mongod.uri)
-        print(f"{'collection':<12}{'way':<14}{'docs/s':>8}{'slowest':>9}{'max/min':>9}{'MB/s':>7}{'peak RSS':>10}"
+        print(f"{'collection':<12}{'way':<16}{'docs/s':>8}{'slowest':>9}{'max/min':>9}{'MB/s':>7}{'peak RSS':>10}"
               f"{'time off':>10}{'memory off':>12}")  # fmt: skip
         with client:
             for skew in given.only.split(","):
@@ -252,8 +294,8 @@ def main() -> None:
                 for way in given.ways.split(","):
                     # Each masks the same: a note that is a hash already would mislead nobody.
                     loaded.aggregate([{"$out": skew}])
-                    if way == _USUAL:
-                        ways[way] = run_usual(mongod.uri, skew)
+                    if way in _SCRIPTS:
+                        ways[way] = run_script(way, mongod.uri, skew)
                     else:
                         ways[way] = run_phimask(mongod.uri, folder, way, skew, given.target)
                 loaded.drop()
@@ -270,7 +312,7 @@ def _show(skew: str, way: str, one: Result) -> None:
         return "" if value is None else format(value, form)
 
     print(
-        f"{skew:<12}{way:<14}{one.rate:>8,.0f}{number(one.slowest, '.2f') + ' s':>9}{number(one.evenness, '.2f'):>9}"
+        f"{skew:<12}{way:<16}{one.rate:>8,.0f}{number(one.slowest, '.2f') + ' s':>9}{number(one.evenness, '.2f'):>9}"
         f"{number(one.classes, '.2f'):>7}{one.peak / 1e6:>7,.0f} MB{number(one.errors[0], '.1f'):>8} %"
         f"{number(one.errors[1], '.1f'):>10} %",
         flush=True,

@@ -53,7 +53,8 @@ import json, os, time
 from phimask import Observer, events, hookimpl
 
 class Batches(Observer):
-    """Writes a JSON line for each batch: documents, bytes, seconds, time, worker, partition, documents by class."""
+    """Writes a JSON line for each batch: documents, bytes, seconds, time, worker, partition, documents by class,
+    and the seconds and bytes that were expected."""
     name = "batches"
     def __init__(self, options):
         super().__init__(options)
@@ -62,6 +63,8 @@ class Batches(Observer):
         if isinstance(event, events.BatchFinished):
             row = [event.documents, event.bytes, event.seconds, time.time()]
             row += [event.worker, event.partition, dict(event.classes)]
+            row += [None, None] if event.expected is None else [event.expected.seconds, event.expected.peak_bytes]
+            row += [event.peak_bytes]
             print(json.dumps(row), file=self._file, flush=True)
     def close(self):
         self._file.close()

@@ -75,7 +75,7 @@ def test_emergency_keeps_its_promises() -> None:
     assert found.partitioner.name == "single"
     assert found.memory_governor.options == {"soft": 1_500_000_000, "hard": 2_000_000_000}
     options = found.batch_sizer.options
-    assert (options["target"], options["longest"], options["documents"]) == (4.0, 8.0, 2000)
+    assert (options["target"], options["longest"], options["documents"]) == (4.0, 8.0, 10_000)
     assert found.breaker == Breaker(
         failures=3, slow_batch=15.0, memory=2_000_000_000, cool_down=30.0, trips=3
     )
@@ -89,7 +89,7 @@ def test_emergency_keeps_its_promises() -> None:
 def test_parallel_and_its_children_differ_where_they_say_so() -> None:
     parallel, advanced, production = profile("parallel"), profile("advanced"), profile("production")
     assert parallel.memory_governor.options["hard"] == 3_000_000_000
-    assert parallel.batch_sizer.options["documents"] == 1500
+    assert parallel.batch_sizer.options["documents"] == 5000
     assert parallel.partitioner.options["target_size"] == 128_000_000
     assert advanced.batch_sizer.options["target"] == 2.0
     assert advanced.batch_sizer.options["bytes"] > parallel.batch_sizer.options["bytes"]

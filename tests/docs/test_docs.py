@@ -440,4 +440,4 @@ def test_the_pages_on_profiles_say_what_the_profiles_say(registry: Registry) -> 
     assert sorted(cell.strip("`") for cell in cells) == sorted(enum)
     targets = {name: found.batch_sizer.options["target"] for name, found in profiles.items()}
     assert (targets["production"], targets["parallel"], targets["emergency"]) == (2.0, 4.0, 4.0)
-    assert profiles["parallel"].batch_sizer.options["documents"] == 1500
+    assert profiles["parallel"].batch_sizer.options["documents"] == 5000
