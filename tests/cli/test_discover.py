@@ -29,6 +29,7 @@ def test_what_is_drafted_can_be_planned_and_run(
     )
     assert told.code == 0, told.err
     assert told.out == ""
+    assert f"phimask plan -c drafted.yaml -d {samples.name}\n" in told.err
     assert phimask("collections", "validate", "drafted.yaml").code == 0
     where = (
         "-d",

@@ -302,7 +302,7 @@ def test_a_run_that_nobody_knows(phimask: Phimask, run: str) -> None:
     for command in ("rollback", "finalize"):
         answer = phimask(command, "20200101-000000-ffffff", "--yes")
         assert answer.code == 2
-        assert "the ledger knows no such run" in answer.err
+        assert "the ledger knows no run '20200101-000000-ffffff'" in answer.err
 
 
 def test_a_live_run(phimask: Phimask, run: str, client: MongoClient[dict[str, Any]], database: str) -> None:

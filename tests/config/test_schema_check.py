@@ -48,6 +48,11 @@ def judged(schema: Any, text: str) -> tuple[Any, list[str]]:
         ),
         (
             {"oneOf": [{"type": "integer"}, {"enum": ["auto"]}]},
+            "x: abc",
+            "$.x: 'abc' does not belong here; write a whole number or auto",
+        ),
+        (
+            {"oneOf": [{"type": "null"}, {"enum": ["auto"]}]},
             "x: [1]",
             "$.x: a list is not known here; write auto",
         ),

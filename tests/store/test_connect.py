@@ -93,6 +93,13 @@ def test_an_option_that_would_be_ignored(options: str, wrong: str) -> None:
     )
 
 
+def test_an_option_that_stands_there_twice() -> None:
+    message = refusal(f"mongodb://me:{CANARY}@db.example.org/?tls=true&w=1&TLS=false")
+    assert message == (
+        "db.example.org:27017: the option TLS stands in the MongoDB URI twice, and one would be ignored; keep one"
+    )
+
+
 @pytest.mark.parametrize(
     "extra", ["", "?replicaSet=rs0", "?directConnection=true", "?readPreference=nearest"]
 )

@@ -101,7 +101,8 @@ def discover_command(
     if out is None:
         click.echo(text, nl=False)
     else:
-        say(f"wrote {out}; read it, then: phimask plan -c {out}")
+        of_it = "" if database is None else f" -d {database}"
+        say(f"wrote {out}; read it, then: phimask plan -c {out}{of_it}")
 
 
 def _looked_at(

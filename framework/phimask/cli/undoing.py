@@ -109,7 +109,7 @@ def open_undoable(
         with asking(ledger):
             record = Runs(ledger).find(run)
         if record is None:
-            raise UsageError("the ledger knows no such run; `phimask status` lists the last ones")
+            raise UsageError(f"the ledger knows no run {run!r}; `phimask status` lists the last ones")
         if record.live:
             raise UsageError(
                 f"run {run} is live on {record.coordinator.get('host', '?')} (process "

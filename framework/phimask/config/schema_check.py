@@ -150,21 +150,26 @@ class _Judge:
 
     def _no_branch(self, error: _Violation, node: Node) -> Iterator[Fault]:
         """Where one alternative has the value's type, what that one lacks; else what the alternatives are."""
-        fitting = [
-            index
-            for index, branch in enumerate(error.limit)
-            if _has_type(node, resolved(branch, self._schema))
-        ]
-        if len(fitting) == 1:
+        branches = [resolved(branch, self._schema) for branch in error.limit]
+        fitting = [index for index, branch in enumerate(branches) if _has_type(node, branch)]
+        if len(fitting) == 1 and not self._is_none_of_the_words(branches, fitting[0], node):
             for index, inner in error.branches:
                 if index == fitting[0]:
                     yield from self._explained(inner)
             return
-        right = error.schema.get("x-right") or "write " + listed(
-            [_expected(resolved(branch, self._schema)) for branch in error.limit], "or"
-        )
+        right = error.schema.get("x-right") or "write " + listed([_expected(one) for one in branches], "or")
         wrong = f"{self._shown(error, node)} does not belong here" if node.value is not None else _NOTHING
         yield fault_at(node.origin, wrong, str(right))
+
+    @staticmethod
+    def _is_none_of_the_words(branches: Sequence[Schema], fitting: int, node: Node) -> bool:
+        """Whether the alternative is a few words, of which the value is none, not even misspelt, and another may be
+        meant."""
+        words = [str(word) for word in branches[fitting].get("enum", ())]
+        others = [
+            one for number, one in enumerate(branches) if number != fitting and one.get("type") != "null"
+        ]
+        return bool(words and others) and closest(str(node.value), words) is None
 
     def _repeated(self, error: _Violation, node: Node) -> Iterator[Fault]:
         items = node.value if isinstance(node.value, list) else []

@@ -35,6 +35,7 @@ SELECTION_SECONDS = 10
 """How long to look for a server before saying that there is none."""
 
 
+_MAY_BE_REPEATED: Final = frozenset({"readpreferencetags"})
 _NAME_BYTES: Final = 128
 """MongoDB takes no longer name of a client."""
 
@@ -111,10 +112,12 @@ def _refuse_ignored(text: str, where: str) -> None:
     Raises PreflightError, and OSError for a file that cannot be read. What stands for a name is shown only where it is
     one: in a malformed URI it may be a part of the password.
     """
+    names = set[str]()
     for number, option in enumerate(re.split("[&;]", text.partition("?")[2]), start=1):
         if not option:
             continue
         wrong = None
+        name = option.partition("=")[0]
         try:
             split_options(option, validate=True, warn=False)
         except InvalidURI:
@@ -122,9 +125,7 @@ def _refuse_ignored(text: str, where: str) -> None:
         except ConfigurationError:
             wrong = f"option {number} of the MongoDB URI is none that is known"
         except (ValueError, TypeError):
-            wrong = (
-                f"the option {option.partition('=')[0]} of the MongoDB URI has a value that it cannot have"
-            )
+            wrong = f"the option {name} of the MongoDB URI has a value that it cannot have"
         if wrong is not None:
             raise PreflightError(
                 [
@@ -132,6 +133,13 @@ def _refuse_ignored(text: str, where: str) -> None:
                     "String Options, such as tls=true"
                 ]
             )
+        if name.lower() in names - _MAY_BE_REPEATED:
+            raise PreflightError(
+                [
+                    f"{where}: the option {name} stands in the MongoDB URI twice, and one would be ignored; keep one"
+                ]
+            )
+        names.add(name.lower())
 
 
 def _client(text: str, name: str, *, retry_writes: bool) -> Client:
