@@ -187,7 +187,7 @@ def test_what_was_sent_before_is_done_first(
     answered: list[Any] = []
 
     def ask() -> None:
-        slow = {"_id": 1, "$where": "sleep(300) || true"}
+        slow = {"_id": 1, "$where": "sleep(700) || true"}
         answered.append(left.client[database.name].people.find_one(slow, session=left.session))
 
     asking = threading.Thread(target=ask)

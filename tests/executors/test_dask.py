@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from distributed import LocalCluster, Security
 from executor_jobs import CANARY, FolderJob
+from told import Told
 
 from dask_clusters import DaskCluster
 from phimask import MaskingError, PhimaskError, SafeStop, StopSignal, events
@@ -32,29 +33,6 @@ from phimask_plugins.executors.dask_cluster import connected, stays_here
 from phimask_plugins.executors.dask_place import Orders, Software, Task
 
 SECRET = "kept-out-of-dask"
-
-
-class Told(list[events.Event]):
-    """What was told, and what to do when it is."""
-
-    def __init__(self, act: Callable[[events.Event], None] = lambda event: None) -> None:
-        super().__init__()
-        self.act = act
-
-    def __call__(self, event: events.Event) -> None:
-        self.append(event)
-        self.act(event)
-
-    def of(self, kind: type[Any]) -> list[Any]:
-        return [event for event in self if isinstance(event, kind)]
-
-    @property
-    def ends(self) -> list[str]:
-        return sorted(event.reason for event in self.of(events.WorkerEnded))
-
-    @property
-    def warnings(self) -> str:
-        return "\n".join(event.message for event in self.of(events.Warned))
 
 
 @pytest.fixture
@@ -105,7 +83,7 @@ def test_workers_share_the_partitions_and_leave_nothing_behind(
 
     run(job, told, Control())
     assert job.done == list(range(40))
-    assert told.ends == ["done", "done"]
+    assert told.ends == {"done": 2}
     assert held == [1, 1]
     started = told.of(events.WorkerStarted)
     assert {event.worker for event in started} == {"w1", "w2"}
@@ -145,7 +123,7 @@ def test_a_worker_whose_process_dies_is_replaced(tmp_path: Path, run: Callable[.
     job = FolderJob(tmp_path, 8, {3: executor_jobs.exits})
     told = run(job, workers=1)
     assert job.done == list(range(8))
-    assert told.ends == ["died", "done"]
+    assert told.ends == {"died": 1, "done": 1}
     assert "worker w1 died (exit code 3, at tcp://127.0.0.1:" in told.warnings
     assert job.abandoned == ["w1"]
 
@@ -154,7 +132,7 @@ def test_too_many_deaths_end_the_run(tmp_path: Path, run: Callable[..., Told]) -
     told = Told()
     with pytest.raises(SafeStop, match=r"worker w1 died \(exit code 3, at tcp://127"):
         run(FolderJob(tmp_path, 8, {3: executor_jobs.exits}), told, workers=1, restarts=0)
-    assert told.ends == ["died"]
+    assert told.ends == {"died": 1}
 
 
 def test_a_dask_worker_that_is_killed_is_done_without(
@@ -172,7 +150,7 @@ def test_a_dask_worker_that_is_killed_is_done_without(
 
     told = run(job, Told(act), workers=1)
     assert job.done == list(range(60))
-    assert told.ends == ["died", "done"]
+    assert told.ends == {"died": 1, "done": 1}
     assert "worker w1 died (the dask worker tcp://127.0.0.1:" in told.warnings
     assert "another takes its place" in told.warnings
     assert job.abandoned == ["w1"]

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import executor_jobs
 import psutil
 import pytest
 from executor_jobs import CANARY, MB, FolderJob
+from told import Told
 
 from phimask import Interrupted, MaskingError, PhimaskError, SafeStop, StopSignal, StoreError, events
 from phimask.testing import check_executor
@@ -27,29 +28,6 @@ from ready import LINUX, is_the_loaded_one
 
 SUPERVISOR = Path(__file__).with_name("a_supervisor.py")
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")
-
-
-class Told(list[events.Event]):
-    """What was told, and what to do when it is."""
-
-    def __init__(self, act: Callable[[events.Event], None] = lambda event: None) -> None:
-        super().__init__()
-        self.act = act
-
-    def __call__(self, event: events.Event) -> None:
-        self.append(event)
-        self.act(event)
-
-    def of(self, kind: type[Any]) -> list[Any]:
-        return [event for event in self if isinstance(event, kind)]
-
-    @property
-    def ends(self) -> Counter[str]:
-        return Counter(event.reason for event in self.of(events.WorkerEnded))
-
-    @property
-    def warnings(self) -> str:
-        return "\n".join(event.message for event in self.of(events.Warned))
 
 
 def run(job: Any, told: Told | None = None, control: StopSignal | None = None, **options: Any) -> Told:
