@@ -110,12 +110,15 @@ def test_an_interrupted_run_is_resumed(people: Any, started: Any, phimask: Calla
     assert answer.json["collections"][0]["documents"]["masked"] == 300
 
 
-def test_a_signal_before_the_first_batch_writes_nothing(people: Any, started: Any, deployed: Path) -> None:
+@pytest.mark.parametrize("name", SIGNALS)
+def test_a_signal_before_the_first_batch_writes_nothing(
+    name: str, people: Any, started: Any, deployed: Path
+) -> None:
     slower = SLOW.replace("time.sleep(", "open('planning', 'w').close(); time.sleep(10 + ")
     (deployed / "slow.py").write_text(slower, encoding="utf-8")
     process = started("--yes", "--json")
     wait_for((deployed / "planning").exists, process)
-    process.send_signal(getattr(signal, SIGNALS[0]))
+    process.send_signal(getattr(signal, name))
     out, err = process.communicate(timeout=60)
     assert out == ""
     assert "Traceback" not in err

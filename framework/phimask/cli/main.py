@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -64,7 +65,17 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with the contract's exit code."""
     look_seldom()
+    _be_interrupted()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def _be_interrupted() -> None:
+    """Have SIGTERM end a command as Ctrl-C does, unless whoever started it has it ignored.
+
+    A run, once it has begun, finishes its batches on it; all that comes before would be killed by it, without a word.
+    """
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def run(arguments: Sequence[str]) -> int:
