@@ -802,17 +802,22 @@ def test_disabled_plugins(
 # --- what nobody foresaw ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", [ValueError, SystemExit, GeneratorExit, BaseException])
 def test_an_unforeseen_error_is_told_by_type_and_place_only(
-    deployed: Path, people: Any, phimask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    kind: type[BaseException],
+    deployed: Path,
+    people: Any,
+    phimask: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def broken(*_: object, **__: object) -> None:
-        raise ValueError(CANARY)
+        raise kind(CANARY)
 
     monkeypatch.setattr(planner, "examine", broken)
     answer = phimask("-d", people.database.name, "-c", "people", "--yes")
     assert answer.code == 1
     assert answer.out == ""
-    assert "ValueError at" in answer.err
+    assert f"{kind.__name__} at" in answer.err
     assert "this is a fault of phimask or of a plugin" in answer.err
     assert CANARY not in answer.err
     assert "Traceback" not in answer.err

@@ -82,6 +82,12 @@ def raising(value: Any) -> Any:
     return value + "~"
 
 
+def leaving(value: Any) -> Any:
+    if value == CANARY:
+        raise SystemExit(f"cannot mask {value}")
+    return value + "~"
+
+
 def unfinished(value: Any) -> Any:
     return FAILED if value == CANARY else value + "~"
 
@@ -114,7 +120,7 @@ def disguised(value: Any) -> Any:
     return Text(value) if value == CANARY else value + "~"
 
 
-FAULTS = [raising, unfinished, split_pair, unmasked, retyped, removed, emptied, disguised]
+FAULTS = [raising, leaving, unfinished, split_pair, unmasked, retyped, removed, emptied, disguised]
 
 PLAIN = {"_id": 1, "a": "x", "n": {"b": CANARY, "c": ["y", CANARY]}}
 ODD = {**PLAIN, "o.dd": "z"}

@@ -100,7 +100,8 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except BrokenPipeError:
         return 1
-    except Exception as error:  # noqa: BLE001  (an unforeseen error's message may hold a value: say type and place)
+    # SystemExit and their like, too: Python would print what they say, and a traceback.
+    except BaseException as error:  # noqa: BLE001  (an unforeseen error's message may hold a value: say type and place)
         say(f"error: {type(error).__name__} at {_place(error)}; this is a fault of phimask or of a plugin")
         return 1
     finally:

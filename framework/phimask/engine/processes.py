@@ -214,7 +214,7 @@ def _serve(pipe: Connection, stop: Any) -> None:
                 answer = _look_at(share, *given) if what == "piece" else getattr(share, what)(*given)
             except PhimaskError as error:
                 answer = error.alone()
-            except Exception as error:  # noqa: BLE001  (its message may hold a value)
+            except (Exception, SystemExit) as error:  # noqa: BLE001  (its message may hold a value)
                 answer = PhimaskError(f"verification failed: {describe_error(error)}")
             pipe.send(answer)
     except (EOFError, OSError, KeyboardInterrupt):

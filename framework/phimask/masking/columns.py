@@ -170,7 +170,7 @@ def _call(masker: Masker, column: Column) -> Sequence[Any]:
         results = list(masker.mask(column))
     except _NO_VALUES_FAULT:
         raise
-    except Exception:  # noqa: BLE001  (a plugin may raise anything, and its message may hold the value)
+    except (Exception, SystemExit):  # noqa: BLE001  (a plugin may raise anything, and its message may hold the value)
         results = []
     if len(results) == len(column.values):
         return results
@@ -183,7 +183,7 @@ def _call_one(masker: Masker, column: Column, position: int) -> Any:
         (result,) = masker.mask(one)
     except _NO_VALUES_FAULT:
         raise
-    except Exception:  # noqa: BLE001  (as above)
+    except (Exception, SystemExit):  # noqa: BLE001  (as above)
         return FAILED
     return result
 
