@@ -201,15 +201,17 @@ def _part(column: Column, positions: Sequence[int]) -> Column:
 def _call_for_accepted(masker: Masker, path: str, gathered: Gathered) -> list[Any]:
     results: list[Any] = [FAILED] * len(gathered.values)
     blind = masker.removes or masker.produces == _NULL_ONLY
+    leaves = getattr(masker, "leaves_unreadable", False)
     accepted = [
         position
         for position, value in enumerate(gathered.values)
-        if PYTHON_ALIASES.get(type(value)) in masker.types or (blind and isinstance(value, Unreadable))
+        if PYTHON_ALIASES.get(type(value)) in masker.types
+        or ((blind or leaves) and isinstance(value, Unreadable))
     ]
     if accepted:
         whole = Column(path, gathered.values, gathered.subjects, gathered.siblings, gathered.names)
         column = _part(whole, accepted)
-        if blind:
+        if blind and not leaves:
             # What removes or nullifies needs no look at a value, so it may have those that none can decode.
             column.values = [None if isinstance(value, Unreadable) else value for value in column.values]
         for position, result in zip(accepted, _call(masker, column), strict=True):
@@ -225,6 +227,8 @@ def _check(masker: Masker, values: Sequence[Any], results: Sequence[Any]) -> tup
     produces = masker.produces
     for position, (value, result) in enumerate(zip(values, checked, strict=True)):
         kind = type(result)
+        if kind is Unreadable and result is value:
+            continue  # it is left as it is
         if kind is str and type(value) is str and produces is None:
             if (must_differ and result == value and value != "") or not _is_text(result):
                 failed.append(position)

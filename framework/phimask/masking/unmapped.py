@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Final
 
 from phimask.masking.bson_types import PYTHON_ALIASES
+from phimask.masking.columns import type_alias
 from phimask.plugins.interfaces import Masker
 from phimask.plugins.values import Column
 
@@ -24,6 +25,8 @@ class Unmapped(Masker):
     changes = "maybe"
     idempotent = True
     needs_siblings = True
+    leaves_unreadable: ClassVar[bool] = True
+    """What cannot be decoded stays as it is, too."""
 
     def __init__(self) -> None:
         super().__init__({})
@@ -32,7 +35,7 @@ class Unmapped(Masker):
     def mask(self, column: Column) -> Sequence[Any]:
         """The values themselves."""
         for value, place in zip(column.values, column.places, strict=True):
-            kind = (_shown(place), PYTHON_ALIASES[type(value)])
+            kind = (_shown(place), type_alias(value))
             if kind in self.seen or len(self.seen) < _MOST_PATHS:
                 self.seen[kind] += 1
         return column.values
