@@ -81,11 +81,16 @@ def test_keys_that_are_data_are_put_together_and_told() -> None:
         {"Many": {f"key{number}": {"Mail": "ann@example.org"} for number in range(200)}},
         {"People": {"Maria Garcia": {"Age": 50}, "John Miller": {"Age": 60}, "Other": {"Age": 70}}},
         {"Ward": {"Name": "Intensive care", "Head": "x", "City": "y"}},
+        {"Charts": {"chart47113x": {"Mail": "ann@example.org"}, "other": {"Mail": "ann@example.org"}}},
     )
-    assert found.keys == {("Visits",): {"DATE"}, ("Many",): set(), ("People",): {"NAME"}}
+    assert found.keys == {
+        ("Visits",): {"DATE"}, ("Many",): set(), ("People",): {"NAME"}, ("Charts",): set(),
+    }  # fmt: skip
     text = as_yaml("c", None, found, draft(found, ()))
     assert '{path: "Visits.*.Doctor", hipaa: A' in text
     assert '{path: "Many.*.Mail", hipaa: F' in text
+    assert '{path: "Charts.*.Mail", hipaa: F' in text
+    assert "47113" not in text
     assert "2020" not in text
     assert "Garcia" not in text
     assert "key7" not in text

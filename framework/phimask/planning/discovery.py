@@ -24,6 +24,8 @@ TEXTS: Final = 100
 """Values of one field that detectors are shown,"""
 _CHARACTERS: Final = 4000
 """and so much of each."""
+_NUMBER: Final = re.compile(r"\d{4}")
+"""What a key is not shown with, here as in a plan: a record's number, a telephone's, a date."""
 _MOST_KEYS: Final = 64
 """With more different keys than this a sub-document may hold data in them, rather than names of fields: if each is in
 few documents, or if there is the like behind nearly all of them."""
@@ -75,7 +77,9 @@ class _Node:
         self.texts: list[str] = []
 
     def holds_data_in_keys(self) -> bool:
-        """By how many keys there are, how often each is met, and what is behind them."""
+        """By numbers in them, how many keys there are, how often each is met, and what is behind them."""
+        if any(_NUMBER.search(key) for key in self.children):
+            return True
         children = self.children.values()
         if len(children) <= _MOST_KEYS:
             return False

@@ -250,7 +250,11 @@ def _listed(said: str, entries: Sequence[str]) -> list[str]:
 
 
 def _about_keys(path: Segments, labels: set[str]) -> list[str]:
-    look = f"look like {', '.join(sorted(labels))}" if labels else "are many, and perhaps data"
+    look = (
+        f"look like {', '.join(sorted(labels))}"
+        if labels
+        else "are many or hold numbers, and are perhaps data"
+    )
     return [
         f"# Keys below {_text(path)} {look}. Keys are never masked; this takes all of it out:",
         f"#   - {{path: {_path(path)}, masker: remove}}",
