@@ -11,7 +11,7 @@ from phimask.engine.share import Piece
 from phimask.planning.namespace import Namespace
 from phimask.planning.plan import CollectionPlan
 from phimask.plugins.values import DocumentId, Partition
-from phimask.store.raw import identity, within
+from phimask.store.raw import identity_of, within
 from phimask.store.retry import terminal_error
 from phimask.store.source import CollectionSource
 
@@ -67,7 +67,7 @@ def _drawn(
         [*match, {"$sample": {"size": wanted}}, {"$match": within(None, last)}, {"$project": {"_id": 1}}],
         allowDiskUse=True,
     ):
-        found[identity(bytes(one.raw))] = None
+        found[identity_of(one)] = None
     chosen = list(found)[:size]
     for start in range(0, len(chosen), _SAMPLE_PIECE):
         yield tuple(chosen[start : start + _SAMPLE_PIECE])

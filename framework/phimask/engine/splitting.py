@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from phimask.plugins.values import DocumentId
-from phimask.store.raw import identity, within
+from phimask.store.raw import identity_of, within
 from phimask.store.source import ID_ORDER
 
 WORTH_SECONDS: Final = 0.25
@@ -35,4 +35,4 @@ def _nth(
     found = collection.find_one(
         within(after, upto), {"_id": 1}, sort=ID_ORDER, hint=ID_ORDER, skip=number - 1
     )
-    return None if found is None else identity(bytes(found.raw))
+    return None if found is None else identity_of(found)

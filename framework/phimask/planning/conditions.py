@@ -14,7 +14,7 @@ from pymongo.errors import OperationFailure
 from phimask.masking.columns import BoundRule
 from phimask.masking.unmapped import Unmapped
 from phimask.plugins.values import DocumentId
-from phimask.store.raw import by_ids, identity
+from phimask.store.raw import by_ids, identity_of
 from phimask.store.source import ID_ORDER
 
 
@@ -52,7 +52,7 @@ class Conditions:
             cursor = collection.find(
                 {"$and": [by_ids(documents), query]}, {"_id": 1}, hint=ID_ORDER, session=session
             )
-            matching = {identity(bytes(one.raw)) for one in cursor}
+            matching = {identity_of(one) for one in cursor}
             for number, found in enumerate(documents):
                 if found not in matching:
                     result[number] |= positions

@@ -18,7 +18,7 @@ from phimask.planning.hazards import Hazard, hazard
 from phimask.planning.namespace import Namespace
 from phimask.plugins.values import DocumentId
 from phimask.rawbson import MalformedBsonError, elements
-from phimask.store.raw import by_id, by_ids, document, identity
+from phimask.store.raw import by_id, by_ids, document, identity, identity_of
 
 SAMPLES: Final = 50
 _LARGEST: Final = 1_000_000
@@ -119,7 +119,7 @@ class _Trial:
     def _passing(self, stages: list[dict[str, Any]], *, judged: bool) -> set[DocumentId]:
         pipeline = [*stages, *([{"$match": self._validator}] if judged else []), {"$project": {"_id": 1}}]
         found = self._collection.aggregate(pipeline, collation=self._collation)
-        return {identity(bytes(one.raw)) for one in found}
+        return {identity_of(one) for one in found}
 
 
 def _stages(raw: bytes, masked: bytes) -> list[dict[str, Any]] | None:

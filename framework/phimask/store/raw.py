@@ -56,6 +56,11 @@ def identity(raw: bytes) -> DocumentId:
     raise MalformedBsonError
 
 
+def identity_of(found: Any) -> DocumentId:
+    """The same of a RawBSONDocument. PyMongo gives views instead of bytes where it has 4 kB or more."""
+    return identity(bytes(found.raw))
+
+
 def document(*fields: tuple[str, int, bytes]) -> RawBSONDocument:
     """A document of (key, BSON type, value bytes) fields."""
     body = b"".join(bytes((kind,)) + key.encode() + b"\0" + value for key, kind, value in fields)

@@ -12,7 +12,7 @@ from phimask.config.model import Retry
 from phimask.errors import StoreError
 from phimask.plugins.values import DocumentId
 from phimask.store.chunks import Chunks
-from phimask.store.raw import by_id, by_ids, identity, within
+from phimask.store.raw import by_id, by_ids, identity_of, within
 from phimask.store.retry import retrying, terminal_error
 
 _Answer = TypeVar("_Answer")
@@ -63,7 +63,7 @@ class CollectionSource:
         found = self._collection.find_one(
             within(self.after, self._last), {"_id": 1}, sort=[("_id", direction)], hint=ID_ORDER
         )
-        return None if found is None else identity(bytes(found.raw))
+        return None if found is None else identity_of(found)
 
     def _beyond(self) -> int:
         """The number of documents beyond `after`: estimated by a sample, or counted where they are few."""
@@ -110,9 +110,7 @@ class CollectionSource:
                 {"$group": {"_id": "$_id"}},
                 {"$sort": {"_id": 1}},
             ]
-            return [
-                identity(bytes(one.raw)) for one in self._collection.aggregate(pipeline, allowDiskUse=True)
-            ]
+            return [identity_of(one) for one in self._collection.aggregate(pipeline, allowDiskUse=True)]
 
         return [] if self._last is None else self._ask(ask)
 
@@ -145,7 +143,7 @@ class CollectionSource:
                 if error.code == _EMPTY_RANGE:
                     return None
                 raise
-            return next((identity(bytes(one.raw)) for one in reply["cursor"]["firstBatch"]), None)
+            return next((identity_of(one) for one in reply["cursor"]["firstBatch"]), None)
 
         return self._ask(ask)
 
@@ -166,7 +164,7 @@ class CollectionSource:
             "maxSplitPoints": _POINTS,
         }
         reply = self._ask(lambda: self._command(command), "splitVector")
-        return [identity(bytes(one.raw)) for one in reply["splitKeys"]]
+        return [identity_of(one) for one in reply["splitKeys"]]
 
     def chunk_bound(self, database: str, after: DocumentId, upto: DocumentId) -> DocumentId | None:
         """The greatest bound between two chunks in (after, upto]."""
