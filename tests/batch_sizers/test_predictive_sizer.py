@@ -155,6 +155,45 @@ def test_a_slow_moment_does_not_move_what_is_aimed_at() -> None:
     assert 0.75 < batch("complex", 1) / before < 1.25
 
 
+def filled(sizer: BatchSizer, documents: Sequence[tuple[ComplexityClass, int, float]]) -> list[float]:
+    """The seconds of all batches but the first ten and the last; a document is its class, its bytes, its seconds."""
+    taken: list[float] = []
+    at = 0
+    while at < len(documents):
+        budget, meter = sizer.budget(), sizer.meter()
+        classes: dict[ComplexityClass, tuple[int, int]] = {}
+        count = total = 0
+        seconds = 0.03
+        for kind, size, each in documents[at : at + budget.documents]:
+            if count and (total + size > budget.bytes or not (meter is None or meter.admits(kind, size))):
+                break
+            before = classes.get(kind, (0, 0))
+            classes[kind] = before[0] + 1, before[1] + size
+            count, total, seconds = count + 1, total + size, seconds + each
+        at += count
+        taken.append(seconds)
+        sizer.record(BatchCost(count, total, seconds, classes))
+    return taken[10:-1]
+
+
+QUICK: Sequence[tuple[ComplexityClass, int, float]] = [("simple", 15_000, 0.12e-3)] * 1000
+SLOW: Sequence[tuple[ComplexityClass, int, float]] = [("complex", 37_000, 1.2e-3)] * 1000
+
+
+def test_what_batches_do_hold_tells_how_long_they_are_to_be() -> None:
+    """A batch of notes alone would be over after a quarter of a second, but none is: too few come in a row."""
+    taken = filled(sized(), [*QUICK, *SLOW] * 25)
+    assert min(taken) > 0.7
+    assert max(taken) / min(taken) < 1.7
+
+
+def test_batches_become_long_again_where_none_of_that_class_is_cut_short_any_more() -> None:
+    sizer = sized(bytes=8 * MB)
+    assert max(filled(sizer, QUICK * 30)) < 0.1
+    last = filled(sizer, [("simple", 1200, 0.5e-3)] * 120_000)[-1]
+    assert last == pytest.approx(OPTIONS["target"], rel=0.1)
+
+
 def test_memory_bounds_a_batch() -> None:
     work = worked(sized(memory=150 * MB))
     assert max(work.peaks[10:]) < 150 * MB * 1.12

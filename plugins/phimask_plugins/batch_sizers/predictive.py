@@ -28,8 +28,10 @@ _CAUTION: Final = 1.2
 _RECOVERY: Final = 1.1
 _LEAST_RELIEF: Final = 1 / 64
 _DRIFT: Final = 1.05
-"""So much may the aim move from one batch to the next: a machine that is slow for a moment makes full batches longer,
-and would have all others cut to match."""
+"""So much may what full batches are believed to take change from one to the next: a machine that is slow for a moment
+makes them longer."""
+_REACHED: Final = 0.9
+"""Of the aim: a batch that comes so far and is not full shows that batches may be longer."""
 _SHORTEST: Final = 1e-3
 
 _OWN: Final = ("memory", "forgetting")
@@ -47,10 +49,11 @@ class PredictiveBatchSizer(BatchSizer):
     While fewer than six batches have been seen, and wherever no classes are told, it works as `adaptive` does under the
     same options, and says so in the log. A class that hardly any batch has held yet is reckoned with two fifths more.
 
-    Where `documents` or `bytes` end the batches of some class long before `target`, batches of all classes are aimed at
-    a tenth longer than those take, so that they stay even, though at no less than 0.15 s. That aim moves by a twentieth
-    a batch once the classes are known. Memory pressure cuts all at once; a tenth of what is left comes back with every
-    batch.
+    Where `documents` or `bytes` end batches long before `target`, all are aimed at a tenth longer than those take, so
+    that they stay even, though at no less than 0.15 s. What counts is what batches do hold: where quick documents come
+    between slow ones, few batches are full of them. That aim moves by a twentieth a batch, and comes back as far as
+    batches of the same class are not ended so any more. Memory pressure cuts all at once; a tenth of what is left comes
+    back with every batch.
     """
 
     name: ClassVar[str] = "predictive"
@@ -87,10 +90,10 @@ class PredictiveBatchSizer(BatchSizer):
         self._seconds = LeastSquares(1 + 2 * len(CLASSES), options["forgetting"])
         self._peak = LeastSquares(2 + len(CLASSES), options["forgetting"])
         self._batches_of = dict.fromkeys(CLASSES, 0)
-        self._size_of = dict.fromkeys(CLASSES, 0.0)
         self._relief = 1.0
         self._leads = False
         self._aim = self._target
+        self._full: dict[ComplexityClass, float] = {}
 
     def budget(self) -> BatchBudget:
         """Both bounds while the model leads, as far as pressure leaves them; else those of `adaptive`."""
@@ -132,15 +135,13 @@ class PredictiveBatchSizer(BatchSizer):
         self._relief = min(1.0, self._relief * _RECOVERY)
         if not cost.classes or cost.documents < 1:
             return
-        for kind, (documents, size) in cost.classes.items():
+        for kind, (documents, _) in cost.classes.items():
             if documents:
                 if not self._batches_of[kind]:
                     self._begin(kind, self._nearest(kind))
                 self._batches_of[kind] += 1
-                seen = self._size_of[kind]
-                self._size_of[kind] = size / documents if not seen else seen + 0.3 * (size / documents - seen)
         self._seconds.learn(_in_seconds(cost.classes), max(cost.seconds, _SHORTEST))
-        self._move_aim(cost.classes)
+        self._move_aim(cost)
         if cost.peak_bytes:
             self._peak.learn(_in_bytes(cost.classes), float(cost.peak_bytes))
         if not self._leads and self._seconds.observations == 1:
@@ -166,22 +167,25 @@ class PredictiveBatchSizer(BatchSizer):
         self._seconds.begin(2 + 2 * own, 2 + 2 * other)
         self._peak.begin(2 + own, 2 + other)
 
-    def _move_aim(self, classes: Mapping[ComplexityClass, tuple[int, int]]) -> None:
-        """Towards `target`, or the length of full batches that are shorter, as far as this batch speaks of those."""
-        wanted, kind = self._target, None
-        batch, *each = self._seconds.factors
-        for place, one in enumerate(CLASSES):
-            size = self._size_of[one]
-            if size:
-                documents = min(self._most_documents, max(1.0, self._most_bytes / size))
-                rate = each[2 * place] * _DOCUMENT_SECONDS + each[2 * place + 1] * _BYTE_SECONDS * size
-                full = even(self._target, batch * _BATCH_SECONDS + documents * rate)
-                if full < wanted:
-                    wanted, kind = full, one
-        if not self._leads or any(0 < batches <= _OF_CLASS for batches in self._batches_of.values()):
-            self._aim = wanted
-        elif kind is None or classes.get(kind, (0, 0))[0]:
-            self._aim = min(max(wanted, self._aim / _DRIFT), self._aim * _DRIFT)
+    def _move_aim(self, cost: BatchCost) -> None:
+        """Towards `target`, or what batches take that `documents` or `bytes` end before it.
+
+        Of each class, that holds for the batches of which it fills the most.
+        """
+        by_bytes = cost.bytes / self._most_bytes > cost.documents / self._most_documents
+        kind = max(cost.classes, key=lambda one: cost.classes[one][by_bytes])
+        full = cost.documents >= self._most_documents or (
+            cost.bytes * (1 + 1 / cost.documents) > self._most_bytes
+        )
+        seconds = self._seconds.expected(_in_seconds(cost.classes))
+        known = self._full.get(kind)
+        if full and seconds < self._target:
+            if known is not None and self._leads:
+                seconds = min(max(seconds, known / _DRIFT), known * _DRIFT)
+            self._full[kind] = seconds
+        elif known is not None and seconds > _REACHED * self._aim:
+            self._full[kind] = min(known * _DRIFT, self._target)
+        self._aim = even(self._target, min(self._full.values(), default=self._target))
 
 
 def _in_seconds(classes: Mapping[ComplexityClass, tuple[int, int]]) -> list[float]:
