@@ -225,6 +225,34 @@ def test_a_worker_that_never_finishes_a_batch_is_not_waited_for() -> None:
     assert decided.workers == 4
 
 
+@pytest.mark.parametrize(("partitions", "searches"), [(20, False), (30, False), (200, True), (None, True)])
+def test_no_search_begins_where_all_would_be_done_before_it_is_of_use(
+    partitions: int | None, *, searches: bool
+) -> None:
+    """A partition takes 3 s."""
+    one = scale(1)
+    one.notify(events.WorkerStarted("w1", 1), 0.0)
+    decided = []
+    for second in range(60):
+        one.notify(events.PartitionStarted(NAMESPACE, 0, None, "w1"), float(second))
+        one.notify(a_batch("w1", MB), second + 0.9)
+        finished = (second + 1) // 3
+        if (second + 1) % 3 == 0:
+            one.notify(events.PartitionFinished(NAMESPACE, 0, "w1"), second + 0.9)
+        left = None if partitions is None else partitions - finished
+        room = Room(["w1"], leaving=False, holding=False, available=100 * GB, held=0, partitions=left)
+        decided += [one.look(room, second + 1.0)]
+    assert any(decided) is searches
+
+
+def test_a_search_that_has_begun_is_ended_whatever_is_left() -> None:
+    run = Simulated(scale(1), best_at(16, fall=0.0), partitions=1000)
+    run.run(60.0)
+    assert run.scale.workers > 1
+    run.partitions = 16
+    assert run.run(_SETTLING) == 16
+
+
 # Options
 
 

@@ -5,6 +5,7 @@ It starts and ends no process. The supervisor tells it what it hears, asks it ev
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -25,6 +26,9 @@ _CAPPED: Final = 300.0
 """Seconds for which there are not to be more again, after one was let go for want of memory."""
 _SHORT: Final = 0.25
 """Where less than this part of one worker's memory is left, one is let go."""
+_WORTHWHILE: Final = 180.0
+"""Seconds of work that are left, at the least, where a search begins: it takes one or two minutes, in which batches
+change with the number of workers, and what it finds is to be of use for longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +63,14 @@ class Autoscale:
         self._may_be = most
         self._cap: tuple[int, float] | None = None
         self._trouble = False
+        self._began: float | None = None
+        self._finished = 0
         self._measuring_since: float | None = None
         self._waiting_since: float | None = None
         self._search: Search
         self._step: Step
         self._rests_until = 0.0
+        self._searching = False
         self._begin_at(begin, because)
 
     @property
@@ -80,6 +87,10 @@ class Autoscale:
         """Take in what workers tell."""
         self._throughput.notify(event, now)
         match event:
+            case events.PartitionStarted() if self._began is None:
+                self._began = now
+            case events.PartitionFinished():
+                self._finished += 1
             case events.MemorySpent() | events.BreakerTripped() | events.Paused(reason="memory"):
                 self._trouble = True
 
@@ -95,7 +106,9 @@ class Autoscale:
             self._measuring_since = None
             if self._step.more:
                 self._answer(None, now)
-        elif (rate := self._measured(room, now)) is not None:
+        elif (rate := self._measured(room, now)) is not None and (
+            self._searching or self._left(room, now) >= _WORTHWHILE
+        ):
             self._answer(rate, now)
         return None if self._step is before else Decision(self.workers, self.because)
 
@@ -108,6 +121,14 @@ class Autoscale:
         if room.partitions is not None:
             bounds.append(room.partitions)
         self._may_be = min(bounds)
+
+    def _left(self, room: Room, now: float) -> float:
+        """Seconds until all is masked, if it goes on as it has; what workers have in hand is taken to be half done.
+        Without end, where nobody knows."""
+        if room.partitions is None or self._began is None:
+            return math.inf
+        done = self._finished + len(room.present) / 2
+        return room.partitions * (now - self._began) / done
 
     def _measured(self, room: Room, now: float) -> float | None:
         """The rate of so many workers as there are to be; None: it is not known yet."""
@@ -141,9 +162,11 @@ class Autoscale:
         """Search from there on."""
         self._search = search(self._least, lambda: self._may_be, workers, because)
         self._take(next(self._search), 0.0)
+        self._searching = False
 
     def _answer(self, rate: float | None, now: float) -> None:
         self._take(self._search.send(rate), now)
+        self._searching = not self._step.rest
 
     def _take(self, step: Step, now: float) -> None:
         self._step = step

@@ -21,7 +21,7 @@ class LocalExecutor(Executor):
     Processes are spawned, never forked, so that it is the same on Windows, macOS and Linux. A worker that dies or
     hangs is replaced and its partitions are handed on; one whose memory stays above `memory` is recycled at the end
     of a batch. No more workers are started than there are partitions. With `autoscale`, their number is searched for
-    while they work.
+    while they work, as long as three minutes of work or more are left.
     """
 
     name: ClassVar[str] = "local"
