@@ -44,8 +44,6 @@ CLASSES = ("simple", "medium", "complex")
 _USUAL = "usual script"
 _SAME = "same again"
 """The usual script with one batch, over and over: what is uneven about that is the machine's."""
-_ALONE = "advanced alone"
-"""With one worker from beginning to end, where `advanced` spends the first minutes on finding out how many are best."""
 SAME_DOCUMENTS = 3000
 SAME_TIMES = 20
 WARM_UP = 10
@@ -195,9 +193,6 @@ def run_phimask(uri: str, folder: Path, profile: str, name: str, target: float |
     """A run of phimask as a user has it."""
     aims = {} if target is None else {"target": target, "longest": 2 * target}
     settings = [f"batch_sizer.options.{option}={seconds}s" for option, seconds in aims.items()]
-    if profile == _ALONE:
-        profile = "advanced"
-        settings += ["executor.options.autoscale=null", "executor.options.workers=1"]
     done = phimask(uri, folder, profile, name, *settings)
     batches = [
         Batch(
@@ -271,7 +266,7 @@ def main() -> None:
     parser.add_argument("--script", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--docs", type=int, default=120_000)
     parser.add_argument("--target", type=float)
-    parser.add_argument("--ways", default=f"{_USUAL},emergency,parallel,advanced,{_ALONE},{_SAME}")
+    parser.add_argument("--ways", default=f"{_USUAL},emergency,parallel,advanced,{_SAME}")
     parser.add_argument("--only", default=",".join(SKEWS))
     parser.add_argument("--plot", type=Path)
     given = parser.parse_args()
