@@ -220,6 +220,7 @@ def test_what_is_done_is_done(partitions: Partitions, ledger: Ledger) -> None:
     age(ledger, 2 * LEASE_SECONDS)
     assert partitions.lease("three") is None
     assert partitions.states() == {"open": 0, "leased": 0, "done": 2, "withdrawn": 0}
+    assert partitions.left() == 0
 
 
 def test_half_of_a_partition_is_given_away(partitions: Partitions) -> None:
@@ -305,6 +306,7 @@ def test_what_is_set_aside_waits_in_a_lane_of_its_own(partitions: Partitions, le
     assert partitions.states("ordinary") == {"open": 0, "leased": 2, "done": 0, "withdrawn": 0}
     assert partitions.states("oversize") == {"open": 1, "leased": 0, "done": 0, "withdrawn": 0}
     assert partitions.states() == {"open": 1, "leased": 2, "done": 0, "withdrawn": 0}
+    assert partitions.left() == 3
     apart = partitions.lease("four", "oversize")
     assert apart is not None
     assert (apart.partition.after, apart.partition.upto, apart.lane) == (an_id(3), an_id(4), "oversize")

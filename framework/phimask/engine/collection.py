@@ -179,9 +179,8 @@ class CollectionRun:
         """Unless an earlier coordinator came as far as to build them again."""
         if self._plan.target is not None or self._profile.write.indexes != "rebuild":
             return False
-        states = self._partitions.states()
         cut = self._runs.is_cut(self._record.id, self._plan.namespace)
-        return not cut or bool(states["open"] or states["leased"])
+        return not cut or bool(self._partitions.left())
 
     def _work(self) -> None:
         self._free_the_dead()
@@ -206,7 +205,7 @@ class CollectionRun:
             vault=record.vault is not None,
             remembers=self._remembers(),
             salt=secrets.token_bytes(32) if record.salt is None else record.salt,
-            partitions=_workers_of_use(cutting, plan.scope.limit),
+            partitions=self._workers_of_use(cutting),
             limit=plan.scope.limit,
             registry=means.registry,
         )
@@ -217,6 +216,13 @@ class CollectionRun:
         finally:
             if cutting is not None:
                 cutting.settle()
+
+    def _workers_of_use(self, cutting: Cutting | None) -> int | None:
+        """As many as there are partitions left, if that is known; with a limit one, since each would count for
+        itself."""
+        if self._plan.scope.limit is not None:
+            return 1
+        return self._partitions.left() if cutting is None else cutting.left()
 
     def _remembers(self) -> bool:
         """Whether validators are to remember originals, since nothing else keeps them."""
@@ -316,10 +322,3 @@ def _unless_answered(failing: bool) -> Iterator[None]:
         if not failing:
             raise
         logger.warning("what the ledger counted is missing in the report: {}", error_name(error))
-
-
-def _workers_of_use(cutting: Cutting | None, limit: int | None) -> int | None:
-    """As many as there are partitions, if that is known; with a limit one, since each would count for itself."""
-    if limit is not None:
-        return 1
-    return None if cutting is None else cutting.count()

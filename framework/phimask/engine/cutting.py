@@ -54,11 +54,11 @@ class Cutting:
         """Begin."""
         self._thread.start()
 
-    def count(self) -> int | None:
-        """How many partitions there are in all, if that is known within a moment."""
+    def left(self) -> int | None:
+        """How many partitions are not finished, if all are entered within a moment."""
         if not self._over.wait(_PATIENCE_SECONDS):
             return None
-        return sum(self._persist(self._partitions.states).values())
+        return self._persist(self._partitions.left)
 
     def settle(self) -> None:
         """Wait for the end. Raises what went wrong."""

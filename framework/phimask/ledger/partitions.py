@@ -310,6 +310,11 @@ class Partitions:
         counts = {one["_id"]: int(one["count"]) for one in self._kept.aggregate(pipeline)}
         return {state: counts.get(state, 0) for state in ("open", "leased", "done", "withdrawn")}
 
+    def left(self) -> int:
+        """How many are not finished."""
+        states = self.states()
+        return states["open"] + states["leased"]
+
     def touched(self) -> bool:
         """Whether any batch was begun."""
         begun = {"$or": [{"batch": {"$gt": 0}}, {"intent": {"$ne": None}}]}

@@ -89,7 +89,7 @@ class Job(Protocol):
 
     @property
     def partitions(self) -> int | None:
-        """How many partitions there are, as far as is known: more workers than that find nothing to do."""
+        """How many are left as work begins, as far as is known: more workers than that find nothing to do."""
         ...
 
     def work(
