@@ -370,7 +370,7 @@ def test_after_a_stop_they_are_left_for_a_resume(tmp_path: Path) -> None:
 
 @pytest.fixture
 def at_a_quick_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in (("_WARM", 0.2), ("_WINDOW", 0.5)):
+    for name, seconds in (("_WARM", 0.2), ("_WINDOW", 0.5), ("_WORTHWHILE", 1.0)):
         monkeypatch.setattr(f"phimask_plugins.executors.autoscale.{name}", seconds)
     monkeypatch.setattr("phimask_plugins.executors.supervisor._LOOK", 0.1)
 
