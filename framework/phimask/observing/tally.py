@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from phimask.plugins.values import Finding, Totals
+from phimask.unnamed_paths import UnnamedPaths
 
 _COUNTS: Final = ("read", "masked", "unchanged", "missing", "quarantined", "batches", "bytes")
 
@@ -25,7 +26,7 @@ class Tally:
     batches: int = 0
     bytes: int = 0
     rules: list[list[int]] = field(default_factory=list)
-    unmapped: Counter[tuple[str, str]] = field(default_factory=Counter)
+    unmapped: UnnamedPaths = field(default_factory=UnnamedPaths)
     checked: Counter[str] = field(default_factory=Counter)
     findings: Counter[tuple[str, str, str | None]] = field(default_factory=Counter)
 
@@ -38,7 +39,7 @@ class Tally:
         for mine, more in zip(self.rules, other.rules, strict=False):
             for position, count in enumerate(more):
                 mine[position] += count
-        self.unmapped.update(other.unmapped)
+        self.unmapped.add(other.unmapped)
         self.checked.update(other.checked)
         self.findings.update(other.findings)
 
@@ -70,7 +71,7 @@ class Tally:
         return {
             **{name: getattr(self, name) for name in _COUNTS},
             "rules": [list(one) for one in self.rules],
-            "unmapped": [[path, kind, count] for (path, kind), count in self.unmapped.items()],
+            "unmapped": self.unmapped.kept(),
             "checked": [[name, count] for name, count in self.checked.items()],
             "findings": [[*key, count] for key, count in self.findings.items()],
         }
@@ -84,7 +85,7 @@ class Tally:
         return cls(
             **{name: int(kept[name]) for name in _COUNTS},
             rules=[list(one) for one in rules],
-            unmapped=Counter({(path, kind): count for path, kind, count in kept["unmapped"]}),
+            unmapped=UnnamedPaths.of(kept["unmapped"]),
             checked=Counter(dict(kept["checked"])),
             findings=Counter({(name, what, path): count for name, what, path, count in kept["findings"]}),
         )
