@@ -8,7 +8,7 @@ depend on the order in which documents are met, nor on which worker meets them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 ANY: Final = "*"
@@ -138,3 +138,17 @@ class UnnamedPaths:
         for path, bson_type, values in kept:
             found.count(path.split(".") if path else (), bson_type, values)
         return found
+
+
+def with_few_paths(found: Mapping[tuple[str, str | None], int]) -> Counter[tuple[str, str | None]]:
+    """What validators found, with how often, by path: the same bound for keys that may be data."""
+    few: Counter[tuple[str, str | None]] = Counter()
+    paths = UnnamedPaths()
+    for (what, path), count in found.items():
+        if path is None or _ALL in path or '"' in path:  # a rule's own spelling
+            few[what, path] += count
+        else:
+            paths.count(path.split("."), what, count)
+    for (path, what), count in paths.told().items():
+        few[what, path] += count
+    return few

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from phimask.plugins.values import Finding, Totals
-from phimask.unnamed_paths import UnnamedPaths
+from phimask.unnamed_paths import MOST_FIELDS, UnnamedPaths, with_few_paths
 
 _COUNTS: Final = ("read", "masked", "unchanged", "missing", "quarantined", "batches", "bytes")
 
@@ -42,6 +42,14 @@ class Tally:
         self.unmapped.add(other.unmapped)
         self.checked.update(other.checked)
         self.findings.update(other.findings)
+        if len(self.findings) > MOST_FIELDS:
+            self.findings = Counter(
+                {
+                    (name, what, path): count
+                    for name in {name for name, _, _ in self.findings}
+                    for (what, path), count in self._found(name).items()
+                }
+            )
 
     def add_values(self, other: Tally) -> None:
         """Take in only what another counted of values: its documents are counted already."""
@@ -60,10 +68,11 @@ class Tally:
 
     def found(self, validator: str) -> tuple[Finding, ...]:
         """A validator's findings."""
-        return tuple(
-            Finding(what, path, count)
-            for (name, what, path), count in self.findings.items()
-            if name == validator
+        return tuple(Finding(what, path, count) for (what, path), count in self._found(validator).items())
+
+    def _found(self, validator: str) -> Counter[tuple[str, str | None]]:
+        return with_few_paths(
+            {(what, path): count for (name, what, path), count in self.findings.items() if name == validator}
         )
 
     def document(self) -> dict[str, Any]:
