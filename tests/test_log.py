@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from loguru import logger
 from pymongo import MongoClient
 
+from own_errors import own
 from phimask.errors import MaskingError, StoreError, UsageError
 from phimask.log import close_log, configure_log, describe_error, forward_log, log_file, relay, scrub
 
@@ -137,7 +138,7 @@ def test_a_cause_that_was_suppressed_is_not_named() -> None:
         try:
             raise KeyError(CANARY)
         except KeyError:
-            raise StoreError("code 11000 (DuplicateKey)") from None
+            raise own(StoreError, "code 11000 (DuplicateKey)") from None
 
     with pytest.raises(StoreError) as raised:
         fail()
@@ -153,7 +154,7 @@ def test_an_exception_that_is_its_own_cause_ends() -> None:
 
 def test_phimasks_own_errors_keep_their_message(logged: Callable[[], str]) -> None:
     try:
-        raise MaskingError("Patient.SSN", "string")
+        raise own(MaskingError, "Patient.SSN", "string")
     except MaskingError:
         logging.getLogger("phimask.engine").exception("stopped")
     assert "a string at Patient.SSN could not be masked" in logged()
@@ -264,13 +265,13 @@ def test_arguments_that_do_not_fit_are_not_printed(
 
 
 def test_an_exception_without_a_text_does_not_end_the_run(logged: Callable[[], str]) -> None:
-    class UnspeakableError(StoreError):
+    class Unspeakable:
         def __str__(self) -> str:
             raise RuntimeError(CANARY)
 
     try:
-        raise UnspeakableError
-    except UnspeakableError:
+        raise own(StoreError, Unspeakable())
+    except StoreError:
         logging.getLogger("phimask").exception("oh")
     assert "could not be made safe" in logged()
 

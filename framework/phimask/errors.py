@@ -13,14 +13,16 @@
     |-- MaskingError             1  a value that a masker could not take (never carries the value)
     `-- StoreError               1  MongoDB answered with a terminal error
 
-No message holds a value of a document, a key or a credential.
+No message holds a value of a document, a key or a credential. Nobody knows that of one that a plugin makes: then the
+text is told to nobody, but the error's type and place are.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final, TypeVar
 
 __all__ = [
     "ConfigError",
@@ -39,13 +41,47 @@ __all__ = [
 ]
 
 
+WITHHELD: Final = "(text withheld: it may hold values)"
+_OWN: Final = ("phimask", "phimask_plugins")
+_Kind = TypeVar("_Kind", bound="PhimaskError")
+
+
 class PhimaskError(Exception):
-    """The base of all; `exit_code` is what the process ends with."""
+    """The base of all; `exit_code` is what the process ends with.
+
+    `foreign` is the place, `module:line`, where code made it that is not phimask's own, a plugin's say; None: phimask
+    did. The text of a foreign one is withheld, whoever asks for it.
+    """
 
     exit_code: ClassVar[int] = 1
+    foreign: str | None = None
+
+    def __new__(cls: type[_Kind], *given: Any, **named: Any) -> _Kind:
+        """See where it is made."""
+        error = super().__new__(cls, *given, **named)
+        maker = sys._getframe(1)
+        if not is_own(module := str(maker.f_globals.get("__name__"))):
+            error.foreign = f"{module}:{maker.f_lineno}"
+        return error
+
+    def __init_subclass__(cls, **named: Any) -> None:
+        super().__init_subclass__(**named)
+        if not is_own(cls.__module__):
+            for name in ("__str__", "__repr__", "__reduce__"):
+                setattr(cls, name, getattr(PhimaskError, name))
+
+    def __str__(self) -> str:
+        if self.foreign is None:
+            return super().__str__()
+        return f"{type(self).__name__} at {self.foreign} {WITHHELD}"
+
+    def __repr__(self) -> str:
+        return super().__repr__() if self.foreign is None else f"<{self}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Across processes: a kind's constructor takes other things than the message, so it is not called again.
+        if self.foreign is not None:
+            return _same_again, (type(self), (), {"foreign": self.foreign})
         return _same_again, (type(self), self.args, dict(self.__dict__))
 
     def alone(self) -> PhimaskError:
@@ -53,6 +89,11 @@ class PhimaskError(Exception):
         would be pickled, too."""
         self.__cause__ = self.__context__ = self.__traceback__ = None
         return self
+
+
+def is_own(module: str) -> bool:
+    """Whether a module of this name is phimask's."""
+    return module.partition(".")[0] in _OWN
 
 
 def _same_again(kind: type[PhimaskError], args: tuple[Any, ...], held: dict[str, Any]) -> PhimaskError:

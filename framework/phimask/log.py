@@ -2,7 +2,7 @@
 
 Everything logged takes one way, whether it comes through loguru, the standard library's logging or its warnings, and on
 this way it loses what may not leave: credentials in URIs, and every exception's own message and traceback, of
-which only the type and the place stay (`KeyError at phimask.engine.run:120`; phimask's own errors hold no value
+which only the type and the place stay (`KeyError at phimask.engine.run:120`; errors that phimask made hold no value
 and keep their message). Of a record from code that is neither phimask's nor PyMongo's, only logger, place and level
 are kept, since nobody knows what its text holds; a plugin that has something to say logs to a logger below
 `phimask.plugins`.
@@ -25,13 +25,12 @@ from typing import TYPE_CHECKING, Final
 
 from loguru import logger
 
-from phimask.errors import PhimaskError, UsageError
+from phimask.errors import WITHHELD, PhimaskError, UsageError
 
 if TYPE_CHECKING:
     from loguru import Message, Record
 
 _TRUSTED: Final = ("phimask", "phimask_plugins", "pymongo")
-_WITHHELD: Final = "(text withheld: it may hold values)"
 _UNPREPARED: Final = "(text lost: it could not be made safe)"
 _LONGEST: Final = 8_000
 """Characters of one message: beyond that it is no message, but data."""
@@ -142,6 +141,8 @@ def describe_error(error: BaseException) -> str:
 
 
 def _describe_one(error: BaseException) -> str:
+    if isinstance(error, PhimaskError) and error.foreign is not None:
+        return str(error)
     text = type(error).__name__
     trace = error.__traceback__
     if trace is not None:
@@ -164,7 +165,7 @@ def _make_safe(record: Record) -> None:
             source == name or source.startswith(f"{name}.") for name in _TRUSTED
         )
         # Scrubbed before it is cut: half a URI no longer shows where its password ends.
-        message = scrub(record["message"])[:_LONGEST] if trusted else _WITHHELD
+        message = scrub(record["message"])[:_LONGEST] if trusted else WITHHELD
         if failure is not None and failure.value is not None:
             message = f"{message}: {describe_error(failure.value)}"
         record["message"] = _CONTROLS.sub(_visible, message)

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bson import MinKey
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import AutoReconnect
@@ -119,6 +122,59 @@ def test_masked_copies_are_measured_where_the_configuration_makes_some(
     assert all(indexes <= {"_id_"} for _, indexes, _ in seen)
     assert not set().union(*(names for *_, names in seen)) & set(people.distinct("Name"))
     assert "elsewhere" not in people.database.client.list_database_names()
+
+
+@pytest.mark.parametrize("way", ["in place", "into a target"])
+def test_documents_that_no_update_can_name_are_measured_as_they_are(
+    way: str, measure: Callable[..., Any], deployed: Path, people: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people.delete_many({})
+    named: list[dict[str, Any]] = [
+        {"Name": "Ada", "Visits.Note": "came", "Visits": {"Note": "left"}},
+        {"Name": "Ada", "": "nothing", "Odd": {"$who": "Ada", "": {"": 1}}},
+        {"$set": {"Name": "Ada"}, "Name": "Ada"},
+    ]
+    identities = [None, MinKey(), "Ada", *range(150)]
+    people.insert_many({"_id": found, **named[at % 3]} for at, found in enumerate(identities))
+    (deployed / "collections" / "people.yaml").write_text(
+        "version: 1\ncollection: people\nrules:\n"
+        "  - {path: '**.Name', masker: redact}\n  - {path: '\"Visits.Note\"', masker: redact}\n"
+        "  - {path: Visits.Note, masker: redact}\n  - {path: '\"\"', masker: redact}\n"
+        "  - {path: '*.*', masker: redact}\n",
+        encoding="utf-8",
+    )
+    if way == "into a target":
+        (deployed / "phimask.yaml").write_text(
+            "version: 1\nuri: ${PHIMASK_URI}\ntarget: {database: elsewhere}\n", "utf-8"
+        )
+    refilled: list[set[bytes]] = []
+    real = Bench._refill
+
+    def refill(self: Any) -> None:
+        real(self)
+        refilled.append({bytes(one.raw) for one in self._work.raw().find()})
+
+    monkeypatch.setattr(Bench, "_refill", refill)
+    answer = measure("--yes", "--json", "--workers", "1")
+    assert answer.code == 0, answer.err
+    assert answer.json["documents_copied"] == 153
+    assert answer.json["write_limit_documents_per_second"] > 0
+    assert answer.json["workers"][0]["documents"] > 0
+    raw = people.with_options(CodecOptions(RawBSONDocument))
+    assert all(one == {bytes(found.raw) for found in raw.find()} for one in refilled)
+
+
+def test_what_the_server_says_of_a_write_is_not_told(
+    measure: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise AutoReconnect("Ada went away")
+
+    monkeypatch.setattr(bench.writing, "update", fail)
+    answer = measure("--yes")
+    assert answer.code == 1
+    assert "Ada" not in answer.err
+    assert "measuring in phimask_bench" in answer.err
 
 
 def test_one_collection_is_measured(deployed: Path, people: Any, phimask: Callable[..., Any]) -> None:

@@ -129,6 +129,55 @@ def test_unmapped_halt_stops_before_the_batch_that_drifted(
     assert people.find_one({"_id": 41})["Name"] == "Person Number41"
 
 
+def test_unmapped_halt_stops_before_a_document_that_is_masked_whole(
+    deployed: Path, people: Any, phimask: Callable[..., Any]
+) -> None:
+    kept = "".join(f"  - {{path: {kept}, masker: keep}}\n" for kept in ("Status", "Visits", "Nickname"))
+    write(f"unmapped: halt\nrules:\n  - {{path: Name, masker: redact}}\n{kept}")
+    people.insert_one({"_id": 1000, "Name": "Zebulon", "Visits": ["x" * 3_000_000], "Alias": "Zeb"})
+    answer = mask(phimask, people, "--set", "batch_sizer={name: fixed, options: {documents: 1}}")
+    assert answer.code == 4
+    assert "Alias (string, 1 values)" in answer.err
+    assert people.find_one({"_id": 1000})["Name"] == "Zebulon"
+
+
+def test_unmapped_counts_a_document_that_is_masked_whole_once(
+    deployed: Path, people: Any, phimask: Callable[..., Any]
+) -> None:
+    write("unmapped: report\nrules:\n  - {path: '\"Na.me\"', masker: redact}\n")
+    people.delete_many({})
+    people.insert_one({"_id": 1, "Na.me": "Zebulon", "Alias": "Zeb"})
+    answer = mask(phimask, people)
+    assert answer.code == 0, answer.err
+    assert people.find_one() == {"_id": 1, "Na.me": "[REDACTED]", "Alias": "Zeb"}
+    assert answer.json["collections"][0]["unmapped"] == [{"path": "Alias", "type": "string", "values": 1}]
+
+
+@pytest.mark.parametrize("what", ["report", "halt"])
+def test_unmapped_tells_no_key_of_a_sub_document_that_has_too_many(
+    what: str, deployed: Path, people: Any, phimask: Callable[..., Any]
+) -> None:
+    people.delete_many({})
+    letters = "abcdefghij"
+    names = [f"Smith{one}{other}" for one in letters for other in letters]
+    people.insert_many(
+        {"_id": at, "Name": name, "By": {name: {"Mail": "a@b.org"}}} for at, name in enumerate(names)
+    )
+    write(f"unmapped: {what}\nrules:\n  - {{path: Name, masker: redact}}\n")
+    answer = mask(phimask, people, "--accept", "unmapped-phi")
+    told = answer.out + answer.err
+    assert "By.*.Mail" in told
+    assert "Smith" not in told
+    if what == "halt":
+        assert answer.code == 4
+        assert "By.*.Mail (string, " in told
+    else:
+        assert answer.json["collections"][0]["unmapped"] == [
+            {"path": "By.*.Mail", "type": "string", "values": 100}
+        ]
+        assert "Smith" not in str([*people.database.client[people.database.name]["phimask.runs"].find()])
+
+
 def test_explain_names_the_rule_that_wins_with_its_line(deployed: Path, phimask: Callable[..., Any]) -> None:
     write("rules:\n  - {path: '**.NPI', masker: redact}\n  - {path: Visits.Provider.NPI, masker: keep}\n")
     answer = phimask("explain", "Visits.Provider.NPI", "-c", "people", "--json")

@@ -10,6 +10,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from own_errors import own
 from phimask.engine.control import StopSignal
 from phimask.engine.coordinator import Coordinator
 from phimask.engine.throttle import Throttle
@@ -71,7 +72,7 @@ def test_a_fault_of_its_own_stops_the_run_and_shows_no_value(runs: Runs) -> None
 
 
 def test_its_reason_says_more_than_that_of_a_worker_that_was_told_to_end(runs: Runs) -> None:
-    told = Interrupted("stopped while MongoDB did not answer")
+    told = own(Interrupted, "stopped while MongoDB did not answer")
     stop = StopSignal()
     coordinator = Coordinator(runs, "run", begun(runs), stop, nobody, still_there=lambda: "a.b was dropped")
     assert coordinator.why_stopped(told) is told

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pymongo.errors import AutoReconnect
 
+from own_errors import own
 from phimask.engine.batches import Batch
 from phimask.engine.commit import Committed, PlainCommitter
 from phimask.engine.journal import Journal
@@ -160,7 +161,7 @@ def test_a_lease_that_is_lost_meanwhile_does_not_end_the_next_one(
     assert events.index(("PartitionFinished", 1)) < events.index(("PartitionFinished", 0))
 
 
-@pytest.mark.parametrize("error", [StoreError("the vault is full"), MaskingError("Count", "int")])
+@pytest.mark.parametrize("error", [own(StoreError, "the vault is full"), own(MaskingError, "Count", "int")])
 def test_what_ends_the_run_there_leaves_both_for_others(
     bench: Any, guard: str, last_of_first: Callable[[Commit], None], error: Exception
 ) -> None:

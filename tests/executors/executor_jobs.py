@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 from loguru import logger
 
+from own_errors import own
 from phimask import Control, Interrupted, Lane, MaskingError, SafeStop, StoreError, events
 
 CANARY = "Wilhelmina-Oakes-0047113"
@@ -167,21 +168,21 @@ def stops_looking_while_held(job: FolderJob, control: Control) -> None:
 
 
 def cannot_mask(job: FolderJob, control: Control) -> None:
-    raise MaskingError("Patient.SSN", "int") from KeyError(CANARY)
+    raise own(MaskingError, "Patient.SSN", "int") from KeyError(CANARY)
 
 
 def stops_safely(job: FolderJob, control: Control) -> None:
-    raise SafeStop("memory stays critical")
+    raise own(SafeStop, "memory stays critical")
 
 
 def loses_the_server(job: FolderJob, control: Control) -> None:
-    raise StoreError("MongoDB answered with NotYet (4711)")
+    raise own(StoreError, "MongoDB answered with NotYet (4711)")
 
 
 def is_interrupted(job: FolderJob, control: Control) -> None:
     while not control.wait(1.0):
         pass
-    raise Interrupted("stopped while the circuit breaker was open")
+    raise own(Interrupted, "stopped while the circuit breaker was open")
 
 
 def has_a_fault(job: FolderJob, control: Control) -> None:

@@ -20,6 +20,7 @@ import pytest
 from executor_jobs import CANARY, MB, FolderJob
 from told import Told
 
+from own_errors import own
 from phimask import Interrupted, MaskingError, PhimaskError, SafeStop, StopSignal, StoreError, events
 from phimask.testing import check_executor
 from phimask.testing.making import make
@@ -556,7 +557,7 @@ def test_a_ledger_that_does_not_take_a_death_ends_the_run(tmp_path: Path) -> Non
     job: Any = FolderJob(tmp_path, 4, {1: executor_jobs.exits})
 
     def abandon(worker: str) -> None:
-        raise StoreError("the ledger cannot be reached")
+        raise own(StoreError, "the ledger cannot be reached")
 
     told = Told(lambda event: vars(job).update(abandon=abandon) and None)
     with pytest.raises(StoreError, match="ledger"):

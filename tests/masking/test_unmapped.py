@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from typing import Literal
+from typing import Any, Literal
 
+import bson
 import pytest
 
 from phimask.masking.columns import BoundRule
@@ -13,6 +14,7 @@ from phimask.masking.outcomes import Masked
 from phimask.masking.unmapped import Unmapped
 from phimask.plugins.values import Wildcard
 from phimask.rawbson import wrap
+from phimask.unnamed_paths import MOST_FIELDS, MOST_KEYS, UnnamedPaths
 from phimask_plugins.maskers import Redact
 
 
@@ -68,4 +70,75 @@ def test_all_stay_as_they_are(name: str, place: str, mode: Literal["update", "wh
     assert isinstance(outcome, Masked)
     assert b"Odd" not in outcome.bson if mode == "update" else outcome.bson.startswith(left, 4)
     assert list(batch.redacted_on_error) == [0, 0, 0]
-    assert sum(drift.seen.values()) == 1
+    assert sum(drift.seen.told().values()) == 1
+
+
+def counted(path: list[str], *documents: dict[str, Any]) -> UnnamedPaths:
+    """What is seen of documents, each of which has one of these at a path."""
+    drift = Unmapped()
+    core = MaskingCore([BoundRule(0, "**", (Wildcard.ANY_DEPTH,), drift)], None, "redact")
+    for one in documents:
+        whole: dict[str, Any] = one
+        for key in reversed(path):
+            whole = {key: whole}
+        core.mask([bson.encode(whole)], "update")
+    return drift.seen
+
+
+def names(count: int) -> list[str]:
+    """Letters alone, as in a patient's name."""
+    return ["Smith" + "".join("abcdefghij"[int(digit)] for digit in str(number)) for number in range(count)]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("path", [["visitsBy"], ["Ward", "visitsBy"]])
+def test_a_sub_document_with_more_keys_than_a_schema_has_is_one_path(path: list[str], order: int) -> None:
+    documents = [{name: {"Seen": 1, "By": {name: "x"}}} for name in names(MOST_KEYS + 5)][::order]
+    shown = ".".join(path)
+    few = counted(path, *documents[:MOST_KEYS])
+    assert len(few.told()) == 2 * MOST_KEYS
+    all_told = {(f"{shown}.*.Seen", "int"): MOST_KEYS + 5, (f"{shown}.*.By.*", "string"): MOST_KEYS + 5}
+    assert counted(path, *documents).told() == all_told
+    # Nor does it matter who counted which of them, and what was kept of that.
+    parts = [counted(path, *documents[at : at + 20]) for at in range(0, len(documents), 20)]
+    many = counted(path, *documents[: MOST_KEYS + 2])
+    rest = counted(path, *documents[MOST_KEYS + 2 :])
+    for together in (parts, parts[::-1], [many, rest], [rest, many]):
+        total = UnnamedPaths()
+        for part in together:
+            total.add(UnnamedPaths.of(part.kept()))
+        assert total.told() == all_told
+
+
+def test_a_key_that_looks_like_data_hides_no_field_beside_it() -> None:
+    seen = counted(["Contact"], {"06-12 34": "x", "Mail": "y"}, {"a b": 1, "Mail": "z"})
+    assert seen.told() == {("Contact.*", "string"): 1, ("Contact.*", "int"): 1, ("Contact.Mail", "string"): 2}
+    kept = UnnamedPaths.of(seen.kept())
+    assert kept == seen
+    kept.add(counted(["Contact"], *({name: 1} for name in names(MOST_KEYS))))
+    assert kept.told() == {("Contact.*", "string"): 3, ("Contact.*", "int"): MOST_KEYS + 1}
+
+
+def test_documents_may_have_more_fields_than_sub_documents() -> None:
+    fields: dict[str, Any] = dict.fromkeys(names(MOST_FIELDS), 1)
+    assert len(counted([], fields).told()) == MOST_FIELDS
+    assert counted([], fields, {"One": 1}).told() == {("*", "int"): MOST_FIELDS + 1}
+
+
+def test_however_keys_are_nested_so_many_paths_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("phimask.unnamed_paths._MOST_PATHS", 100)
+    some = names(10)
+    paths = [[a, b, c] for a in some for b in some for c in some]
+    seen = UnnamedPaths()
+    for path in [*paths, *paths]:
+        seen.count(path, "int")
+    told = seen.told()
+    assert 50 < len(told) <= 101
+    assert sum(told.values()) == 2000
+    assert told["*", "int"] > 1000
+    # What has become one counts as one.
+    wide = UnnamedPaths()
+    for name in names(10 * MOST_KEYS):
+        wide.count(["By", name], "int")
+    wide.count(["Ward"], "int")
+    assert wide.told() == {("By.*", "int"): 10 * MOST_KEYS, ("Ward", "int"): 1}

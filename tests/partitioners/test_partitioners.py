@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from own_errors import own
 from phimask import DocumentId, Partition, Partitioner, StoreError
 from phimask.testing import check_partitioner
 from phimask_plugins.partitioners import (
@@ -79,7 +80,7 @@ class Numbers:
 
 class NoSampling(Numbers):
     def sample_ids(self, size: int) -> Sequence[DocumentId]:
-        raise StoreError(REFUSED)
+        raise own(StoreError, REFUSED)
 
 
 class FewSamples(Numbers):
@@ -254,7 +255,7 @@ def test_where_split_vector_is_refused_the_index_is_walked_and_the_log_says_why(
     class Refusing(Numbers):
         def split_points(self, after: DocumentId | None, size: int) -> Sequence[DocumentId]:
             if len(self.split) == answered:
-                raise StoreError("splitVector: MongoDB answered code 13 (Unauthorized)")
+                raise own(StoreError, "splitVector: MongoDB answered code 13 (Unauthorized)")
             return super().split_points(after, size)
 
     source = Refusing(100_000)
@@ -287,7 +288,7 @@ def test_where_chunks_are_no_use_the_log_says_why(answered: int, caplog: pytest.
         def chunk_bound(self, database: str, after: DocumentId, upto: DocumentId) -> DocumentId | None:
             self.asked += 1
             if self.asked > answered:
-                raise StoreError("ehr.visits is not sharded, according to config.collections")
+                raise own(StoreError, "ehr.visits is not sharded, according to config.collections")
             return super().chunk_bound(database, after, upto)
 
     source = Unsharded(100_000)
@@ -378,7 +379,7 @@ def test_where_there_are_no_objectids_sampling_cuts_and_the_log_says_why(
 def test_time_needs_a_sample_or_the_index_is_walked(caplog: pytest.LogCaptureFixture) -> None:
     class Refusing(Inserted):
         def sample_ids(self, size: int) -> Sequence[DocumentId]:
-            raise StoreError(REFUSED)
+            raise own(StoreError, REFUSED)
 
         def id_after(self, after: DocumentId | None, skip: int) -> DocumentId | None:
             at = (0 if after is None else self.ids.index(after) + 1) + skip - 1

@@ -18,7 +18,7 @@ from phimask.compiled import MISSING
 from phimask.config.uris import holds_credential
 from phimask.config.wording import is_encodable
 from phimask.cycles import look_seldom
-from phimask.errors import PhimaskError
+from phimask.errors import PhimaskError, is_own
 from phimask.log import close_log, configure_log, scrub
 
 _USAGE = 2
@@ -90,6 +90,8 @@ def run(arguments: Sequence[str]) -> int:
         say("interrupted; nothing was written")
         return _INTERRUPTED
     except click.ClickException as error:
+        if not _is_ours(error):
+            return _unforeseen(error)
         shown = io.StringIO()
         error.show(file=shown)
         told = re.sub(r"^Error: ", "error: ", shown.getvalue().rstrip(), flags=re.MULTILINE)
@@ -102,8 +104,7 @@ def run(arguments: Sequence[str]) -> int:
         return 1
     # SystemExit and their like, too: Python would print what they say, and a traceback.
     except BaseException as error:  # noqa: BLE001  (an unforeseen error's message may hold a value: say type and place)
-        say(f"error: {type(error).__name__} at {_place(error)}; this is a fault of phimask or of a plugin")
-        return 1
+        return _unforeseen(error)
     finally:
         close_log()
     return result if isinstance(result, int) else 0
@@ -118,11 +119,22 @@ def _without_credentials(message: str, arguments: Sequence[str]) -> str:
     return scrub(message)
 
 
-def _place(error: BaseException) -> str:
+def _unforeseen(error: BaseException) -> int:
+    module, line = _place(error)
+    place = f"{module}:{line}" if module else "an unknown place"
+    say(f"error: {type(error).__name__} at {place}; this is a fault of phimask or of a plugin")
+    return 1
+
+
+def _is_ours(error: click.ClickException) -> bool:
+    """Whether it is about the command line. A plugin may raise such an error, too."""
+    module, _ = _place(error)
+    return is_own(module) or module.partition(".")[0] == "click"
+
+
+def _place(error: BaseException) -> tuple[str, int]:
     """Module and line of the innermost frame."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    if trace is None:
-        return "an unknown place"
-    return f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
+    return ("", 0) if trace is None else (str(trace.tb_frame.f_globals.get("__name__", "?")), trace.tb_lineno)

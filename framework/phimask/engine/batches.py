@@ -23,9 +23,15 @@ from phimask.plugins.values import DocumentId, DocumentPair
 from phimask.store.raw import identity
 from phimask.store.reading import whole_documents
 from phimask.store.writing import has_dollar_key, server_digest, why_not_replaced
+from phimask.unnamed_paths import UnnamedPaths
 from phimask.vault.records import Original
 
 _UNGUARDED: Final = "the server cannot guard a replacement ($toHashedIndexKey)"
+
+_TOLD: Final = 10
+"""Paths that no rule names, in the message that ends a run;"""
+_FEW_KEYS: Final = 5
+"""and no more keys of a sub-document. One batch may not show that they are data."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -68,7 +74,7 @@ class Batch:
     masked: MaskedBatch
     sampled: Mapping[DocumentId, bytes]
     without: Mapping[DocumentId, frozenset[int]]
-    unmapped: Counter[tuple[str, str]]
+    unmapped: UnnamedPaths
     seconds: float
     session: ClientSession | None = None
     unanswered: ClientSession | None = None
@@ -86,7 +92,7 @@ class Batch:
         """What the counts grow by if everything is written."""
         masked = self.masked
         counts = zip(masked.masked, masked.redacted_on_error, masked.kept, strict=True)
-        return Tally(
+        tally = Tally(
             read=len(self.identities),
             masked=sum(write.changes for write in self.writes),
             unchanged=self.unchanged,
@@ -95,8 +101,9 @@ class Batch:
             batches=1,
             bytes=self.size,
             rules=[list(one) for one in counts],
-            unmapped=Counter(self.unmapped),
         )
+        tally.unmapped.add(self.unmapped)
+        return tally
 
     def pairs(
         self, after: Mapping[DocumentId, bytes], conditions: Conditions, *, missing_too: bool
@@ -166,10 +173,9 @@ class Preparer:
         as_read = list(documents)
         sampled = self._whole_sample(documents, identities, session, whole=whole)
         without = self.conditions.without(self.source, identities, session)
-        with self._masking:
-            mode: Mode = "whole" if self.copies or self.replaces else "update"
-            masked = self.core.mask(documents, mode, without)
-            unmapped = self._drifted()
+        masked, unmapped = self._mask(
+            documents, "whole" if self.copies or self.replaces else "update", without
+        )
         batch = Batch(
             identities=identities,
             upto=identities[-1],
@@ -191,23 +197,21 @@ class Preparer:
             self._to_put_whole(batch, documents, without)
         else:
             self._to_change(batch, batch.identities, masked, as_read)
+        if self.halts:
+            _halt(batch.unmapped)
         batch.seconds = seconds + time.perf_counter() - start
         return batch
 
-    def _drifted(self) -> Counter[tuple[str, str]]:
-        """The unmapped paths of this batch. Under `unmapped: halt` they stop the run before the batch is written."""
-        if self.drift is None:
-            return Counter()
-        seen = Counter(self.drift.seen)
-        self.drift.seen.clear()
-        if seen and self.halts:
-            listed = ", ".join(
-                f"{path} ({bson_type}, {count:,} values)" for (path, bson_type), count in seen.most_common(10)
-            )
-            raise SafeStop(
-                f"paths that no rule names: {listed}; give each a rule (keep, for what may stay), and run again"
-            )
-        return seen
+    def _mask(
+        self, documents: Sequence[bytes], mode: Mode, without: Sequence[frozenset[int]]
+    ) -> tuple[MaskedBatch, UnnamedPaths]:
+        """What becomes of documents, and the paths in them that no rule names."""
+        with self._masking:
+            masked = self.core.mask(documents, mode, without)
+            if self.drift is None:
+                return masked, UnnamedPaths()
+            unmapped, self.drift.seen = self.drift.seen, UnnamedPaths()
+            return masked, unmapped
 
     def _whole_sample(
         self,
@@ -257,10 +261,7 @@ class Preparer:
                 batch.writes.append(Write(found, outcome.bson, True, documents[number]))
         if odd:
             some = [documents[number] for number in odd]
-            with self._masking:
-                masked = self.core.mask(
-                    some, "update", [without[number] for number in odd] if without else ()
-                )
+            masked, _ = self._mask(some, "update", [without[number] for number in odd] if without else ())
             self._to_change(batch, [batch.identities[number] for number in odd], masked, some)
 
     def _to_change(
@@ -304,12 +305,12 @@ class Preparer:
         if raw is None:
             batch.missing += 1
             return
-        with self._masking:
-            masked = self.core.mask(
-                [raw], "whole", self.conditions.without(self.source, [found], batch.session)
-            )
+        masked, unmapped = self._mask(
+            [raw], "whole", self.conditions.without(self.source, [found], batch.session)
+        )
         if count:
             batch.masked.count(masked)
+            batch.unmapped.add(unmapped)
         (outcome,) = masked.outcomes
         if isinstance(outcome, Quarantined):
             batch.quarantined[found] = outcome.reason
@@ -321,6 +322,18 @@ class Preparer:
             batch.quarantined[found] = _UNGUARDED
         else:
             batch.writes.append(Write(found, outcome.bson, True, raw, digest=digest))
+
+
+def _halt(unmapped: UnnamedPaths) -> None:
+    """Under `unmapped: halt`: the run stops before the batch is written."""
+    if unmapped:
+        few = UnnamedPaths(_FEW_KEYS)
+        few.add(unmapped)
+        most = Counter(few.told()).most_common(_TOLD)
+        listed = ", ".join(f"{path} ({bson_type}, {count:,} values)" for (path, bson_type), count in most)
+        raise SafeStop(
+            f"paths that no rule names: {listed}; give each a rule (keep, for what may stay), and run again"
+        )
 
 
 def originals(batch: Batch, of: Fingerprint) -> list[Original]:

@@ -9,11 +9,11 @@ target.
 from __future__ import annotations
 
 import secrets
-import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeAlias
 
 from phimask.config.model import Configuration, Secret
 from phimask.engine.beginning import begin
@@ -25,7 +25,7 @@ from phimask.errors import FindingsError, Interrupted, PreflightError, SafeStop,
 from phimask.ledger.opening import open_ledger
 from phimask.ledger.runs import Runs
 from phimask.masking.keys import MaskingKey
-from phimask.masking.outcomes import Masked
+from phimask.masking.outcomes import Masked, NeedsWhole
 from phimask.planning.binding import core
 from phimask.planning.hazards import acceptable
 from phimask.planning.namespace import Namespace
@@ -45,6 +45,8 @@ _AT_A_TIME: Final = 500
 _THREADS: Final = 2
 
 Settings = tuple[str, ...]
+Prepared: TypeAlias = tuple[DocumentId, bytes, bool]
+"""What is written of a document: an update, or, where the last is true, the whole of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,38 +175,47 @@ class Bench:
     def write_limit(self) -> Measured:
         """What the server takes: prepared updates, or inserts where masked copies are made, by two threads, nothing
         else."""
-        write, prepared = self._prepared()
+        prepared = self._prepared()
         into = self._into or self._work
+        write = _updated if self._into is None else _inserted
         done, spent = 0, 0.0
-        while spent < self._seconds and prepared and not self._stop.stopping:
-            self._refill()
-            collection = into.raw()
-            threads = [
-                threading.Thread(target=write, args=(collection, prepared[part::_THREADS]))
-                for part in range(_THREADS)
-            ]
-            start = time.perf_counter()
-            for one in threads:
-                one.start()
-            for one in threads:
-                one.join()
-            spent += time.perf_counter() - start
-            done += len(prepared)
+        with ThreadPoolExecutor(_THREADS, "phimask-bench") as threads:
+            while spent < self._seconds and prepared and not self._stop.stopping:
+                self._refill()
+                collection = into.raw()
+                start = time.perf_counter()
+                parts = [prepared[part::_THREADS] for part in range(_THREADS)]
+                list(threads.map(write, [collection] * _THREADS, parts))
+                spent += time.perf_counter() - start
+                done += len(prepared)
         self._go_on()
         return Measured(_THREADS, done, done / spent if spent else 0.0)
 
-    def _prepared(self) -> tuple[Callable[..., object], list[tuple[DocumentId, bytes]]]:
-        """What is written of each document, and how."""
-        plan = self._plan
-        whole = self._into is not None or plan.write_path.path == "replace"
-        masked = core(plan.file, plan.rules).mask(self._sample, "whole" if whole else "update").outcomes
-        made = zip(self._sample, masked, strict=True)
+    def _prepared(self) -> list[Prepared]:
+        """What a run writes of each document, without those that the server would refuse."""
+        masking = core(self._plan.file, self._plan.rules)
         if self._into is not None:
-            return _inserted, [
-                (identity(raw), outcome.bson if isinstance(outcome, Masked) else raw) for raw, outcome in made
+            made = zip(self._sample, masking.mask(self._sample, "whole").outcomes, strict=True)
+            return [
+                (identity(raw), outcome.bson if isinstance(outcome, Masked) else raw, True)
+                for raw, outcome in made
             ]
-        write = writing.replace if whole else writing.update
-        return write, [(identity(raw), outcome.bson) for raw, outcome in made if isinstance(outcome, Masked)]
+        prepared: list[Prepared] = []
+        unnamed = self._sample
+        if self._plan.write_path.path != "replace":
+            unnamed = []
+            made = zip(self._sample, masking.mask(self._sample, "update").outcomes, strict=True)
+            for raw, outcome in made:
+                if isinstance(outcome, Masked):
+                    prepared.append((identity(raw), outcome.bson, False))
+                elif isinstance(outcome, NeedsWhole):
+                    unnamed.append(raw)
+        for raw, outcome in zip(unnamed, masking.mask(unnamed, "whole").outcomes, strict=True):
+            if isinstance(outcome, Masked) and not (
+                writing.why_not_replaced(outcome.bson) or writing.has_dollar_key(outcome.bson)
+            ):
+                prepared.append((identity(raw), outcome.bson, True))
+        return prepared
 
     def masking(self, workers: int, *settings: str) -> Measured:
         """A real run, of which the start of processes is not counted, for so many seconds at most."""
@@ -258,7 +269,8 @@ class Bench:
                 database.drop_collection(name)
         source = self._plan.source
         self._create(self._work, source)
-        list(database[PRISTINE].aggregate([{"$merge": self._work.collection}]))
+        # Unlike $merge, it takes any _id, and keys with dots as they are.
+        list(database[PRISTINE].aggregate([{"$out": self._work.collection}]))
         if self._into is None or self._plan.target is None:
             return
         self._into.client[SCRATCH].drop_collection(MASKED)
@@ -289,8 +301,15 @@ class Bench:
             )
 
 
-def _inserted(collection: Any, documents: Sequence[tuple[DocumentId, bytes]]) -> object:
-    return writing.insert(collection, dict(documents))
+def _inserted(collection: Any, prepared: Sequence[Prepared]) -> None:
+    writing.insert(collection, {found: raw for found, raw, _ in prepared})
+
+
+def _updated(collection: Any, prepared: Sequence[Prepared]) -> None:
+    for write, chosen in ((writing.update, False), (writing.replace, True)):
+        part = [(found, raw) for found, raw, whole in prepared if whole == chosen]
+        if part:
+            write(collection, part)
 
 
 def best(measured: Sequence[Measured]) -> Measured:

@@ -10,6 +10,7 @@ from pymongo.errors import PyMongoError
 
 from phimask.plugins.interfaces import Validator
 from phimask.plugins.values import CollectionFacts, DocumentPair, Finding, Phase, Totals
+from phimask.unnamed_paths import MOST_FIELDS, with_few_paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,8 @@ class Checks:
             for finding in ask(*shown):
                 self._found[one.name][finding.what, finding.path] += finding.count
                 found = True
+            if len(self._found[one.name]) > MOST_FIELDS:
+                self._found[one.name] = with_few_paths(self._found[one.name])
         except Exception as error:  # noqa: BLE001  (a validator that breaks has not validated: that is a finding)
             self._failed(one, error)
             return True
@@ -160,7 +163,7 @@ class Checks:
             {
                 (name, what, path): count
                 for name, kinds in self._found.items()
-                for (what, path), count in kinds.items()
+                for (what, path), count in with_few_paths(kinds).items()
             }
         )
         for one in self._validators:
@@ -175,7 +178,7 @@ class Checks:
                 one.name,
                 self.phase,
                 self._seen[one.name] if _sees_documents(one) else 0,
-                tuple(Finding(what, path, count) for (what, path), count in self._found[one.name].items()),
+                _findings(self._found[one.name]),
                 self._unjudged(one),
                 self._affected[one.name],
                 judged=bool(self._seen[one.name]) or _judges_without(one),
@@ -189,6 +192,10 @@ class Checks:
             return tuple(one.unjudged())
         except Exception as error:  # noqa: BLE001  (as in _note)
             return (Finding(_failure(error)),)
+
+
+def _findings(found: Counter[tuple[str, str | None]]) -> tuple[Finding, ...]:
+    return tuple(Finding(what, path, count) for (what, path), count in with_few_paths(found).items())
 
 
 def _failure(error: Exception) -> str:
@@ -217,7 +224,7 @@ def _sum(found: Sequence[Checked]) -> Checked:
         first.validator,
         first.phase,
         sum(one.checked for one in found),
-        tuple(Finding(what, path, count) for (what, path), count in findings.items()),
+        _findings(findings),
         tuple(Finding(what, path, count) for (what, path), count in unjudged.items()),
         sum(one.affected for one in found),
         first.of,

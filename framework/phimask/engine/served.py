@@ -9,7 +9,6 @@ known how far the server came; else what it had done by then counts as unchanged
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -34,6 +33,7 @@ from phimask.store.raw import Unopened, identity
 from phimask.store.reading import BatchReader, whole_documents
 from phimask.store.retry import classify
 from phimask.store.writing import update_range
+from phimask.unnamed_paths import UnnamedPaths
 
 READS: Final[Mapping[str, Any]] = {"_id": 1}
 """What is read of documents: the bounds of ranges, and how many documents lie between them."""
@@ -76,7 +76,7 @@ class ServedPreparer(Preparer):
             masked=MaskedBatch([], [], [], []),
             sampled=whole_documents(self.source, wanted, session),
             without={},
-            unmapped=Counter(),
+            unmapped=UnnamedPaths(),
             seconds=seconds + time.perf_counter() - start,
             served=True,
         )

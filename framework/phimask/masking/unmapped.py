@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Final
 
@@ -11,10 +10,10 @@ from phimask.masking.bson_types import PYTHON_ALIASES
 from phimask.masking.columns import type_alias
 from phimask.plugins.interfaces import Masker
 from phimask.plugins.values import Column
+from phimask.unnamed_paths import ANY, UnnamedPaths
 
 _FIELD_NAME: Final = re.compile(r"(?!.*\d{4})(?:[^\W\d]|\$)[\w$-]{0,63}")
 """What a field's name looks like, in any script."""
-_MOST_PATHS: Final = 10_000
 
 
 class Unmapped(Masker):
@@ -30,24 +29,22 @@ class Unmapped(Masker):
 
     def __init__(self) -> None:
         super().__init__({})
-        self.seen: Counter[tuple[str, str]] = Counter()
+        self.seen = UnnamedPaths()
 
     def mask(self, column: Column) -> Sequence[Any]:
         """The values themselves."""
         for value, place in zip(column.values, column.places, strict=True):
-            kind = (_shown(place), type_alias(value))
-            if kind in self.seen or len(self.seen) < _MOST_PATHS:
-                self.seen[kind] += 1
+            self.seen.count(_shown(key for key in place.split(".") if not key.isdecimal()), type_alias(value))
         return column.values
-
-
-def _shown(place: str) -> str:
-    return shown_path(key for key in place.split(".") if not key.isdecimal())
 
 
 def shown_path(keys: Iterable[str]) -> str:
     """The path as it may be told, without indices: `*` for keys that may be data."""
-    return ".".join(key if names_field(key) else "*" for key in keys)
+    return ".".join(_shown(keys))
+
+
+def _shown(keys: Iterable[str]) -> list[str]:
+    return [key if names_field(key) else ANY for key in keys]
 
 
 def names_field(key: str) -> bool:

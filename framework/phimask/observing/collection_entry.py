@@ -124,7 +124,7 @@ class CollectionEntry:
         )
         for rule, (masked, redacted, kept) in zip(self.rules, tally.rules, strict=False):
             rule.masked, rule.redacted_on_error, rule.kept = masked, redacted, kept
-        self.unmapped = dict(tally.unmapped)
+        self.unmapped = tally.unmapped.told()
 
     def entry(self) -> dict[str, Any]:
         """The report's."""

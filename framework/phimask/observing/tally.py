@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from phimask.plugins.values import Finding, Totals
+from phimask.unnamed_paths import MOST_FIELDS, UnnamedPaths, with_few_paths
 
 _COUNTS: Final = ("read", "masked", "unchanged", "missing", "quarantined", "batches", "bytes")
 
@@ -25,7 +26,7 @@ class Tally:
     batches: int = 0
     bytes: int = 0
     rules: list[list[int]] = field(default_factory=list)
-    unmapped: Counter[tuple[str, str]] = field(default_factory=Counter)
+    unmapped: UnnamedPaths = field(default_factory=UnnamedPaths)
     checked: Counter[str] = field(default_factory=Counter)
     findings: Counter[tuple[str, str, str | None]] = field(default_factory=Counter)
 
@@ -38,9 +39,17 @@ class Tally:
         for mine, more in zip(self.rules, other.rules, strict=False):
             for position, count in enumerate(more):
                 mine[position] += count
-        self.unmapped.update(other.unmapped)
+        self.unmapped.add(other.unmapped)
         self.checked.update(other.checked)
         self.findings.update(other.findings)
+        if len(self.findings) > MOST_FIELDS:
+            self.findings = Counter(
+                {
+                    (name, what, path): count
+                    for name in {name for name, _, _ in self.findings}
+                    for (what, path), count in self._found(name).items()
+                }
+            )
 
     def add_values(self, other: Tally) -> None:
         """Take in only what another counted of values: its documents are counted already."""
@@ -59,10 +68,11 @@ class Tally:
 
     def found(self, validator: str) -> tuple[Finding, ...]:
         """A validator's findings."""
-        return tuple(
-            Finding(what, path, count)
-            for (name, what, path), count in self.findings.items()
-            if name == validator
+        return tuple(Finding(what, path, count) for (what, path), count in self._found(validator).items())
+
+    def _found(self, validator: str) -> Counter[tuple[str, str | None]]:
+        return with_few_paths(
+            {(what, path): count for (name, what, path), count in self.findings.items() if name == validator}
         )
 
     def document(self) -> dict[str, Any]:
@@ -70,7 +80,7 @@ class Tally:
         return {
             **{name: getattr(self, name) for name in _COUNTS},
             "rules": [list(one) for one in self.rules],
-            "unmapped": [[path, kind, count] for (path, kind), count in self.unmapped.items()],
+            "unmapped": self.unmapped.kept(),
             "checked": [[name, count] for name, count in self.checked.items()],
             "findings": [[*key, count] for key, count in self.findings.items()],
         }
@@ -84,7 +94,7 @@ class Tally:
         return cls(
             **{name: int(kept[name]) for name in _COUNTS},
             rules=[list(one) for one in rules],
-            unmapped=Counter({(path, kind): count for path, kind, count in kept["unmapped"]}),
+            unmapped=UnnamedPaths.of(kept["unmapped"]),
             checked=Counter(dict(kept["checked"])),
             findings=Counter({(name, what, path): count for name, what, path, count in kept["findings"]}),
         )

@@ -23,6 +23,7 @@ from phimask.plugins.values import ComplexityClass, DocumentId
 from phimask.rawbson import MalformedBsonError
 from phimask.store.raw import identity
 from phimask.store.writing import empty_timestamps
+from phimask.unnamed_paths import UnnamedPaths
 
 _PRUNING_PAYS_FROM: Final = 8192
 """Bytes a document that nobody needs: below, an exclusion costs the server more than it saves the client."""
@@ -92,6 +93,8 @@ class _Scan:
         self._unneeded: Counter[str] = Counter()
         self._times: Counter[str] = Counter()
         self._shown: Counter[str] = Counter()
+        self._unnamed = UnnamedPaths()
+        """All paths of texts that detectors are to see, and in place of types the labels that they gave."""
 
     def over(self, documents: Iterable[bytes]) -> Prescan:
         found = self._found
@@ -113,6 +116,9 @@ class _Scan:
                 if 0 in found.matched:
                     self._note_otherwise(document, root)
         found.projection = self._projection()
+        for path, label in self._unnamed.told():
+            if label:
+                found.detected.setdefault(path, set()).add(label)
         return found
 
     def _note_class(self, raw: bytes) -> None:
@@ -208,11 +214,13 @@ class _Scan:
             self._detect_text(shown_path(path.split(".")), value)
 
     def _detect_text(self, path: str, text: str) -> None:
+        keys = path.split(".")
+        self._unnamed.count(keys, "")
         if self._shown[path] < _DETECTED_TEXTS:
             self._shown[path] += 1
             for detector in self._detectors:
                 for detection in detector.detect(text):
-                    self._found.detected.setdefault(path, set()).add(detection.label)
+                    self._unnamed.count(keys, detection.label)
 
     def _projection(self) -> Mapping[str, int] | None:
         """What to read of each document: whole top-level fields, or all but what the sample shows to be bulk.

@@ -5,6 +5,10 @@ A component is chosen by `name`; its options are checked against `options_schema
 `duration` ("8s" to float, seconds) converted. `secret: true` beside a property keeps its value out of every
 message. A constructor may raise ValueError for options that a schema cannot judge: its message becomes a
 configuration error at the component's place.
+
+A method may raise anything. Of what a plugin raises, type and place are told (`StoreError at my_package.masks:12`), and
+no text, not even of phimask's own classes: these decide what becomes of the run, and its exit code. What people should
+know goes to a logger below `phimask.plugins`, without a value.
 """
 
 from __future__ import annotations
