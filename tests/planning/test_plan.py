@@ -128,6 +128,7 @@ def test_what_the_server_masks_takes_no_less_than_at_best(
 ) -> None:
     monkeypatch.setattr("phimask.planning.prediction._SERVER", 1e-9)  # less than masking here takes
     _, summary = planned(written("{path: Name, masker: redact}"), "write.path=server")
+    assert summary["reads"] == "only _id, and whole documents of the sample that is checked"
     seconds = summary["predicted"]["seconds"]
     assert seconds["low"] <= seconds["likely"] <= seconds["high"]
 
