@@ -274,7 +274,7 @@ class Shadow:
 
 
 QUIETLY: Final = (
-    " while nobody writes, by a shadow that catches up with those who do (target.shadow.catch_up), or in place"
+    " while nobody writes, by a shadow that catches up with them (target.shadow.catch_up), or in place"
 )
 
 

@@ -110,6 +110,8 @@ class Progress(Observer):
             workers = self._tally.standing.workers if self._tally.standing is not None else ()
             if self._live is not None and (workers or isinstance(event, events.Holding)):
                 return
+            if isinstance(event, events.Paused) and event.reason in self._tally.holding:
+                return  # that was said when it began
             # Each of many workers stands still for the same reason.
             key, now = told[0] if isinstance(event, events.Holding) else event.reason, self._clock()
             if now - self._told.get(key, float("-inf")) < self._every:
@@ -169,7 +171,7 @@ class Progress(Observer):
             return Text()
         arrow = "->" if self._console.options.ascii_only else "→"
         place = " in place" if standing.target is None else f" {arrow} {standing.target}"
-        paused = f", paused: {', '.join(standing.holding)}" if standing.holding else ""
+        paused = f", paused: {standing.detail or ', '.join(standing.holding)}" if standing.holding else ""
         title = Text.assemble(
             self._safe(standing.namespace, "bold cyan"),
             self._safe(place),
@@ -263,7 +265,10 @@ def _notice(event: events.Event) -> tuple[str, str] | None:
     if isinstance(event, events.Paused) and event.seconds >= _SHORT:
         return f"stood still for {duration(event.seconds)}: {event.reason}", "yellow"
     if isinstance(event, events.Holding):
-        return f"standing still: {', '.join(event.reasons)}" if event.reasons else "going on", "yellow"
+        return (
+            f"standing still: {event.detail or ', '.join(event.reasons)}" if event.reasons else "going on",
+            "yellow",
+        )
     return None
 
 
