@@ -492,13 +492,14 @@ def test_the_same_standstill_of_many_workers_is_said_once() -> None:
     screen.progress.notify(events.Holding(()))
     for number in range(1, 17):
         screen.progress.notify(events.Paused("replica lag", 2.0, f"w{number}"))
+        screen.progress.notify(events.Paused("memory", 2.0, f"w{number}"))
     screen.clock.seconds += 5.0
-    screen.progress.notify(events.Paused("replica lag", 3.0, "w1"))
+    screen.progress.notify(events.Paused("memory", 3.0, "w1"))
     assert screen.lines[1:] == [
         "standing still: replica lag: b:1 is 2.4 s behind",
         "going on",
-        "stood still for 2.0 s: replica lag",
-        "stood still for 3.0 s: replica lag",
+        "stood still for 2.0 s: memory",
+        "stood still for 3.0 s: memory",
     ]
 
 

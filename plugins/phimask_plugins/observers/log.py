@@ -20,23 +20,17 @@ class LogObserver(Observer):
     def __init__(self, options: Mapping[str, Any]) -> None:
         super().__init__(options)
         self._batches: dict[str, int] = {}
-        self._held: tuple[str, ...] = ()
-        self._stood = 0.0
+        self._held: set[str] = set()
 
     def notify(self, event: events.Event) -> None:
         """One line; batches are numbered within their collection. What workers logged is in the log already."""
         if isinstance(event, events.Logged):
             return
-        if isinstance(event, events.Paused) and event.reason in self._held:
-            # Of each worker, time and again, for each reason.
-            self._stood += event.seconds if event.reason == self._held[0] else 0.0
-            return
-        level, text = _line(event)
         if isinstance(event, events.Holding):
-            if self._stood and not event.reasons:
-                text += f"; until now workers stood still for {self._stood:.1f} s, added up"
-                self._stood = 0.0
-            self._held = event.reasons
+            self._held.update(event.reasons)
+        elif isinstance(event, events.Paused) and event.reason in self._held:
+            return  # each worker's part of what was said when it began and when it was over
+        level, text = _line(event)
         if isinstance(event, events.BatchFinished):
             number = self._batches[event.namespace] = self._batches.get(event.namespace, 0) + 1
             text = f"{event.namespace}: batch {number} {text}"

@@ -72,6 +72,7 @@ class Progress(Observer):
         self._wrote: float | None = None
         self._drew = float("-inf")
         self._told: dict[str, float] = {}
+        self._held: set[str] = set()
 
     def notify(self, event: events.Event) -> None:
         """Show what the event changes. Never raises."""
@@ -107,11 +108,13 @@ class Progress(Observer):
         if told is None:
             return
         if isinstance(event, events.Holding | events.Paused):
+            if isinstance(event, events.Holding):
+                self._held.update(event.reasons)
+            elif event.reason in self._held:
+                return  # a worker's part of what was said when it began and when it was over
             workers = self._tally.standing.workers if self._tally.standing is not None else ()
             if self._live is not None and (workers or isinstance(event, events.Holding)):
                 return
-            if isinstance(event, events.Paused) and event.reason in self._tally.holding:
-                return  # that was said when it began
             # Each of many workers stands still for the same reason.
             key, now = told[0] if isinstance(event, events.Holding) else event.reason, self._clock()
             if now - self._told.get(key, float("-inf")) < self._every:

@@ -58,7 +58,7 @@ class Tally:
         self._standing: Standing | None = None
         self._workers = Workers(clock)
         self._detail = ""
-        self.holding: tuple[str, ...] = ()
+        self._holding: tuple[str, ...] = ()
         self._bytes = 0
         self._documents = 0
         self._before = 0
@@ -80,12 +80,12 @@ class Tally:
         """Take in an event; those that move nothing pass by."""
         changed = self._workers.notify(event)
         if isinstance(event, events.Holding):
-            self.holding, self._detail, changed = event.reasons, event.detail, True
+            self._holding, self._detail, changed = event.reasons, event.detail, True
         self._count(event)
         before = self._standing
         if not changed or before is None:
             return
-        now = replace(before, workers=self._workers.now, holding=self.holding, detail=self._detail)
+        now = replace(before, workers=self._workers.now, holding=self._holding, detail=self._detail)
         if now.workers:
             now = replace(now, rss_bytes=sum(one.rss_bytes for one in now.workers), ceiling_bytes=None)
         self._standing = now
