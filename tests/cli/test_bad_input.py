@@ -314,7 +314,7 @@ def test_a_user_who_only_looks_needs_no_more_than_to_look(
     for arguments, code, words in (
         (("discover", *where), 2, "ehr.people: the user may not read it; grant the role read"),
         (("sample", *where), 1, "ehr.people: MongoDB answered code 13 (Unauthorized) on database 'ehr'"),
-        (("status",), 2, "the user needs read on the database phimask"),
+        (("status",), 2, "the user needs read on the database phimask (a run readWrite)"),
         (("verify", *where), 2, "ehr.people: the user may not list collections"),
     ):
         answer = phimask(*arguments)

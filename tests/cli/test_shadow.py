@@ -227,7 +227,9 @@ def test_the_original_is_dropped_where_nobody_wants_it(
     assert back.code == 2
     assert f"the original of {shadowed.collection.full_name} was dropped" in back.err
     assert shadowed.masked() == 200
-    assert phimask("finalize", run, "--yes").code == 0
+    final = phimask("finalize", run, "--yes")
+    assert final.code == 0
+    assert f"run {run} is final: no original is kept" in final.err
     assert shadowed.masked() == 200
 
 
@@ -255,8 +257,11 @@ def test_it_is_not_swapped_in_where_somebody_wrote(
     again = phimask("resume", run)
     assert again.code == 1
     assert refused in again.err
+    assert "(target.shadow.catch_up)" in again.err
     assert list(shadowed.collection.find().sort("_id")) == now
-    assert phimask("finalize", run, "--yes").code == 0
+    final = phimask("finalize", run, "--yes")
+    assert final.code == 0
+    assert f"{shadowed.collection.full_name} as it was before the run, and its shadow is dropped" in final.err
     assert others(shadowed) == []
     assert list(shadowed.collection.find().sort("_id")) == now
 
@@ -354,6 +359,7 @@ def test_a_document_that_is_left_out_keeps_the_original_in_its_place(
     answer = phimask("run", "--yes", "--json")
     assert answer.code == 1, answer.err
     assert "verification found something" in answer.err
+    assert "catch_up" not in answer.err
     assert answer.json["collections"][0]["documents"]["quarantined"] == 1
     assert shadowed.counts() == {0: 199, "many": 1}
     resumed = phimask("resume")

@@ -97,6 +97,16 @@ def test_every_way_comes_to_the_same(
         assert [0 <= count - rule["values"] <= 2 for count, rule in zip(values, other["rules"], strict=True)]
 
 
+def test_of_documents_that_were_not_read_the_sample_says_the_classes(
+    served: Database[dict[str, Any]], phimask: Callable[..., Any]
+) -> None:
+    answer = phimask(*run(served, "write.path=server"))
+    assert answer.code == 0, answer.err
+    mix = answer.json["collections"][0]["complexity"]
+    assert mix["simple"] > 0
+    assert (mix["medium"], mix["complex"]) == (0, 0)
+
+
 @pytest.mark.parametrize(
     ("rule", "said"),
     [

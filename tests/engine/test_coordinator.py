@@ -18,7 +18,7 @@ from phimask.errors import Interrupted, PhimaskError, SafeStop, StoreError
 from phimask.ledger.opening import Ledger
 from phimask.ledger.run_record import RunRecord
 from phimask.ledger.runs import Runs
-from phimask.plugins.events import Event
+from phimask.plugins.events import Event, Holding
 
 Client = MongoClient[dict[str, Any]]
 
@@ -99,3 +99,32 @@ def test_one_that_never_came_to_look_can_end_its_run(runs: Runs) -> None:
     found = runs.find("run")
     assert found is not None
     assert found.state == "failed"
+
+
+class Lagging(Closing):
+    """A throttle with a lag that grows."""
+
+    asked = 0
+
+    def reasons(self) -> tuple[str, ...]:
+        self.asked += 1
+        return ("replica lag",) if self.asked < 20 else ()
+
+    def detail(self) -> str:
+        return f"replica lag: b:1 is {self.asked // 10} s behind"
+
+
+def test_numbers_are_told_again_where_they_have_changed(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("phimask.engine.coordinator._LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("phimask.engine.coordinator._SAY_AGAIN", 0.0)
+    told: list[Event] = []
+    throttle = cast("Throttle", Lagging())
+    with Coordinator(runs, "run", begun(runs), StopSignal(), told.append, throttle=throttle):
+        until = time.monotonic() + 20
+        while Holding(()) not in told and time.monotonic() < until:
+            time.sleep(0.01)
+    assert told == [
+        Holding(("replica lag",), "replica lag: b:1 is 0 s behind"),
+        Holding(("replica lag",), "replica lag: b:1 is 1 s behind"),
+        Holding(()),
+    ]

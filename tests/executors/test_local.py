@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import signal
@@ -108,13 +109,16 @@ def test_each_worker_s_events_come_in_their_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("partitions", "known", "expected"), [(0, 0, 1), (2, None, 3)])
 def test_no_more_workers_than_there_are_partitions(
-    partitions: int, known: int | None, expected: int, tmp_path: Path
+    partitions: int, known: int | None, expected: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     job = FolderJob(tmp_path, partitions)
     job.partitions = known
+    caplog.set_level(logging.INFO, "phimask.workers")
     told = run(job, workers=3)
     assert len(told.of(events.WorkerStarted)) == expected
     assert len(job.done) == partitions
+    why = f"workers: {expected} to begin with, since there is work for no more at a time"
+    assert any(one.startswith(why) for one in caplog.messages) == (expected < 3)
 
 
 def test_partitions_that_are_found_later_get_workers_too(tmp_path: Path) -> None:
@@ -429,6 +433,15 @@ def test_no_more_workers_than_there_are_partitions_whatever_masks_most(tmp_path:
     told = run(job, workers="auto", autoscale={"min": 1}, memory="100MB")
     assert job.done == [0, 1]
     assert len(told.of(events.WorkerStarted)) <= 2
+    begin = told.of(events.Scaled)[0]
+    assert f"it begins with {begin.workers} (" in begin.because
+
+
+def test_a_search_that_begins_with_as_many_as_there_are_partitions_says_so(tmp_path: Path) -> None:
+    told = run(FolderJob(tmp_path, 1), workers=3, autoscale={"min": 1}, memory="100MB")
+    begin = told.of(events.Scaled)[0]
+    assert begin.workers == 1
+    assert begin.because.startswith("it begins with 1 (there is work for no more at a time")
 
 
 # Steering

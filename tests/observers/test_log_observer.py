@@ -75,7 +75,12 @@ EXPECTED = [
         "WARNING",
         "w2 holds 700 bytes and cannot give them back but by its end",
     ),
-    (events.Holding(("replica lag", "flag file")), "INFO", "holding: replica lag, flag file"),
+    (events.Holding(("replica lag", "flag file")), "INFO", "standing still: replica lag, flag file"),
+    (
+        events.Holding(("replica lag",), "replica lag: b:1 is 2.4 s behind"),
+        "INFO",
+        "standing still: replica lag: b:1 is 2.4 s behind",
+    ),
     (events.Holding(()), "INFO", "going on"),
     (
         events.Scaled(4, 8, "4 have 9.1 MB/s: trying 8"),
@@ -205,3 +210,24 @@ def test_it_keeps_its_interface() -> None:
 
 def test_the_built_in_observers_are_these() -> None:
     assert set(ALL) == {JsonLog, LogObserver, Notify, OpenTelemetry, Progress, Prometheus}
+
+
+def test_what_all_stand_still_for_is_no_line_of_each_worker(log_file: Path) -> None:
+    observer = LogObserver({})
+    for event in (
+        events.Holding(("replica lag", "flag file")),
+        *(events.Paused(reason, 10.0, f"w{n}") for n in range(16) for reason in ("replica lag", "flag file")),
+        events.Paused("retry: code 112", 0.5, "w1"),
+        events.Holding(()),
+        events.Paused("replica lag", 0.4, "w1"),
+        events.Holding(("flag file",)),
+        events.Holding(()),
+    ):
+        observer.notify(event)
+    assert [_said(line) for line in log_file.read_text("utf-8").splitlines()] == [
+        "standing still: replica lag, flag file",
+        "w1 stood still for 0.500 s: retry: code 112",
+        "going on",
+        "standing still: flag file",
+        "going on",
+    ]

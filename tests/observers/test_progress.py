@@ -441,6 +441,10 @@ def test_while_all_stand_still_every_line_says_why(live: Screen) -> None:
     assert title == "ehr.container in place masking, paused: replica lag, flag file"
     assert totals == "2 workers, 2 paused"
     assert workers == [f"w{number} paused: replica lag, flag file 0 documents" for number in (1, 2)]
+    live.progress.notify(events.Holding(("replica lag",), "replica lag: b:1 is 2.4 s behind"))
+    title, _, _, first, _ = live.frame()
+    assert title == "ehr.container in place masking, paused: replica lag: b:1 is 2.4 s behind"
+    assert first == "w1 paused: replica lag 0 documents"
     live.progress.notify(events.Holding(()))
     assert "paused" not in "".join(live.frame())
     assert "standing still" not in live.words
@@ -482,17 +486,20 @@ def test_the_same_standstill_of_many_workers_is_said_once() -> None:
     screen = Screen()
     screen.start()
     screen.workers(16)
-    screen.progress.notify(events.Holding(("replica lag",)))
+    screen.progress.notify(events.Holding(("replica lag",), "replica lag: b:1 is 2.4 s behind"))
+    for number in range(1, 17):
+        screen.progress.notify(events.Paused("replica lag", 10.0, f"w{number}"))
     screen.progress.notify(events.Holding(()))
     for number in range(1, 17):
         screen.progress.notify(events.Paused("replica lag", 2.0, f"w{number}"))
+        screen.progress.notify(events.Paused("memory", 2.0, f"w{number}"))
     screen.clock.seconds += 5.0
-    screen.progress.notify(events.Paused("replica lag", 3.0, "w1"))
+    screen.progress.notify(events.Paused("memory", 3.0, "w1"))
     assert screen.lines[1:] == [
-        "standing still: replica lag",
+        "standing still: replica lag: b:1 is 2.4 s behind",
         "going on",
-        "stood still for 2.0 s: replica lag",
-        "stood still for 3.0 s: replica lag",
+        "stood still for 2.0 s: memory",
+        "stood still for 3.0 s: memory",
     ]
 
 

@@ -190,6 +190,15 @@ def test_what_a_sample_shows(people: Any, looked: Looked) -> None:
     assert "unmapped-phi" not in ids(named)
 
 
+def test_a_rule_that_a_later_one_makes_useless(people: Any, looked: Looked) -> None:
+    (one,) = looked("{path: Nme, masker: redact}", NAME, HASHED).unmatched[1:]
+    assert one.path == "Name"
+    assert "a later rule of the same path wins (" in one.what
+    assert one.what.endswith("$.rules[2]), so take one of the two out")
+    some = "{path: Name, masker: hash, when: {PatientId: -1}}"
+    assert [one.what for one in looked(NAME, some).unmatched if "wins" in one.what] == []
+
+
 def test_documents_that_only_the_exact_walk_can_treat(people: Any, looked: Looked) -> None:
     assert "exact-walk" not in ids(looked())
     twice = [(0x02, b"Name", b"\2\0\0\0x\0")] * 2

@@ -103,11 +103,32 @@ def test_a_scope_bounds_what_is_foretold(people: Any, written: Any, planned: Pla
     )
 
 
+def test_workers_without_work_are_not_foretold(people: Any, written: Any, planned: Planned) -> None:
+    file = written("{path: Name, masker: redact}")
+    four = "executor.options={workers: 4, memory: 1MB}"
+    paged = "partitioner={name: paginate, options: {documents: 75}}"
+
+    def workers(*settings: str, scope: Scope | None = None) -> dict[str, Any]:
+        _, summary = planned(file, *settings, scope=scope)
+        told: dict[str, Any] = summary["predicted"]["workers"]
+        return told
+
+    assert workers(four, paged)["rests_on"] == "as the profile says"
+    assert workers(four, paged)["likely"] == 4
+    few = {"low": 1, "likely": 1, "high": 1, "rests_on": "as the profile says; no more than partitions"}
+    assert workers(four) == few
+    assert workers(four, paged, scope=Scope(None, 200)) == {
+        **few,
+        "rests_on": "as the profile says; with a limit, one does it all",
+    }
+
+
 def test_what_the_server_masks_takes_no_less_than_at_best(
     people: Any, written: Any, planned: Planned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("phimask.planning.prediction._SERVER", 1e-9)  # less than masking here takes
     _, summary = planned(written("{path: Name, masker: redact}"), "write.path=server")
+    assert summary["reads"] == "only _id, and whole documents of the sample that is checked"
     seconds = summary["predicted"]["seconds"]
     assert seconds["low"] <= seconds["likely"] <= seconds["high"]
 

@@ -111,13 +111,16 @@ def _finalize_shadows(undoable: Undoable, *, yes: bool) -> dict[str, Any]:
     if record.state not in ENDED:
         runs.begin_rollback(record)  # nobody fills a shadow any more
     dropped = end.finish()
-    masked = any(one["state"] == "swapped" for one in end.states().values())
-    runs.mark(record.id, "finalized", masked=masked)
+    states = end.states()
+    masked = [one for one, state in states.items() if state["state"] == "swapped"]
+    runs.mark(record.id, "finalized", masked=bool(masked))
     end.note()
-    say(
-        f"run {record.id} is final: "
-        + (f"dropped {', '.join(dropped)}" if dropped else "no original is kept")
-    )
+    said = []
+    if masked:
+        said.append(f"dropped {', '.join(dropped)}" if dropped else "no original is kept")
+    if as_before := [one for one in states if one not in masked]:
+        said.append(f"{', '.join(as_before)} as it was before the run, and its shadow is dropped")
+    say(f"run {record.id} is final: {'; '.join(said) or 'there was nothing to drop'}")
     return {
         "run_id": record.id,
         "state": "finalized",

@@ -132,7 +132,7 @@ def _show_extent(plan: Mapping[str, Any]) -> None:
         f"{plan['sampled']:,} sampled; largest {plan['largest_bytes'] / 1e3:,.1f} kB\n"
         f"{_told_apart(plan)}"
         f"  reads       {plan['reads']}\n"
-        f"  workers     {_range(predicted['workers'], '{:,}'.format)}\n"
+        f"  workers     {_range(predicted['workers'], '{:,}'.format)}: {predicted['workers']['rests_on']}\n"
         f"  duration    {_range(predicted['seconds'], _duration)}\n"
         f"  memory      {_range(predicted['memory_bytes'], _size)} in all; a worker has "
         f"{_size(plan['ceiling_bytes'])} at most\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from phimask.config.components import FROM_FLAG, ComponentCatalog, choose, choose_all
-from phimask.config.data import data_dir, shipped_schema, shown
+from phimask.config.data import data_dir, first_own, shipped_schema, shown
 from phimask.config.environment import substitute
 from phimask.config.extends import lineage
 from phimask.config.memory import memory_settings, refuse_excess
@@ -177,6 +177,7 @@ def _alerts(values: Mapping[str, Any]) -> Alerts:
 
 def _refuse_contradictions(tree: Node, faults: list[Fault]) -> None:
     """Pairs of values that are right alone and wrong together: the first may not be above the second."""
+    refused = {fault.path for fault in faults}
     for low, high, wrong, right in (
         (
             ("retry", "initial"),
@@ -194,20 +195,20 @@ def _refuse_contradictions(tree: Node, faults: list[Fault]) -> None:
             ("canary", "max_memory"),
             ("breaker", "memory"),
             "the canary allows more memory ({}) than the breaker does ({})",
-            "make it that or less: beyond it the breaker opens first",
+            "make the canary's that or less: beyond it the breaker opens first",
         ),
         (
             ("canary", "max_batch"),
             ("breaker", "slow_batch"),
             "the canary allows longer batches ({}) than the breaker does ({})",
-            "make it that or less: beyond it the breaker opens first",
+            "make the canary's that or less: beyond it the breaker opens first",
         ),
         *(
             (
                 ("complexity", "simple", what),
                 ("complexity", "medium", what),
                 "a simple document may have more than a medium one ({} against {})",
-                "make it the smaller one of the two",
+                "make that of simple the smaller one",
             )
             for what in ("fields", "depth", "elements")
         ),
@@ -215,8 +216,11 @@ def _refuse_contradictions(tree: Node, faults: list[Fault]) -> None:
         first, second = at(tree, low), at(tree, high)
         if first.broken or second.broken or not _is_number(first) or not _is_number(second):
             continue
+        if first.origin.path in refused or second.origin.path in refused:
+            continue
         if plain(first) > plain(second):
-            faults.append(fault_at(first.origin, wrong.format(first.written, second.written), right))
+            place = first_own([first.origin, second.origin])
+            faults.append(fault_at(place, wrong.format(first.written, second.written), right))
 
 
 def _is_number(node: Node) -> bool:

@@ -23,6 +23,8 @@ from phimask.plugins.events import Event, Holding
 
 _LOOK_SECONDS: Final = 0.5
 """How often the ledger is asked what to do: a pause or a stop arrives within this time."""
+_SAY_AGAIN: Final = 10.0
+"""Seconds after which numbers that have changed are told again, while work stands still."""
 
 ASKED_TO_PAUSE: Final = "asked to pause"
 
@@ -58,6 +60,8 @@ class Coordinator:
         self._record = record
         self._over = threading.Event()
         self._because: PhimaskError | None = None
+        self._said = ""
+        self._said_at = 0.0
         self._thread = threading.Thread(target=self._go_on, name="phimask-coordinator", daemon=True)
 
     def __enter__(self) -> Coordinator:
@@ -138,14 +142,24 @@ class Coordinator:
             self._ask(SafeStop(f"--max-duration is over; `phimask resume {self._run}` goes on"))
         if command == "pause":
             reasons = (ASKED_TO_PAUSE, *reasons)
-        if reasons != held:
+        if reasons or held:
+            self._hold(reasons, changed=reasons != held)
+
+    def _hold(self, reasons: tuple[str, ...], *, changed: bool) -> None:
+        """Have work stand still for these, or go on, and tell so; numbers that have changed are told again."""
+        told = [ASKED_TO_PAUSE] if ASKED_TO_PAUSE in reasons else []
+        if self._throttle is not None and reasons:
+            told.append(self._throttle.detail())
+        detail = "; ".join(filter(None, told))
+        if changed:
             if reasons:
                 self._stop.hold(reasons)
             else:
                 self._stop.release()
-            self._tell(Holding(reasons))
-            if self._throttle is not None and (detail := self._throttle.detail()):
-                logger.info("standing still: {}", detail)
+        elif detail == self._said or time.monotonic() - self._said_at < _SAY_AGAIN:
+            return
+        self._said, self._said_at = detail, time.monotonic()
+        self._tell(Holding(reasons, detail))
 
     def _mind_collections(self) -> None:
         with contextlib.suppress(PyMongoError):  # a deployment that does not answer is the workers' matter

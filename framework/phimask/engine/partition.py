@@ -5,7 +5,6 @@ Each step is bounded: by the batch sizer's budget, the memory pools and governor
 
 from __future__ import annotations
 
-import time
 from types import TracebackType
 from typing import Final
 
@@ -13,6 +12,7 @@ from pymongo.errors import PyMongoError
 
 from phimask.engine.asking import Asking
 from phimask.engine.batches import Batch
+from phimask.engine.holding import stand_still
 from phimask.engine.journal import Journal
 from phimask.engine.means import Means
 from phimask.engine.reading_ahead import Read, ReadingAhead, read
@@ -26,7 +26,6 @@ from phimask.plugins.values import BatchBudget, DocumentId
 from phimask.store.raw import identity
 from phimask.store.reading import BatchReader
 
-_HOLD_LOOK: Final = 0.2
 _CAREFUL_CRASHES: Final = 2
 """So many workers in a row died without closing a batch before the next one takes documents one by one."""
 _CAREFUL_DOCUMENTS: Final = 2000
@@ -339,7 +338,6 @@ class _Course:
     def _hold(self) -> None:
         """Stand still as long as there are reasons to."""
         means = self._means
-        while (reasons := means.control.holding) and not means.control.stopping:
-            start = time.perf_counter()
-            means.control.wait(_HOLD_LOOK)
-            means.emit(Paused(", ".join(reasons), time.perf_counter() - start, worker=means.worker))
+        stand_still(
+            means.control, lambda reason, seconds: means.emit(Paused(reason, seconds, worker=means.worker))
+        )

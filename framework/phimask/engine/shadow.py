@@ -192,7 +192,7 @@ class Shadow:
             return lost
         said = self._watch.look()
         if said is not None:
-            return self._not_swapped(said)
+            return self._not_swapped(said, QUIETLY)
         if time.monotonic() - self._marked > _MARK_SECONDS:
             self._marked = time.monotonic()
             self._swaps.note(swap.namespace, watch=self._watch.mark())
@@ -203,8 +203,8 @@ class Shadow:
         if said is not None:
             raise StoreError(said)
 
-    def _not_swapped(self, said: str) -> str:
-        return not_swapped(self._plan.namespace, self._run, said)
+    def _not_swapped(self, said: str, how: str = "") -> str:
+        return not_swapped(self._plan.namespace, self._run, said, how)
 
     def bring_in(
         self, verify: Verify, still_mine: Callable[[], None], during: Sequence[Checked]
@@ -227,7 +227,7 @@ class Shadow:
                 f"run {self._run} was taken up by another coordinator; this one has let go"
             ) from None
         except NotQuiet as error:
-            raise StoreError(self._not_swapped(str(error))) from None
+            raise StoreError(self._not_swapped(str(error), QUIETLY)) from None
         except PyMongoError as error:
             raise terminal_error(error, f"swapping in the shadow of {self._source}") from None
 
@@ -273,11 +273,16 @@ class Shadow:
             self._catching.close()
 
 
-def not_swapped(namespace: str, run: str, said: str) -> str:
-    """Why the original has its name still, and what to do."""
+QUIETLY: Final = (
+    " while nobody writes, by a shadow that catches up with them (target.shadow.catch_up), or in place"
+)
+
+
+def not_swapped(namespace: str, run: str, said: str, how: str = "") -> str:
+    """Why the original has its name still, what to do, and how to do it."""
     return (
         f"{namespace}: {said}; its shadow is not swapped in, and the original is as it was. End the run with `phimask "
-        f"finalize {run}`, which drops the shadow, and mask anew while nobody writes, or in place"
+        f"finalize {run}`, which drops the shadow, and mask anew{how}"
     )
 
 
@@ -320,4 +325,4 @@ def settle(client: Client, runs: Runs, run: str) -> None:
             try:
                 swapped_in(client, runs, swaps, swap, watch)
             except NotQuiet as error:
-                raise StoreError(not_swapped(swap.namespace, run, str(error))) from None
+                raise StoreError(not_swapped(swap.namespace, run, str(error), QUIETLY)) from None

@@ -186,7 +186,9 @@ class WritingBehind:
                 masked=tuple(one[0] for one in tally.rules),
                 redacted_on_error=tuple(one[1] for one in tally.rules),
                 kept=tuple(one[2] for one in tally.rules),
-                classes={kind: documents for kind, (documents, _) in cost.classes.items()},
+                classes={}
+                if means.classify is None  # nobody could tell, and sizers took all for complex
+                else {kind: documents for kind, (documents, _) in cost.classes.items()},
                 ceiling_bytes=reading.ceiling_bytes,
                 peak_bytes=cost.peak_bytes,
                 expected=None if as_read.meter is None else as_read.meter.expected(),

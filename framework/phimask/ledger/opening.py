@@ -131,8 +131,9 @@ def _refused(ledger: Ledger, error: PyMongoError, role: str) -> PreflightError:
                 "(fsyncLock) and that a majority of its members runs"
             ]
         )
+    further = " (a run readWrite)" if role == "read" else ""
     todo = (
-        f"the user needs {role} on the database {ledger.database}, or name another under `coordination:` in "
+        f"the user needs {role} on the database {ledger.database}{further}, or name another under `coordination:` in "
         "phimask.yaml"
         if isinstance(error, OperationFailure) and classify(error) == "terminal"
         else "check that the server runs and can be reached, and try again"

@@ -207,7 +207,8 @@ _KINDS: Final = (
     ),
     HazardKind(
         "shadow-writers", "told", "nobody may write while the shadow is filled",
-        "The shadow is not swapped in where anybody did.", "stop the applications that write",
+        "The shadow is not swapped in where anybody did.",
+        "stop the applications that write, or have the shadow catch up with them (target.shadow.catch_up)",
     ),
     # The deployment
     HazardKind(

@@ -78,11 +78,14 @@ class Prediction:
 
 
 def predict(plan: CollectionPlan, profile: Profile, partitions: int | None = None) -> Prediction:
-    """What the plan's run will take. No more workers than `partitions`, where their number is known, are begun."""
+    """What the plan's run will take. No more workers than `partitions`, where their number is known, are
+    begun, and one with a limit."""
     begin, most, why = plan.workers
-    if partitions is not None:
-        begin, most = min(begin, max(partitions, 1)), min(most, max(partitions, 1))
-        why = f"{why}; {partitions:,} partition(s)"
+    of_use = most if partitions is None else max(partitions, 1)
+    if plan.scope.limit is not None and most > 1:
+        begin, most, why = 1, 1, f"{why}; with a limit, one does it all"
+    elif of_use < most:
+        begin, most, why = min(begin, of_use), of_use, f"{why}; no more than partitions"
     working = Range(begin, begin, most, why)
     memory = _memory(plan, profile, begin, most)
     measured = plan.write_path.measured

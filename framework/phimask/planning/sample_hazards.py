@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from phimask.config.model import CollectionFile
+from phimask.config.model import CollectionFile, Rule
 from phimask.masking.columns import BoundRule
 from phimask.masking.unmapped import shown_path
 from phimask.planning.hazards import Hazard, hazard
@@ -24,7 +24,7 @@ def unmatched_rules(
     """The file's own rules that match nothing; a pack's may."""
     own = file.origin.file
     written = scan.matched[len(rules) - len(file.rules) :]
-    for rule, count in zip(file.rules, written, strict=True):
+    for place, (rule, count) in enumerate(zip(file.rules, written, strict=True)):
         if (
             scan.documents
             and not count
@@ -34,11 +34,18 @@ def unmatched_rules(
             yield Hazard(
                 "unmatched-rule",
                 f"{rule.origin.file}:{rule.origin.line}: {rule.origin.path}: {rule.path} matches nothing in "
-                f"{scan.documents} sampled documents of {namespace}; check its spelling and case, or take "
-                "the rule out",
+                f"{scan.documents} sampled documents of {namespace}; {_what_to_do(rule, file.rules[place + 1 :])}",
                 namespace,
                 rule.path,
             )
+
+
+def _what_to_do(rule: Rule, later: Sequence[Rule]) -> str:
+    for one in later:
+        if one.segments == rule.segments and one.when is None and one.masker is not None:
+            where = f"{one.origin.file}:{one.origin.line}: {one.origin.path}"
+            return f"a later rule of the same path wins ({where}), so take one of the two out"
+    return "check its spelling and case, or take the rule out"
 
 
 def refused_queries(
@@ -116,6 +123,6 @@ def of_sample(
         yield hazard(
             "exact-walk",
             source,
-            f": {measured.odd} of {measured.documents} documents masked on trial have masked paths that no update can "
-            "name (odd or duplicate keys): these are replaced whole, guarded",
+            f": {measured.odd} of {measured.documents} documents masked on trial are replaced whole, guarded: no "
+            "update can name their masked paths (odd or duplicate keys), or they are larger than 2 MB",
         )

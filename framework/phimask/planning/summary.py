@@ -94,6 +94,8 @@ def _shadow(plan: CollectionPlan) -> dict[str, Any] | None:
 
 def _reads(plan: CollectionPlan) -> str:
     projection = plan.reads
+    if plan.target is None and plan.write_path.path == "server":
+        return "only _id, and whole documents of the sample that is checked"
     if projection is None:
         return "whole documents"
     names = sorted(name for name in projection if name != "_id")

@@ -42,8 +42,8 @@ class Cost:
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What masking some sampled documents showed. `changed`: the share of them in which anything changes;
-    `odd`: how many have masked paths that no update can name. `kept`: bytes a document that the undo vault keeps, and
-    their standard error; None: it was not asked."""
+    `odd`: how many have masked paths that no update can name, or are too large for one. `kept`: bytes a document that
+    the undo vault keeps, and their standard error; None: it was not asked."""
 
     set: Cost = Cost()
     replace: Cost = Cost()

@@ -136,9 +136,11 @@ class Paused(Event):
 
 @dataclass(frozen=True, slots=True)
 class Holding(Event):
-    """All workers are to stand still from now on, for `reasons`; none: they go on."""
+    """All workers are to stand still from now on, for `reasons`; none: they go on. Told again while they stand, where
+    `detail` has changed: the reasons with their numbers, for people (which member is how many seconds behind)."""
 
     reasons: tuple[str, ...]
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ EVENTS: Final[tuple[events.Event, ...]] = (
     events.SetAside(namespace=_AT, partition=0, bytes=16_000_000, worker="w1"),
     events.Scaled(before=2, workers=4, because="2 have 9.1 MB/s: trying 4"),
     events.MemorySpent(rss_bytes=2_900_000_000, worker="w1"),
-    events.Holding(reasons=("replica lag", "flag file")),
+    events.Holding(reasons=("replica lag", "flag file"), detail="replica lag: b:27017 is 2.4 s behind"),
     events.Holding(reasons=()),
     events.Logged(worker="w1", level="WARNING", message=_AT, source="phimask.engine", line=7),
     events.WorkerEnded(worker="w2", reason="died", restarts=1, replaced=True),

@@ -31,9 +31,10 @@ class DaskExecutor(Executor):
     """Works on the machines of a dask cluster: in a process beside each dask worker's, which takes one of its threads
     with a task that no other may do.
 
-    Where a dask worker is gone, another that is free takes its place, or the same when it is back. Masking keys and
-    addresses with passwords go to them: scheduler and dask workers have to be reached by TLS, unless they listen on
-    this machine alone. Python, phimask and plugins have to be of the same versions everywhere.
+    No more work than there are partitions. Where a dask worker is gone, another that is free takes its place, or the
+    same when it is back. Masking keys and addresses with passwords go to them: scheduler and dask workers have to be
+    reached by TLS, unless they listen on this machine alone. Python, phimask and plugins have to be of the same
+    versions everywhere.
 
     Needs the extra `dask`.
     """

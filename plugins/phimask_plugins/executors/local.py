@@ -10,7 +10,7 @@ from phimask import Control, Executor, Job, events
 from phimask_plugins.executors.autoscale import Autoscale
 from phimask_plugins.executors.limits import LIMIT_OPTIONS, limits, refuse_nothing
 from phimask_plugins.executors.sizing import bearable
-from phimask_plugins.executors.supervisor import Supervisor
+from phimask_plugins.executors.supervisor import FEW, Supervisor
 
 _LOGGER: Final = logging.getLogger("phimask.workers")
 
@@ -85,8 +85,10 @@ class LocalExecutor(Executor):
             _LOGGER.info("workers: up to %d (%s)", workers, why)
         else:
             least, most = self._bounds
-            begin = max(least, min(workers, most, *([] if job.partitions is None else [job.partitions])))
-            autoscale = Autoscale(least, most, options["memory"], begin, f"it begins with {workers} ({why})")
+            begin = max(least, min(workers, most))
+            if job.partitions is not None and (of_use := max(least, job.partitions)) < begin:
+                begin, why = of_use, f"there is {FEW}"
+            autoscale = Autoscale(least, most, options["memory"], begin, f"it begins with {begin} ({why})")
         Supervisor(job, control, tell, limits(options, workers), autoscale).run()
 
     def workers(self) -> tuple[int, int, str]:

@@ -7,6 +7,7 @@ it is dead.
 
 from __future__ import annotations
 
+import logging
 import pickle
 import queue
 import time
@@ -22,6 +23,8 @@ from phimask_plugins.executors.limits import Limits
 from phimask_plugins.executors.process import WorkerProcess
 from phimask_plugins.executors.sizing import available_memory
 from phimask_plugins.executors.supervised import Heard, Supervised
+
+_LOGGER: Final = logging.getLogger("phimask.workers")
 
 _TICK: Final = 0.1
 """Seconds between two looks at what the run's control says."""
@@ -44,6 +47,8 @@ _BATCHES_OVER: Final = 3
 """So many batches in a row end above the memory that a worker is to have before it is recycled."""
 _LEAST_BATCHES: Final = 10
 """A worker does at least so many batches: a new one costs a second or two."""
+
+FEW: Final = "work for no more at a time (a partition is for one worker, and --limit has one for all)"
 
 _Reason: TypeAlias = Literal["done", "stopped", "memory", "failed", "died", "hung"]
 
@@ -102,6 +107,8 @@ class Supervisor:
         try:
             if self._autoscale is not None:
                 self._tell(events.Scaled(0, self._autoscale.workers, self._autoscale.because))
+            elif self._of_use < self._limits.workers:
+                _LOGGER.info("workers: %d to begin with, since there is %s", self._of_use, FEW)
             self._work()
             if not (self._ending or self._control.stopping) and (aside := self._job.set_aside()):
                 self._lane, self._autoscale, self._aside = "oversize", None, aside
@@ -123,16 +130,18 @@ class Supervisor:
 
     def _enlist(self) -> None:
         """Have as many workers as there are partitions, as far as is known by now, up to the limit."""
-        wanted = self._limits.workers if self._autoscale is None else self._autoscale.workers
-        partitions = self._job.partitions
-        if partitions is not None:
-            wanted = max(1, min(partitions, wanted))
-        if self._lane == "oversize":
-            wanted = 1
+        wanted = 1 if self._lane == "oversize" else self._of_use
         for turn in range(wanted - len(self._enlisted)):
             name = next(name for number in count(1) if (name := f"w{number}") not in self._names)
             self._enlisted.add(name)
             self._due[name] = time.monotonic() + turn * self._limits.stagger
+
+    @property
+    def _of_use(self) -> int:
+        """So many workers have something to do, as far as is known by now."""
+        wanted = self._limits.workers if self._autoscale is None else self._autoscale.workers
+        partitions = self._job.partitions
+        return wanted if partitions is None else max(1, min(partitions, wanted))
 
     @property
     def _names(self) -> set[str]:

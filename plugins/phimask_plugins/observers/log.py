@@ -20,11 +20,16 @@ class LogObserver(Observer):
     def __init__(self, options: Mapping[str, Any]) -> None:
         super().__init__(options)
         self._batches: dict[str, int] = {}
+        self._held: set[str] = set()
 
     def notify(self, event: events.Event) -> None:
         """One line; batches are numbered within their collection. What workers logged is in the log already."""
         if isinstance(event, events.Logged):
             return
+        if isinstance(event, events.Holding):
+            self._held.update(event.reasons)
+        elif isinstance(event, events.Paused) and event.reason in self._held:
+            return  # each worker's part of what was said when it began and when it was over
         level, text = _line(event)
         if isinstance(event, events.BatchFinished):
             number = self._batches[event.namespace] = self._batches.get(event.namespace, 0) + 1
@@ -102,7 +107,10 @@ def _(event: events.MemorySpent) -> tuple[int, str]:
 
 @_line.register
 def _(event: events.Holding) -> tuple[int, str]:
-    return logging.INFO, f"holding: {', '.join(event.reasons)}" if event.reasons else "going on"
+    return (
+        logging.INFO,
+        f"standing still: {event.detail or ', '.join(event.reasons)}" if event.reasons else "going on",
+    )
 
 
 @_line.register

@@ -72,6 +72,7 @@ class Progress(Observer):
         self._wrote: float | None = None
         self._drew = float("-inf")
         self._told: dict[str, float] = {}
+        self._held: set[str] = set()
 
     def notify(self, event: events.Event) -> None:
         """Show what the event changes. Never raises."""
@@ -107,6 +108,10 @@ class Progress(Observer):
         if told is None:
             return
         if isinstance(event, events.Holding | events.Paused):
+            if isinstance(event, events.Holding):
+                self._held.update(event.reasons)
+            elif event.reason in self._held:
+                return  # a worker's part of what was said when it began and when it was over
             workers = self._tally.standing.workers if self._tally.standing is not None else ()
             if self._live is not None and (workers or isinstance(event, events.Holding)):
                 return
@@ -169,7 +174,7 @@ class Progress(Observer):
             return Text()
         arrow = "->" if self._console.options.ascii_only else "→"
         place = " in place" if standing.target is None else f" {arrow} {standing.target}"
-        paused = f", paused: {', '.join(standing.holding)}" if standing.holding else ""
+        paused = f", paused: {standing.detail or ', '.join(standing.holding)}" if standing.holding else ""
         title = Text.assemble(
             self._safe(standing.namespace, "bold cyan"),
             self._safe(place),
@@ -263,7 +268,10 @@ def _notice(event: events.Event) -> tuple[str, str] | None:
     if isinstance(event, events.Paused) and event.seconds >= _SHORT:
         return f"stood still for {duration(event.seconds)}: {event.reason}", "yellow"
     if isinstance(event, events.Holding):
-        return f"standing still: {', '.join(event.reasons)}" if event.reasons else "going on", "yellow"
+        return (
+            f"standing still: {event.detail or ', '.join(event.reasons)}" if event.reasons else "going on",
+            "yellow",
+        )
     return None
 
 

@@ -21,7 +21,8 @@ class Standing:
     `total` is an estimate, 0 where unknown; rates are those of the last half minute, None before they can be known;
     `batch` counts batches, `batch_documents` and `batch_seconds` are the last one's; `seconds_left` was right at
     `moment`, by the clock of the tally. `workers` are the processes at work, none where the run's own process works;
-    memory is then theirs, added up.
+    memory is then theirs, added up. While all are to stand still, `holding` has the reasons, and `detail` has
+    them with their numbers.
     """
 
     namespace: str
@@ -41,6 +42,7 @@ class Standing:
     ceiling_bytes: int | None = None
     workers: tuple[AtWork, ...] = ()
     holding: tuple[str, ...] = ()
+    detail: str = ""
 
     @property
     def share(self) -> float | None:
@@ -55,6 +57,7 @@ class Tally:
         self._clock = clock
         self._standing: Standing | None = None
         self._workers = Workers(clock)
+        self._detail = ""
         self._holding: tuple[str, ...] = ()
         self._bytes = 0
         self._documents = 0
@@ -77,12 +80,12 @@ class Tally:
         """Take in an event; those that move nothing pass by."""
         changed = self._workers.notify(event)
         if isinstance(event, events.Holding):
-            self._holding, changed = event.reasons, True
+            self._holding, self._detail, changed = event.reasons, event.detail, True
         self._count(event)
         before = self._standing
         if not changed or before is None:
             return
-        now = replace(before, workers=self._workers.now, holding=self._holding)
+        now = replace(before, workers=self._workers.now, holding=self._holding, detail=self._detail)
         if now.workers:
             now = replace(now, rss_bytes=sum(one.rss_bytes for one in now.workers), ceiling_bytes=None)
         self._standing = now

@@ -59,6 +59,29 @@ def test_an_absolute_flag_file_stays_where_it_is(tmp_path: Path) -> None:
     assert throttle.reasons() == ("flag file",)
 
 
+class Blind(Source):
+    """Holds, and cannot see all."""
+
+    reason = "blind"
+
+    def holds(self) -> bool:
+        return True
+
+    def detail(self) -> str:
+        return "a is 3 s behind"
+
+    def unseen(self) -> str:
+        return "b does not answer"
+
+
+def test_what_is_not_watched_is_no_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FlagFile", lambda path: Blind())
+    throttle = made(tmp_path, flag_file=Path("stop"))
+    assert throttle.reasons() == ("blind",)
+    assert throttle.detail() == "blind: a is 3 s behind; not watched: b does not answer"
+    throttle.close()
+
+
 class Broken(Source):
     """Raises whatever it is told to, with a value in the message."""
 

@@ -61,12 +61,11 @@ class Throttle:
 
         Also what cannot be found out at present, whether or not anything holds. Empty where there is nothing to say.
         """
-        return "; ".join(
-            f"{source.reason}: {text}"
-            for source, troubles in self._sources
-            for text in _texts(source, source in self._held, troubles)
-            if text
-        )
+        texts = [
+            (source, *_texts(source, source in self._held, troubles)) for source, troubles in self._sources
+        ]
+        held = [f"{source.reason}: {text}" for source, text, _ in texts if text]
+        return "; ".join([*held, *(f"not watched: {text}" for _, _, text in texts if text)])
 
     def close(self) -> None:
         """End all threads and connections, and remove the heartbeat document."""
@@ -77,12 +76,13 @@ class Throttle:
                 troubles.tell(error)
 
 
-def _texts(source: Source, held: bool, troubles: Troubles) -> tuple[str, ...]:
+def _texts(source: Source, held: bool, troubles: Troubles) -> tuple[str, str]:
+    """What it holds for, and what it cannot find out."""
     try:
         return (source.detail() if held else "", source.unseen())
     except Exception as error:  # noqa: BLE001  (as in _holds)
         troubles.tell(error)
-        return ()
+        return "", ""
 
 
 def _holds(source: Source, troubles: Troubles) -> bool:
