@@ -186,7 +186,8 @@ def run_script(which: str, uri: str, name: str) -> Result:
     batches = [Batch(ended, seconds, "", 0, docs, size, {}) for ended, seconds, docs, size in rows]
     full = [one for one in batches if one.documents == batches[0].documents]
     rate = sum(one.documents for one in batches) / sum(one.seconds for one in batches)
-    return Result(rate, _slowest(batches), _evenness(full), None, peak, (None, None), batches)
+    scatter = _scatter(full) if which == _SAME else None
+    return Result(rate, _slowest(batches), _evenness(full), None, peak, (scatter, None), batches)
 
 
 def run_phimask(uri: str, folder: Path, profile: str, name: str, target: float | None) -> Result:
@@ -228,6 +229,15 @@ def _steady(batches: Sequence[Batch]) -> Iterator[Batch]:
 
 def _off(expected: float | None, found: float) -> float | None:
     return abs(expected - found) / found if expected and found else None
+
+
+def _scatter(batches: Sequence[Batch]) -> float | None:
+    """By what share a batch misses the median of the others, where all are alike: nobody can predict better."""
+    seconds = [one.seconds for one in batches]
+    return _median(
+        _off(statistics.median(seconds[:number] + seconds[number + 1 :]), one)
+        for number, one in enumerate(seconds)
+    )
 
 
 def _median(shares: Iterator[float | None]) -> float | None:
