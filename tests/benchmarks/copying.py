@@ -66,7 +66,10 @@ def main() -> None:
     parser.add_argument("--profile", default="parallel")
     parser.add_argument("--set", action="append", default=[], help="a setting laid over the profile")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, EmbeddedMongod(find_mongod(os.environ)) as mongod:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        EmbeddedMongod(find_mongod(os.environ), frugal=False) as mongod,
+    ):
         folder = Path(name)
         set_up(folder)
         with (folder / "phimask.yaml").open("a") as project:

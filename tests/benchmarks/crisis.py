@@ -285,7 +285,10 @@ def main() -> None:
         _SCRIPTS[which](uri, name)
         return
     found: dict[str, dict[str, Result]] = {}
-    with tempfile.TemporaryDirectory() as name, EmbeddedMongod(find_mongod(os.environ)) as mongod:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        EmbeddedMongod(find_mongod(os.environ), frugal=False) as mongod,
+    ):
         folder = Path(name)
         set_up(folder, given.only.split(","))
         client: MongoClient[Document] = MongoClient(mongod.uri)

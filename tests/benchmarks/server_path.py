@@ -122,7 +122,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     before = {one.pid for one in psutil.Process().children(recursive=True)}
-    with tempfile.TemporaryDirectory() as name, EmbeddedMongod(find_mongod(os.environ)) as mongod:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        EmbeddedMongod(find_mongod(os.environ), frugal=False) as mongod,
+    ):
         (server,) = (
             one
             for one in psutil.Process().children(recursive=True)

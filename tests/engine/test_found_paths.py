@@ -8,8 +8,8 @@ from typing import ClassVar
 from phimask import DocumentPair, Finding, Validator
 from phimask.engine.checking import Checked, Checks, added_up
 from phimask.observing.tally import Tally
+from phimask.path_counts import MOST_FIELDS, MOST_KEYS
 from phimask.plugins.values import Phase
-from phimask.unnamed_paths import MOST_FIELDS, MOST_KEYS
 
 RULES = ("**.SSN", '"By.Hand".Name', "Visits.*.Name")
 LETTERS = "abcdefghij"

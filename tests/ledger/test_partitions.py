@@ -20,8 +20,8 @@ from phimask.ledger.leases import Intent, LeaseLost
 from phimask.ledger.opening import Ledger
 from phimask.ledger.partitions import LEASE_SECONDS, Partitions
 from phimask.observing.tally import Tally
+from phimask.path_counts import PathCounts
 from phimask.store.raw import identity
-from phimask.unnamed_paths import UnnamedPaths
 
 Client = MongoClient[dict[str, Any]]
 
@@ -379,7 +379,7 @@ def test_entering_a_range_again_changes_nothing(partitions: Partitions) -> None:
 
 def test_tallies_add_up() -> None:
     one = Tally(read=3, masked=2, unchanged=1, batches=1, bytes=10, rules=[[1, 0, 0]])
-    one.unmapped = UnnamedPaths.of([["a.b", "string", 2]])
+    one.unmapped = PathCounts.of([["a.b", "string", 2]])
     two = Tally(read=4, masked=4, batches=1, bytes=20, rules=[[1, 1, 0], [0, 0, 5]])
     two.checked = Counter({"count": 4})
     two.findings = Counter({("count", "odd", None): 1})

@@ -12,9 +12,9 @@ from phimask.masking.columns import BoundRule
 from phimask.masking.core import MaskingCore
 from phimask.masking.outcomes import Masked
 from phimask.masking.unmapped import Unmapped
+from phimask.path_counts import MOST_FIELDS, MOST_KEYS, PathCounts
 from phimask.plugins.values import Wildcard
 from phimask.rawbson import wrap
-from phimask.unnamed_paths import MOST_FIELDS, MOST_KEYS, UnnamedPaths
 from phimask_plugins.maskers import Redact
 
 
@@ -73,7 +73,7 @@ def test_all_stay_as_they_are(name: str, place: str, mode: Literal["update", "wh
     assert sum(drift.seen.told().values()) == 1
 
 
-def counted(path: list[str], *documents: dict[str, Any]) -> UnnamedPaths:
+def counted(path: list[str], *documents: dict[str, Any]) -> PathCounts:
     """What is seen of documents, each of which has one of these at a path."""
     drift = Unmapped()
     core = MaskingCore([BoundRule(0, "**", (Wildcard.ANY_DEPTH,), drift)], None, "redact")
@@ -104,16 +104,16 @@ def test_a_sub_document_with_more_keys_than_a_schema_has_is_one_path(path: list[
     many = counted(path, *documents[: MOST_KEYS + 2])
     rest = counted(path, *documents[MOST_KEYS + 2 :])
     for together in (parts, parts[::-1], [many, rest], [rest, many]):
-        total = UnnamedPaths()
+        total = PathCounts()
         for part in together:
-            total.add(UnnamedPaths.of(part.kept()))
+            total.add(PathCounts.of(part.kept()))
         assert total.told() == all_told
 
 
 def test_a_key_that_looks_like_data_hides_no_field_beside_it() -> None:
     seen = counted(["Contact"], {"06-12 34": "x", "Mail": "y"}, {"a b": 1, "Mail": "z"})
     assert seen.told() == {("Contact.*", "string"): 1, ("Contact.*", "int"): 1, ("Contact.Mail", "string"): 2}
-    kept = UnnamedPaths.of(seen.kept())
+    kept = PathCounts.of(seen.kept())
     assert kept == seen
     kept.add(counted(["Contact"], *({name: 1} for name in names(MOST_KEYS))))
     assert kept.told() == {("Contact.*", "string"): 3, ("Contact.*", "int"): MOST_KEYS + 1}
@@ -126,10 +126,10 @@ def test_documents_may_have_more_fields_than_sub_documents() -> None:
 
 
 def test_however_keys_are_nested_so_many_paths_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phimask.unnamed_paths._MOST_PATHS", 100)
+    monkeypatch.setattr("phimask.path_counts._MOST_PATHS", 100)
     some = names(10)
     paths = [[a, b, c] for a in some for b in some for c in some]
-    seen = UnnamedPaths()
+    seen = PathCounts()
     for path in [*paths, *paths]:
         seen.count(path, "int")
     told = seen.told()
@@ -137,7 +137,7 @@ def test_however_keys_are_nested_so_many_paths_are_kept(monkeypatch: pytest.Monk
     assert sum(told.values()) == 2000
     assert told["*", "int"] > 1000
     # What has become one counts as one.
-    wide = UnnamedPaths()
+    wide = PathCounts()
     for name in names(10 * MOST_KEYS):
         wide.count(["By", name], "int")
     wide.count(["Ward"], "int")

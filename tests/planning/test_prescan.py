@@ -9,10 +9,10 @@ from bson.raw_bson import RawBSONDocument
 
 from limits import LIMITS
 from phimask.config.model import CollectionFile
+from phimask.path_counts import MOST_KEYS
 from phimask.planning.binding import bind
 from phimask.planning.prescan import Prescan, prescan
 from phimask.plugins.registry import Registry
-from phimask.unnamed_paths import MOST_KEYS
 
 Written = Callable[..., CollectionFile]
 CANARY = "zebulon@example.com"

@@ -18,12 +18,12 @@ from phimask.masking.fingerprints import Fingerprint
 from phimask.masking.outcomes import Masked, MaskedBatch, Mode, NeedsWhole, Quarantined
 from phimask.masking.unmapped import Unmapped
 from phimask.observing.tally import Tally
+from phimask.path_counts import PathCounts
 from phimask.planning.conditions import Conditions
 from phimask.plugins.values import DocumentId, DocumentPair
 from phimask.store.raw import identity
 from phimask.store.reading import whole_documents
 from phimask.store.writing import has_dollar_key, server_digest, why_not_replaced
-from phimask.unnamed_paths import UnnamedPaths
 from phimask.vault.records import Original
 
 _UNGUARDED: Final = "the server cannot guard a replacement ($toHashedIndexKey)"
@@ -74,7 +74,7 @@ class Batch:
     masked: MaskedBatch
     sampled: Mapping[DocumentId, bytes]
     without: Mapping[DocumentId, frozenset[int]]
-    unmapped: UnnamedPaths
+    unmapped: PathCounts
     seconds: float
     session: ClientSession | None = None
     unanswered: ClientSession | None = None
@@ -204,13 +204,13 @@ class Preparer:
 
     def _mask(
         self, documents: Sequence[bytes], mode: Mode, without: Sequence[frozenset[int]]
-    ) -> tuple[MaskedBatch, UnnamedPaths]:
+    ) -> tuple[MaskedBatch, PathCounts]:
         """What becomes of documents, and the paths in them that no rule names."""
         with self._masking:
             masked = self.core.mask(documents, mode, without)
             if self.drift is None:
-                return masked, UnnamedPaths()
-            unmapped, self.drift.seen = self.drift.seen, UnnamedPaths()
+                return masked, PathCounts()
+            unmapped, self.drift.seen = self.drift.seen, PathCounts()
             return masked, unmapped
 
     def _whole_sample(
@@ -324,10 +324,10 @@ class Preparer:
             batch.writes.append(Write(found, outcome.bson, True, raw, digest=digest))
 
 
-def _halt(unmapped: UnnamedPaths) -> None:
+def _halt(unmapped: PathCounts) -> None:
     """Under `unmapped: halt`: the run stops before the batch is written."""
     if unmapped:
-        few = UnnamedPaths(_FEW_KEYS)
+        few = PathCounts(_FEW_KEYS)
         few.add(unmapped)
         most = Counter(few.told()).most_common(_TOLD)
         listed = ", ".join(f"{path} ({bson_type}, {count:,} values)" for (path, bson_type), count in most)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from pymongo.errors import PyMongoError
 
+from phimask.path_counts import MOST_FIELDS, with_few_paths
 from phimask.plugins.interfaces import Validator
 from phimask.plugins.values import CollectionFacts, DocumentPair, Finding, Phase, Totals
-from phimask.unnamed_paths import MOST_FIELDS, with_few_paths
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,13 +27,13 @@ from phimask.engine.journal import Journal
 from phimask.errors import StoreError
 from phimask.masking.outcomes import MaskedBatch
 from phimask.observing.tally import Tally
+from phimask.path_counts import PathCounts
 from phimask.plugins.values import BatchBudget, DocumentId, Partition
 from phimask.store.connect import Client
 from phimask.store.raw import Unopened, identity
 from phimask.store.reading import BatchReader, whole_documents
 from phimask.store.retry import classify
 from phimask.store.writing import update_range
-from phimask.unnamed_paths import UnnamedPaths
 
 READS: Final[Mapping[str, Any]] = {"_id": 1}
 """What is read of documents: the bounds of ranges, and how many documents lie between them."""
@@ -76,7 +76,7 @@ class ServedPreparer(Preparer):
             masked=MaskedBatch([], [], [], []),
             sampled=whole_documents(self.source, wanted, session),
             without={},
-            unmapped=UnnamedPaths(),
+            unmapped=PathCounts(),
             seconds=seconds + time.perf_counter() - start,
             served=True,
         )

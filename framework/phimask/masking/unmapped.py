@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Final
 
 from phimask.masking.bson_types import PYTHON_ALIASES
 from phimask.masking.columns import type_alias
+from phimask.path_counts import ANY, PathCounts
 from phimask.plugins.interfaces import Masker
 from phimask.plugins.values import Column
-from phimask.unnamed_paths import ANY, UnnamedPaths
 
 _FIELD_NAME: Final = re.compile(r"(?!.*\d{4})(?:[^\W\d]|\$)[\w$-]{0,63}")
 """What a field's name looks like, in any script."""
@@ -29,7 +29,7 @@ class Unmapped(Masker):
 
     def __init__(self) -> None:
         super().__init__({})
-        self.seen = UnnamedPaths()
+        self.seen = PathCounts()
 
     def mask(self, column: Column) -> Sequence[Any]:
         """The values themselves."""

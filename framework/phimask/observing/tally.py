@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from phimask.path_counts import MOST_FIELDS, PathCounts, with_few_paths
 from phimask.plugins.values import Finding, Totals
-from phimask.unnamed_paths import MOST_FIELDS, UnnamedPaths, with_few_paths
 
 _COUNTS: Final = ("read", "masked", "unchanged", "missing", "quarantined", "batches", "bytes")
 
@@ -26,7 +26,7 @@ class Tally:
     batches: int = 0
     bytes: int = 0
     rules: list[list[int]] = field(default_factory=list)
-    unmapped: UnnamedPaths = field(default_factory=UnnamedPaths)
+    unmapped: PathCounts = field(default_factory=PathCounts)
     checked: Counter[str] = field(default_factory=Counter)
     findings: Counter[tuple[str, str, str | None]] = field(default_factory=Counter)
 
@@ -94,7 +94,7 @@ class Tally:
         return cls(
             **{name: int(kept[name]) for name in _COUNTS},
             rules=[list(one) for one in rules],
-            unmapped=UnnamedPaths.of(kept["unmapped"]),
+            unmapped=PathCounts.of(kept["unmapped"]),
             checked=Counter(dict(kept["checked"])),
             findings=Counter({(name, what, path): count for name, what, path, count in kept["findings"]}),
         )

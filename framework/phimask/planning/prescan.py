@@ -16,6 +16,7 @@ from phimask.masking.columns import BoundRule
 from phimask.masking.encoded_walk import EncodedWalk
 from phimask.masking.siblings import without_indices
 from phimask.masking.unmapped import names_field, shown_path
+from phimask.path_counts import PathCounts
 from phimask.planning.classifier import Classifier, Seen
 from phimask.planning.complexity import CLASSES, shape
 from phimask.plugins.interfaces import Detector
@@ -23,7 +24,6 @@ from phimask.plugins.values import ComplexityClass, DocumentId
 from phimask.rawbson import MalformedBsonError
 from phimask.store.raw import identity
 from phimask.store.writing import empty_timestamps
-from phimask.unnamed_paths import UnnamedPaths
 
 _PRUNING_PAYS_FROM: Final = 8192
 """Bytes a document that nobody needs: below, an exclusion costs the server more than it saves the client."""
@@ -93,7 +93,7 @@ class _Scan:
         self._unneeded: Counter[str] = Counter()
         self._times: Counter[str] = Counter()
         self._shown: Counter[str] = Counter()
-        self._unnamed = UnnamedPaths()
+        self._unnamed = PathCounts()
         """All paths of texts that detectors are to see, and in place of types the labels that they gave."""
 
     def over(self, documents: Iterable[bytes]) -> Prescan:

@@ -31,6 +31,7 @@ from phimask.store import lifeline
 REPLICA_SET = "phimask"
 
 _HOST = "127.0.0.1"
+_FRUGAL = ("--wiredTigerCacheSizeGB", "0.5", "--oplogSize", "512")
 _PORT_TAKEN = 48  # mongod's exit code when it cannot listen
 _PORT_ATTEMPTS = 5
 _START_SECONDS = 60.0
@@ -102,14 +103,16 @@ def _how_to_get_one() -> str:
 class EmbeddedMongod:
     """A running mongod, as a context manager: a writable primary inside the block, nothing left after it.
 
-    `mongod` is the executable; `extra_args` go to its command line after phimask's own. Entering raises
+    `mongod` is the executable; `extra_args` go to its command line after phimask's own. `frugal`: with a cache of
+    half a gigabyte and an oplog of as much, enough for a few thousand documents; else with what a mongod takes by
+    itself, so that it is as fast as people have it. Entering raises
     StoreError, with the end of what the server said, when it does not come up. The server ends with this
     process even when that is killed, and a Ctrl-C in the terminal does not reach it.
     """
 
-    def __init__(self, mongod: Path, extra_args: Sequence[str] = ()) -> None:
+    def __init__(self, mongod: Path, extra_args: Sequence[str] = (), *, frugal: bool = True) -> None:
         self._mongod = mongod
-        self._extra_args = tuple(extra_args)
+        self._extra_args = (*(_FRUGAL if frugal else ()), *extra_args)
         self._directory: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
@@ -152,8 +155,6 @@ class EmbeddedMongod:
             *("--bind_ip", _HOST),
             *("--port", str(self._port)),
             *("--replSet", REPLICA_SET),
-            *("--wiredTigerCacheSizeGB", "0.5"),
-            *("--oplogSize", "512"),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
         ]
         if sys.platform == "win32":

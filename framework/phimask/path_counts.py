@@ -1,4 +1,4 @@
-"""Paths that no rule names, with how many values of each BSON type are there, in memory that is bounded.
+"""Counts by path: of values that no rule names by BSON type, of findings by kind; in memory that is bounded.
 
 A key may be data: a sub-document of visits by patients' names has as many keys as there are patients. One with more
 different keys than a schema has is taken for such, and all its keys become one, `*`. What they come to does not
@@ -25,16 +25,16 @@ _MOST_PATHS: Final = 10_000
 
 
 class _Node:
-    """What stands at a path, by BSON type, and below it. `joined`: its keys have become one, since they were more than
+    """What was counted at a path, by kind, and below it. `joined`: its keys have become one, since they were more than
     `most`; `below`: the same of its children."""
 
-    __slots__ = ("below", "children", "joined", "most", "types")
+    __slots__ = ("below", "children", "joined", "kinds", "most")
 
     def __init__(self, most: int, below: int) -> None:
         self.most = most
         self.below = below
         self.children: dict[str, _Node] = {}
-        self.types: dict[str, int] = {}
+        self.kinds: dict[str, int] = {}
         self.joined = False
 
     def find(self, key: str) -> _Node | None:
@@ -64,21 +64,22 @@ class _Node:
             parts[0]._take_in(other)
 
     def _take_in(self, other: _Node) -> None:
-        for bson_type, values in other.types.items():
-            self.types[bson_type] = self.types.get(bson_type, 0) + values
+        for kind, values in other.kinds.items():
+            self.kinds[kind] = self.kinds.get(kind, 0) + values
         for key, child in other.children.items():
             self.make(_ALL if other.joined else key)._take_in(child)
 
     def listed(self, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str, int]]:
-        """Paths, types and counts, here and below."""
-        for bson_type, values in self.types.items():
-            yield path, bson_type, values
+        """Paths, kinds and counts, here and below."""
+        for kind, values in self.kinds.items():
+            yield path, kind, values
         for key, child in self.children.items():
             yield from child.listed((*path, _ALL if self.joined else key))
 
 
-class UnnamedPaths:
-    """Values by path and BSON type. A sub-document with more than `most_keys` has data in them."""
+class PathCounts:
+    """How many there are at a path, by kind: a BSON type, what a validator found. A sub-document with more keys than
+    `most_keys` has data in them."""
 
     def __init__(self, most_keys: int = MOST_KEYS) -> None:
         self._root = _Node(MOST_FIELDS, most_keys)
@@ -86,14 +87,14 @@ class UnnamedPaths:
         self._full = False
 
     def __bool__(self) -> bool:
-        return bool(self._root.children or self._root.types)
+        return bool(self._root.children or self._root.kinds)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, UnnamedPaths) and sorted(self.kept()) == sorted(other.kept())
+        return isinstance(other, PathCounts) and sorted(self.kept()) == sorted(other.kept())
 
     __hash__ = None  # type: ignore[assignment]
 
-    def count(self, path: Sequence[str], bson_type: str, values: int = 1) -> None:
+    def count(self, path: Sequence[str], kind: str, values: int = 1) -> None:
         """So many more at a path of keys, those that may be data by their look given as ANY."""
         node = self._root
         for key in path:
@@ -102,7 +103,7 @@ class UnnamedPaths:
                 node = self._made_for(path)
                 break
             node = found
-        node.types[bson_type] = node.types.get(bson_type, 0) + values
+        node.kinds[kind] = node.kinds.get(kind, 0) + values
 
     def _made_for(self, path: Sequence[str]) -> _Node:
         if self._made >= _MOST_PATHS and not self._full:
@@ -115,35 +116,35 @@ class UnnamedPaths:
         self._made += 1
         return node
 
-    def add(self, other: UnnamedPaths) -> None:
+    def add(self, other: PathCounts) -> None:
         """Take another's counts in."""
-        for path, bson_type, values in other._root.listed():
-            self.count(path, bson_type, values)
+        for path, kind, values in other._root.listed():
+            self.count(path, kind, values)
 
     def told(self) -> dict[tuple[str, str], int]:
-        """By dotted path and type, as people are told it: `*` for keys that may be data."""
+        """By dotted path and kind, as people are told it: `*` for keys that may be data."""
         counts: Counter[tuple[str, str]] = Counter()
-        for path, bson_type, values in self._root.listed():
-            counts[".".join(ANY if key == _ALL else key for key in path), bson_type] += values
+        for path, kind, values in self._root.listed():
+            counts[".".join(ANY if key == _ALL else key for key in path), kind] += values
         return dict(counts)
 
     def kept(self) -> list[list[Any]]:
-        """As the ledger keeps it: dotted path, type and count."""
-        return [[".".join(path), bson_type, values] for path, bson_type, values in self._root.listed()]
+        """As the ledger keeps it: dotted path, kind and count."""
+        return [[".".join(path), kind, values] for path, kind, values in self._root.listed()]
 
     @classmethod
-    def of(cls, kept: Iterable[Sequence[Any]]) -> UnnamedPaths:
+    def of(cls, kept: Iterable[Sequence[Any]]) -> PathCounts:
         """From what the ledger keeps."""
         found = cls()
-        for path, bson_type, values in kept:
-            found.count(path.split(".") if path else (), bson_type, values)
+        for path, kind, values in kept:
+            found.count(path.split(".") if path else (), kind, values)
         return found
 
 
 def with_few_paths(found: Mapping[tuple[str, str | None], int]) -> Counter[tuple[str, str | None]]:
-    """What validators found, with how often, by path: the same bound for keys that may be data."""
+    """How often what was found at which path, by validators or detectors: the same bound for keys that may be data."""
     few: Counter[tuple[str, str | None]] = Counter()
-    paths = UnnamedPaths()
+    paths = PathCounts()
     for (what, path), count in found.items():
         if path is None or _ALL in path or '"' in path:  # a rule's own spelling
             few[what, path] += count
