@@ -17,10 +17,11 @@ from limits import LIMITS
 from masking_trials import Rules, bound, told
 from oracle import expected
 from phimask import BatchBudget, Partition
-from phimask.engine.batches import Batch, Preparer
+from phimask.engine.batches import Batch
 from phimask.engine.checking import Checks
 from phimask.engine.commit import Committed, Committer, CopyCommitter, PlainCommitter
 from phimask.engine.journal import Applied, Journal
+from phimask.engine.preparing import Preparer
 from phimask.engine.transactions import TransactionCommitter
 from phimask.ledger.opening import Ledger, make_applied
 from phimask.ledger.partitions import Partitions

@@ -24,7 +24,7 @@ OPTIONS = {
     "bytes": 32 * MB,
     "smoothing": 0.5,
     "memory": None,
-    "forgetting": 0.93,
+    "forgetting": 0.85,
 }
 SECONDS: Mapping[ComplexityClass, tuple[float, float]] = {
     "simple": (0.16e-3, 30e-9),

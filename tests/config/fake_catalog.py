@@ -51,7 +51,7 @@ SCHEMAS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             bytes=size("16MB"),
             smoothing={"type": "number", "exclusiveMinimum": 0, "maximum": 1, "default": 0.3},
             memory={"anyOf": [{"type": "null"}, size()], "default": None},
-            forgetting={"type": "number", "default": 0.93},
+            forgetting={"type": "number", "default": 0.85},
         ),
     },
     "memory_governor": {

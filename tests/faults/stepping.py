@@ -16,10 +16,11 @@ from pymongo.errors import PyMongoError
 
 from masking_trials import SUCCESSOR, TILDE, Rules, bound
 from phimask import BatchBudget, OriginalValues, Validator
-from phimask.engine.batches import Batch, Preparer
+from phimask.engine.batches import Batch
 from phimask.engine.checking import Checks
 from phimask.engine.commit import Committer, PlainCommitter
 from phimask.engine.journal import Applied, Journal
+from phimask.engine.preparing import Preparer
 from phimask.engine.remembering import Remembering
 from phimask.engine.takeover import take_up_plain, take_up_transactions
 from phimask.engine.transactions import TransactionCommitter

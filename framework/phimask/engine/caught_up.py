@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from phimask.engine.batches import Preparer
+from phimask.engine.preparing import Preparer
 from phimask.ledger.quarantine import Quarantine
 from phimask.masking.core import MaskingCore
 from phimask.masking.unmapped import Unmapped

@@ -13,9 +13,10 @@ from typing import Any, TypeAlias, TypeVar
 
 from pymongo.client_session import ClientSession
 
-from phimask.engine.batches import Batch, Preparer
+from phimask.engine.batches import Batch
 from phimask.engine.checking import Checks
 from phimask.engine.journal import Journal
+from phimask.engine.preparing import Preparer
 from phimask.observing.tally import Tally
 from phimask.plugins.values import DocumentId
 from phimask.store.reading import whole_documents

@@ -12,7 +12,7 @@ from typing import Any, get_args
 from pymongo.errors import PyMongoError
 
 from phimask.config.model import ChosenPath, Configuration, Secret
-from phimask.engine.batches import Batch, Preparer, originals
+from phimask.engine.batches import Batch, originals
 from phimask.engine.breaker import CircuitBreaker
 from phimask.engine.canary import CanaryWatch
 from phimask.engine.checking import Checks
@@ -20,6 +20,7 @@ from phimask.engine.commit import Committer, CopyCommitter, Keep, PlainCommitter
 from phimask.engine.journal import Applied, Journal
 from phimask.engine.left_open import end_transactions
 from phimask.engine.means import Means
+from phimask.engine.preparing import Preparer
 from phimask.engine.remembering import VALIDATORS_DOMAIN, Remembering
 from phimask.engine.resident import return_large_blocks
 from phimask.engine.served import READS, ServedCommitter, ServedPreparer, take_up_served

@@ -21,9 +21,10 @@ from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from phimask.engine.batches import Batch, Preparer
+from phimask.engine.batches import Batch
 from phimask.engine.commit import Committed, Committer
 from phimask.engine.journal import Journal
+from phimask.engine.preparing import Preparer
 from phimask.errors import StoreError
 from phimask.masking.outcomes import MaskedBatch
 from phimask.observing.tally import Tally

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from phimask.engine.batches import Preparer
 from phimask.engine.commit import PlainCommitter
 from phimask.engine.journal import Journal
+from phimask.engine.preparing import Preparer
 from phimask.errors import SafeStop
 from phimask.ledger.leases import Intent
 from phimask.masking.core import MaskingCore

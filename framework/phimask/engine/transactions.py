@@ -14,10 +14,11 @@ from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from phimask.engine.batches import Batch, Preparer
+from phimask.engine.batches import Batch
 from phimask.engine.checking import Checks
 from phimask.engine.commit import Committed, Committer, Keep
 from phimask.engine.journal import Journal
+from phimask.engine.preparing import Preparer
 from phimask.errors import SafeStop
 from phimask.observing.tally import Tally
 from phimask.plugins.values import BatchBudget, DocumentId, Partition

@@ -71,7 +71,7 @@ class PredictiveBatchSizer(BatchSizer):
                 "type": "number",
                 "exclusiveMinimum": 0.5,
                 "maximum": 1,
-                "default": 0.93,
+                "default": 0.85,
                 "description": "what is left of a batch's weight in the model after the next one",
             },
         },
