@@ -43,7 +43,7 @@ def test_profiles_show_works_in_what_is_extended(project: Path, phimask: Callabl
     shown = phimask("profiles", "show", "advanced", "--json").json
     assert shown["name"] == "advanced"
     assert shown["partitioner"]["name"] == "sample"
-    assert shown["partitioner"]["options"]["target_size"] == 64_000_000
+    assert shown["partitioner"]["options"]["samples_per_partition"] == 20
     assert shown["retry"] == {"attempts": 8, "initial": 0.1, "longest": 10.0}
     told = phimask("profiles", "show", "advanced")
     assert told.out == ""

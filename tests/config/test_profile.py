@@ -91,7 +91,7 @@ def test_parallel_and_its_children_differ_where_they_say_so() -> None:
     assert parallel.memory_governor.options["hard"] == 3_000_000_000
     assert parallel.batch_sizer.options["documents"] == 5000
     assert parallel.partitioner.options["target_size"] == 128_000_000
-    assert advanced.batch_sizer.options["target"] == 2.0
+    assert advanced.batch_sizer.options["target"] == 3.0
     assert advanced.batch_sizer.options["bytes"] > parallel.batch_sizer.options["bytes"]
     assert advanced.check_sample > parallel.check_sample
     assert production.strict
