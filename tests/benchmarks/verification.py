@@ -99,7 +99,7 @@ def main() -> None:
     if given.few >= given.docs:
         parser.error("--few has to be fewer than --docs")
     with (
-        EmbeddedMongod(find_mongod(os.environ), frugal=False) as mongod,
+        EmbeddedMongod(find_mongod(os.environ)) as mongod,
         MongoClient[dict[str, Any]](mongod.uri) as client,
     ):
         turn = Turn(client, mongod.uri, given.workers, in_place=given.in_place)
