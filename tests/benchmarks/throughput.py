@@ -185,7 +185,7 @@ def phimask(uri: str, folder: Path, profile: str, collection: str, *settings: st
     }  # fmt: skip
     command = [
         sys.executable, "-m", "phimask", "run", "--profile", profile, "-c", collection, "--yes", "--again", "--json",
-        "--accept", "oplog-window",
+        "--accept", "oplog-window", "--accept", "unmapped-phi",
         "--set", "observers=[batches]", "--report", str(folder / "report.json"),
         *(part for setting in settings for part in ("--set", setting)),
     ]  # fmt: skip
