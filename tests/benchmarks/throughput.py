@@ -199,7 +199,7 @@ def phimask(uri: str, folder: Path, profile: str, collection: str, *settings: st
                     peak = max(peak, one.memory_info().rss)
             time.sleep(0.05)
         process.wait()
-    if process.returncode != 0:
+    if process.returncode not in (0, 3):  # 3: fields that no rule names look like PHI, which no benchmark is about
         raise SystemExit((folder / "stderr.txt").read_text())
     report = json.loads((folder / "report.json").read_text())
     rows = [json.loads(line) for line in batches.read_text().splitlines()]
@@ -246,7 +246,7 @@ def main() -> None:
     profiles = given.profiles.split(",")
     with (
         tempfile.TemporaryDirectory() as name,
-        EmbeddedMongod(find_mongod(os.environ), frugal=False) as mongod,
+        EmbeddedMongod(find_mongod(os.environ)) as mongod,
     ):
         folder = Path(name)
         set_up(folder)
