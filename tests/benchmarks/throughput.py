@@ -199,7 +199,8 @@ def phimask(uri: str, folder: Path, profile: str, collection: str, *settings: st
                     peak = max(peak, one.memory_info().rss)
             time.sleep(0.05)
         process.wait()
-    if process.returncode not in (0, 3):  # 3: fields that no rule names look like PHI, which no benchmark is about
+    # 3: fields that no rule names look like PHI, which no benchmark is about.
+    if process.returncode not in (0, 3):
         raise SystemExit((folder / "stderr.txt").read_text())
     report = json.loads((folder / "report.json").read_text())
     rows = [json.loads(line) for line in batches.read_text().splitlines()]
