@@ -199,8 +199,8 @@ def phimask(uri: str, folder: Path, profile: str, collection: str, *settings: st
                     peak = max(peak, one.memory_info().rss)
             time.sleep(0.05)
         process.wait()
-    # 3: fields that no rule names look like PHI, which no benchmark is about.
-    if process.returncode not in (0, 3):
+    # production looks for PHI in fields that no rule names, and there is some: 3.
+    if process.returncode not in ((0, 3) if profile == "production" else (0,)):
         raise SystemExit((folder / "stderr.txt").read_text())
     report = json.loads((folder / "report.json").read_text())
     rows = [json.loads(line) for line in batches.read_text().splitlines()]
@@ -245,10 +245,7 @@ def main() -> None:
     parser.add_argument("--profiles", default="emergency,parallel,advanced,production")
     given = parser.parse_args()
     profiles = given.profiles.split(",")
-    with (
-        tempfile.TemporaryDirectory() as name,
-        EmbeddedMongod(find_mongod(os.environ)) as mongod,
-    ):
+    with tempfile.TemporaryDirectory() as name, EmbeddedMongod(find_mongod(os.environ)) as mongod:
         folder = Path(name)
         set_up(folder)
         client: MongoClient[dict[str, Any]] = MongoClient(mongod.uri)

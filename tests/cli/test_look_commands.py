@@ -43,6 +43,7 @@ def test_profiles_show_works_in_what_is_extended(project: Path, phimask: Callabl
     shown = phimask("profiles", "show", "advanced", "--json").json
     assert shown["name"] == "advanced"
     assert shown["partitioner"]["name"] == "sample"
+    assert shown["partitioner"]["options"]["target_size"] == 128_000_000
     assert shown["partitioner"]["options"]["samples_per_partition"] == 20
     assert shown["retry"] == {"attempts": 8, "initial": 0.1, "longest": 10.0}
     told = phimask("profiles", "show", "advanced")
@@ -269,7 +270,7 @@ def test_a_link_to_nowhere_is_not_taken_for_no_project(
         ("executor: {options: {autoscale: {min: 3, max: 2}}}", "mine.yaml:3: $.executor.options.autoscale: "),
         (
             "memory_governor: {options: {ceiling: 250MB}}\nbatch_sizer: {options: {memory: null}}",
-            "mine.yaml:3: $.memory_governor.options.ceiling: the pools together (",
+            "mine.yaml:3: $.memory_governor.options.ceiling: the pools together (352 MB) are above",
         ),
     ],
 )  # fmt: skip
