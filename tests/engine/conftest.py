@@ -93,6 +93,22 @@ class Halving(BatchSizer):
         self.documents = max(1, int(self.documents * factor))
 
 
+class Impatient(BatchSizer):
+    """Twenty documents, and no time."""
+
+    name = "impatient"
+    recorded = []
+
+    def budget(self):
+        return BatchBudget(20, 1_000_000)
+
+    def longest(self):
+        return 1e-9
+
+    def record(self, cost):
+        self.recorded.append(cost)
+
+
 class Touchy(Observer):
     """Raises at the third event."""
 
@@ -152,7 +168,7 @@ def phimask_register_memory_governors():
 
 @hookimpl
 def phimask_register_batch_sizers():
-    return [Halving]
+    return [Halving, Impatient]
 
 
 @hookimpl

@@ -28,7 +28,7 @@ def reading() -> list[threading.Thread]:
 def test_the_transaction_of_what_nobody_takes_is_ended() -> None:
     memory, session = ResidentMemory(), Session()
     with ReadingAhead(memory) as ahead:
-        found = Read([b"1"], None, cast("ClientSession", session), None, {}, memory.begin(), 0.0)
+        found = Read([b"1"], None, cast("ClientSession", session), None, {}, (), memory.begin(), 0.0)
         ahead.begin(lambda: found)
         assert not session.over
     assert session.over

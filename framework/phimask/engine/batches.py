@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pymongo.client_session import ClientSession
 
+from phimask.engine.deadline import Deadline
 from phimask.masking.fingerprints import Fingerprint
 from phimask.masking.outcomes import MaskedBatch
 from phimask.observing.tally import Tally
@@ -44,7 +45,8 @@ class Batch:
     `sampled` holds some documents whole, as they were read; `without` the rules that do not apply to a document,
     where some rule has a condition. `session` holds the transaction that read them, `unanswered` the one whose commit
     got no answer. `number` is the journal's, once it has one; `closed` once it is counted; `served` means that the
-    server masks the range by itself; `refused` what the server would not take.
+    server masks the range by itself; `refused` what the server would not take. `slices` are what it was put together
+    from, if from several; of these it may be cut back to the first ones at its `deadline`.
     """
 
     identities: list[DocumentId]
@@ -65,6 +67,42 @@ class Batch:
     closed: bool = False
     served: bool = False
     refused: dict[DocumentId, str] = field(default_factory=dict)
+    slices: Sequence[Batch] = ()
+    deadline: Deadline | None = None
+
+    @classmethod
+    def of(cls, slices: Sequence[Batch]) -> Batch:
+        """Slices that follow one another, as one batch; the session is that of the first."""
+        first = slices[0]
+        if len(slices) == 1:
+            return first
+        masked, unmapped = MaskedBatch.nothing(len(first.masked.masked)), PathCounts()
+        for one in slices:
+            masked.count(one.masked)
+            unmapped.add(one.unmapped)
+        return cls(
+            identities=[found for one in slices for found in one.identities],
+            upto=slices[-1].upto,
+            writes=[write for one in slices for write in one.writes],
+            quarantined={found: reason for one in slices for found, reason in one.quarantined.items()},
+            unchanged=sum(one.unchanged for one in slices),
+            missing=sum(one.missing for one in slices),
+            size=sum(one.size for one in slices),
+            masked=masked,
+            sampled={found: raw for one in slices for found, raw in one.sampled.items()},
+            without={found: rules for one in slices for found, rules in one.without.items()},
+            unmapped=unmapped,
+            seconds=sum(one.seconds for one in slices),
+            session=first.session,
+            slices=slices,
+        )
+
+    def cut(self, slices: int) -> Batch:
+        """The batch as if it had been these first slices from the beginning; number, session and seconds stay."""
+        less = Batch.of(self.slices[:slices])
+        less.number, less.session, less.seconds = self.number, self.session, self.seconds
+        less.refused = self.refused
+        return less
 
     @property
     def result_bytes(self) -> int:

@@ -29,11 +29,17 @@ _Keeper = TypeVar("_Keeper")
 
 @dataclass(slots=True)
 class Committed:
-    """A batch's outcome: what the counts grow by, the seconds it took in all, the documents left out."""
+    """A batch's outcome: what the counts grow by, the seconds it took in all, the documents left out.
+
+    Of one that was cut at its deadline: `upto`, the `_id` that it ends with now; and the seconds that what was `left`
+    would have taken.
+    """
 
     tally: Tally = field(default_factory=Tally)
     seconds: float = 0.0
     quarantined: dict[DocumentId, str] = field(default_factory=dict)
+    upto: DocumentId | None = None
+    left: float = 0.0
 
 
 class Reading:
@@ -94,6 +100,35 @@ class Committer(abc.ABC):
         if self._keep is not None and self._unkept:
             self._keep(journal, batch)
             self._unkept = False
+
+    @staticmethod
+    def _in_slices(batch: Batch, started: float, write: Callable[[Batch], bool]) -> tuple[int, float]:
+        """Write one slice after the other, until one of them says that it is no use, or the batch's time is up.
+
+        `started`: when the writing began, of which the batch's own seconds do not know. Answers with how many slices
+        were written, and the seconds that those left would take.
+        """
+        slices, begin = batch.slices or (batch,), time.perf_counter()
+        for number, one in enumerate(slices, 1):
+            if not write(one):
+                return number, 0.0
+            now = time.perf_counter()
+            left = (now - begin) / number * (len(slices) - number)
+            if (
+                left
+                and batch.deadline is not None
+                and batch.deadline.cuts(batch.seconds + now - started, left)
+            ):
+                return number, left
+        return len(slices), 0.0
+
+    def _cut(self, batch: Batch, slices: int, journal: Journal) -> Batch:
+        """The batch is only these first slices: nothing of the others will take effect, or it does no harm."""
+        less = batch.cut(slices)
+        journal.announce(less, instead_of=batch)
+        if self._keep is not None:
+            self._keep(journal, less)
+        return less
 
     def _check(self, batch: Batch, tally: Tally, read: Callable[[], Any], *, missing_too: bool) -> None:
         if not self._checks.wanted:
@@ -166,21 +201,28 @@ class CopyCommitter(Committer):
     def commit(self, batch: Batch, journal: Journal) -> Committed:
         """See Committer."""
         start = time.perf_counter()
-        tally = batch.tally()
         batch.refused.clear()
         self._announce(batch, journal)
-        if batch.writes:
-            written = insert(self._target, {write.identity: write.bson for write in batch.writes})
-            if written.refused:
+
+        def write(one: Batch) -> bool:
+            if one.writes:
+                written = insert(self._target, {each.identity: each.bson for each in one.writes})
                 batch.refused.update(written.refused)
-                journal.quarantine(batch.number or 0, written.refused)
-                for write in batch.writes:
-                    if write.identity in written.refused:
-                        tally.masked -= write.changes
-                        tally.unchanged -= not write.changes
-                tally.quarantined += len(written.refused)
-        self._check(batch, tally, lambda: whole_documents(self._target, batch.wanted()), missing_too=True)
-        journal.close(batch, tally)
+            return True
+
+        slices, left = self._in_slices(batch, start, write)
+        part = self._cut(batch, slices, journal) if left else batch
+        tally = part.tally()
+        if part.refused:
+            journal.quarantine(part.number or 0, part.refused)
+            for each in part.writes:
+                if each.identity in part.refused:
+                    tally.masked -= each.changes
+                    tally.unchanged -= not each.changes
+            tally.quarantined += len(part.refused)
+        self._check(part, tally, lambda: whole_documents(self._target, part.wanted()), missing_too=True)
+        journal.close(part, tally)
+        seconds = part.seconds + time.perf_counter() - start
         return Committed(
-            tally, batch.seconds + time.perf_counter() - start, {**batch.quarantined, **batch.refused}
+            tally, seconds, {**part.quarantined, **part.refused}, part.upto if left else None, left
         )

@@ -54,10 +54,14 @@ class Journal:
         self._lost = False
         self._announced = 0
 
-    def announce(self, batch: Batch) -> bool:
-        """Write down what the batch is about to do. Called again for the same batch, it does nothing, and says so."""
+    def announce(self, batch: Batch, instead_of: Batch | None = None) -> bool:
+        """Write down what the batch is about to do. Called again for the same batch, it does nothing, and says so.
+
+        `instead_of` one that was announced under the same number and of which nothing took effect, or of which that
+        does no harm: the batch is the beginning of it.
+        """
         self._mine()
-        if batch.number == self.lease.batch + 1 and self._announced == batch.number:
+        if instead_of is None and batch.number == self.lease.batch + 1 and self._announced == batch.number:
             return False
         batch.number = number = self.lease.batch + 1
         if batch.quarantined:
@@ -77,6 +81,9 @@ class Journal:
         with self._lock:
             self._partitions.advance(self.lease, intent)
         self._announced = number
+        if instead_of is not None:
+            beyond = [found for found in instead_of.quarantined if found not in batch.quarantined]
+            self._quarantine.take_back(self.lease.number, beyond)
         return True
 
     def still_mine(self) -> None:

@@ -12,6 +12,7 @@ from pymongo.errors import PyMongoError
 
 from phimask.engine.asking import Asking
 from phimask.engine.batches import Batch
+from phimask.engine.deadline import Deadline
 from phimask.engine.holding import stand_still
 from phimask.engine.journal import Journal
 from phimask.engine.means import Means
@@ -82,6 +83,7 @@ class PartitionLoop:
         first.
         """
         means, behind, partition = self._means, self._behind, journal.lease.partition
+        behind.rest = None  # of a partition that was given up
         behind.started(
             PartitionStarted(means.namespace, partition.number, partition.documents, worker=means.worker)
         )
@@ -143,25 +145,47 @@ class _Course:
                 self._ahead.drop()
                 self._behind.settle()
             self._hold()
+            self._go_back()
             found = self._next()
             if found is None:
-                return not means.control.stopping and self.giant is None
+                if self._behind.all_of_it():
+                    return not means.control.stopping and self.giant is None
+                self._behind.settle()
+                continue
             batch, as_read = found
             try:
                 self._behind.settle()
                 self._asking.mind_breaker()  # what was just settled may have opened it
+                if self._behind.rest is not None:
+                    means.committer.drop(batch)
+                    as_read.drop(means.resident)
+                    continue
                 if batch.served and self._halve(batch, as_read):
                     continue
             except BaseException:
                 means.committer.drop(batch)
                 as_read.drop(means.resident)
                 raise
+            batch.deadline = self._deadline()
             self._behind.begin(batch, as_read, self._journal)
             if lease.split_wanted and not self._careful:
                 self._ahead.drop()
                 pace = self._behind.pace or batch.seconds / len(batch.identities)
                 self._split(self._reader.position, pace)
         return False
+
+    def _go_back(self) -> None:
+        """To what is left of the batch before, where that was cut."""
+        rest, self._behind.rest = self._behind.rest, None
+        if rest is not None:
+            self._ahead.drop()
+            self._reader.position, self.giant = rest, None
+
+    def _deadline(self) -> Deadline | None:
+        means = self._means
+        longest = means.sizer.longest()
+        # Of a limited number of documents, all that were read were counted.
+        return None if longest is None or means.remaining is not None else Deadline(longest)
 
     def set_aside(self, giant: DocumentId, size: int) -> None:
         """All before this document is done: what is left of the partition, cut down to it alone, waits in another lane.

@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -26,6 +26,10 @@ from phimask.store.writing import has_dollar_key, server_digest, why_not_replace
 
 _UNGUARDED: Final = "the server cannot guard a replacement ($toHashedIndexKey)"
 
+_SLICES: Final = 8
+"""So many slices has a batch at most,"""
+_SLICE_BYTES: Final = 256 * 1024
+"""and each but the last has so many bytes."""
 _TOLD: Final = 10
 """Paths that no rule names, in the message that ends a run;"""
 _FEW_KEYS: Final = 5
@@ -74,38 +78,52 @@ class Preparer:
         if (what := self.gone()) is not None:
             raise StoreError(what)
         identities = [identity(raw) for raw in documents]
-        size = sum(map(len, documents))
         as_read = list(documents)
         sampled = self._whole_sample(documents, identities, session, whole=whole)
         without = self.conditions.without(self.source, identities, session)
-        masked, unmapped = self._mask(
-            documents, "whole" if self.copies or self.replaces else "update", without
-        )
-        batch = Batch(
-            identities=identities,
-            upto=identities[-1],
-            writes=[],
-            quarantined=dict(left_out or {}),
-            unchanged=0,
-            missing=0,
-            size=size,
-            masked=masked,
-            sampled=sampled,
-            without=dict(zip(identities, without, strict=False)),
-            unmapped=unmapped,
-            seconds=0.0,
-            session=session,
-        )
+        left_out = left_out or {}
+        slices: list[Batch] = []
+        for these in _slices(as_read):
+            found = identities[these]
+            one = Batch(
+                identities=found,
+                upto=found[-1],
+                writes=[],
+                quarantined={each: left_out[each] for each in found if each in left_out},
+                unchanged=0,
+                missing=0,
+                size=sum(map(len, as_read[these])),
+                masked=MaskedBatch.nothing(0),
+                sampled={each: sampled[each] for each in found if each in sampled},
+                without=dict(zip(found, without[these], strict=False)),
+                unmapped=PathCounts(),
+                seconds=0.0,
+                session=session,
+            )
+            self._fill(one, documents[these], as_read[these], without[these])
+            slices.append(one)
+        batch = Batch.of(slices)
+        if self.halts:
+            _halt(batch.unmapped)
+        batch.seconds = seconds + time.perf_counter() - start
+        return batch
+
+    def _fill(
+        self,
+        batch: Batch,
+        documents: Sequence[bytes],
+        as_read: Sequence[bytes],
+        without: Sequence[frozenset[int]],
+    ) -> None:
+        """Mask the batch's documents, and put down what is to be written for each."""
+        mode: Mode = "whole" if self.copies or self.replaces else "update"
+        batch.masked, batch.unmapped = self._mask(documents, mode, without)
         if self.copies:
             self._to_copy(batch, documents)
         elif self.replaces:
             self._to_put_whole(batch, documents, without)
         else:
-            self._to_change(batch, batch.identities, masked, as_read)
-        if self.halts:
-            _halt(batch.unmapped)
-        batch.seconds = seconds + time.perf_counter() - start
-        return batch
+            self._to_change(batch, batch.identities, batch.masked, as_read)
 
     def _mask(
         self, documents: Sequence[bytes], mode: Mode, without: Sequence[frozenset[int]]
@@ -227,6 +245,17 @@ class Preparer:
             batch.quarantined[found] = _UNGUARDED
         else:
             batch.writes.append(Write(found, outcome.bson, True, raw, digest=digest))
+
+
+def _slices(documents: Sequence[bytes]) -> Iterator[slice]:
+    """Documents in parts that take about as long to write as each other, each worth a command to the server."""
+    enough = max(sum(map(len, documents)) / _SLICES, _SLICE_BYTES)
+    begin = size = 0
+    for end, raw in enumerate(documents, 1):
+        size += len(raw)
+        if size >= enough or end == len(documents):
+            yield slice(begin, end)
+            begin, size = end, 0
 
 
 def _halt(unmapped: PathCounts) -> None:

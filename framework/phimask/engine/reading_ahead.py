@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -32,6 +32,7 @@ class Read:
     session: ClientSession | None
     meter: Meter | None
     classes: Mapping[ComplexityClass, tuple[int, int]]
+    kinds: Sequence[ComplexityClass]
     span: Span
     seconds: float
     bytes: int = field(init=False)
@@ -62,7 +63,16 @@ def read(
             documents = reader.read(budget, reading.session, meter)
             seconds = time.perf_counter() - start
             return reading.kept_by(
-                Read(documents, reader.position, reading.session, meter, reader.classes, span, seconds)
+                Read(
+                    documents,
+                    reader.position,
+                    reading.session,
+                    meter,
+                    reader.classes,
+                    reader.kinds,
+                    span,
+                    seconds,
+                )
             )
     except BaseException:
         memory.end(span)

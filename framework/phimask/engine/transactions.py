@@ -45,10 +45,12 @@ _UNKNOWN: Final = "UnknownTransactionCommitResult"
 
 @dataclass(slots=True, repr=False)
 class _Work:
-    """A batch on its way, perhaps in parts: the part in hand, how the parts before came out, what goes wrong."""
+    """A batch on its way, perhaps in parts: the part in hand, how the parts before came out, what goes wrong. It ends
+    with `upto`, which comes before the batch's own where that was cut."""
 
     part: Batch | None
     upto: DocumentId
+    started: float = field(default_factory=time.perf_counter)
     done: Committed = field(default_factory=Committed)
     left_out: dict[DocumentId, str] = field(default_factory=dict)
     conflicts: int = 0
@@ -136,10 +138,18 @@ class TransactionCommitter(Committer):
         if part.session is None:
             self._take_in_hand(work, part, journal)
             return
-        tally = part.tally()
+        refused: dict[DocumentId, str] = {}
         try:
             self._announce(part, journal)
-            refused = self._write(part, tally, journal) if part.writes else {}
+            if part.writes:
+                slices, left, refused = self._write(work, part)
+                if left:
+                    part = work.part = self._cut(part, slices, journal)
+                    work.upto = work.done.upto = part.upto
+                    work.done.left = left
+            tally = part.tally()
+            if part.writes and not refused:
+                self._commit(part, tally, journal)
         except OperationFailure as error:
             # Any other error that passes is for the retries of the loop, with their patience.
             work.conflicts += 1
@@ -157,16 +167,24 @@ class TransactionCommitter(Committer):
             return
         self._close(work, part, tally, journal)
 
-    def _write(self, part: Batch, tally: Tally, journal: Journal) -> dict[DocumentId, str]:
-        """All of the part's transaction. A document that the server refuses comes back; then nothing is written."""
+    def _write(self, work: _Work, part: Batch) -> tuple[int, float, dict[DocumentId, str]]:
+        """As `_in_slices`. A document that the server refuses comes back; then nothing is written."""
+        refused: dict[DocumentId, str] = {}
+
+        def write(one: Batch) -> bool:
+            for way, whole in ((update, False), (replace, True)):
+                documents = [(each.identity, each.bson) for each in one.writes if each.whole is whole]
+                if documents and not refused:
+                    refused.update(way(self.preparer.source, documents, part.session).refused)
+            return not refused
+
+        return *self._in_slices(part, work.started, write), refused
+
+    def _commit(self, part: Batch, tally: Tally, journal: Journal) -> None:
+        """What the part's transaction has written."""
         session, source = part.session, self.preparer.source
         assert session is not None  # noqa: S101  (for the type checker)
         assert part.number is not None  # noqa: S101
-        for way, whole in ((update, False), (replace, True)):
-            documents = [(write.identity, write.bson) for write in part.writes if write.whole is whole]
-            refused = way(source, documents, session).refused if documents else {}
-            if refused:
-                return refused
         self._check(part, tally, lambda: whole_documents(source, part.wanted(), session), missing_too=True)
         if journal.applied is not None:
             journal.applied.mark(journal.lease, part.number, session)
@@ -176,7 +194,6 @@ class TransactionCommitter(Committer):
             if not error.has_error_label(_UNKNOWN):
                 raise
             self._commit_again(part, session, journal)
-        return {}
 
     @staticmethod
     def _commit_again(part: Batch, session: ClientSession, journal: Journal) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 from loguru import logger
@@ -24,7 +25,7 @@ from phimask.engine.reading_ahead import Read
 from phimask.engine.relief import after_batch
 from phimask.ledger.leases import LeaseLost
 from phimask.plugins.events import BatchFinished, PartitionFinished, PartitionStarted
-from phimask.plugins.values import BatchCost
+from phimask.plugins.values import BatchCost, DocumentId
 
 
 @dataclass(slots=True, repr=False)
@@ -54,6 +55,8 @@ class WritingBehind:
         """Seconds a document that the last batch took, once there was one."""
         self.ending: Journal | None = None
         """Of the partition whose last batch is being written."""
+        self.rest: DocumentId | None = None
+        """Where the last batch ended, if that is before its end: what was left of it is to be read again."""
 
     def __enter__(self) -> WritingBehind:
         return self
@@ -72,6 +75,12 @@ class WritingBehind:
             self._means.emit(event)
         else:
             self._to_tell = event
+
+    def all_of_it(self) -> bool:
+        """Whether the batch that is being written will not be cut, now that all of it is needed; and none was of which
+        the rest is to be read still."""
+        deadline = None if self._pending is None else self._pending.batch.deadline
+        return self.rest is None and (deadline is None or deadline.keep_whole())
 
     def finish(self, journal: Journal) -> None:
         """Nothing is left of this partition but what is being written: it is done when that is."""
@@ -169,8 +178,21 @@ class WritingBehind:
         )
         reading = means.governor.read()
         self.pace = cost.seconds / max(cost.documents, 1)
-        means.sizer.record(cost)
-        means.governor.note(cost)
+        classes = {kind: documents for kind, (documents, _) in as_read.classes.items()}
+        expected = None if as_read.meter is None else as_read.meter.expected()
+        whole = cost
+        if done.upto is not None:
+            self.rest = done.upto
+            # What there is to learn from is what all of it would have taken.
+            batch = pending.batch
+            whole = replace(
+                cost, documents=len(batch.identities), bytes=batch.size, seconds=done.seconds + done.left
+            )
+            classes = dict(Counter(as_read.kinds[: tally.read]))
+            if expected is not None:
+                expected = expected._replace(seconds=expected.seconds * done.seconds / whole.seconds)
+        means.sizer.record(whole)
+        means.governor.note(whole)
         means.emit(
             BatchFinished(
                 namespace=means.namespace,
@@ -188,10 +210,10 @@ class WritingBehind:
                 kept=tuple(one[2] for one in tally.rules),
                 classes={}
                 if means.classify is None  # nobody could tell, and sizers took all for complex
-                else {kind: documents for kind, (documents, _) in cost.classes.items()},
+                else classes,
                 ceiling_bytes=reading.ceiling_bytes,
                 peak_bytes=cost.peak_bytes,
-                expected=None if as_read.meter is None else as_read.meter.expected(),
+                expected=expected,
                 worker=means.worker,
             )
         )

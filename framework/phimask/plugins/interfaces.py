@@ -174,6 +174,10 @@ class BatchSizer(Component):
         """A fresh one for the next batch; None: the budget alone ends it, and no document's class is told."""
         return None
 
+    def longest(self) -> float | None:
+        """Seconds that the next batch may take: what would go beyond is not written, but read again. None: any time."""
+        return None
+
     def shrink(self, factor: float) -> None:
         """Memory is under pressure: cut what comes next by `factor` (0 to 1), at once."""
 

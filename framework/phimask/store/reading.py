@@ -45,6 +45,7 @@ class _Batch:
         self.documents: list[bytes] = []
         self.size = 0
         self.classes: dict[ComplexityClass, tuple[int, int]] = {}
+        self.kinds: list[ComplexityClass] = []
         self.metered = False
         self._identified = 0
         self._identities = 0
@@ -74,6 +75,7 @@ class _Batch:
                 return False
             documents, total = self.classes.get(kind, (0, 0))
             self.classes[kind] = documents + 1, total + size
+            self.kinds.append(kind)
         self.documents.append(raw)
         self.size += size
         return True
@@ -106,7 +108,7 @@ class BatchReader:
     A query's reply is at most 16 MiB (MongoDB's reply limit) and holds one document at least; what lies
     beyond the budget is left for the next query. There is no cursor between batches, so nothing expires.
     `classify` tells a document's class from its bytes; after a read with a meter, `classes` has the documents and
-    bytes of each class. A document of more than `oversize` bytes begins a batch.
+    bytes of each class, and `kinds` each document's class. A document of more than `oversize` bytes begins a batch.
     """
 
     def __init__(
@@ -128,6 +130,7 @@ class BatchReader:
         self._known: tuple[DocumentId | None, list[int]] = None, []
         self._metered: int | None = None
         self.classes: Mapping[ComplexityClass, tuple[int, int]] = {}
+        self.kinds: Sequence[ComplexityClass] = ()
         self.position = partition.after
 
     def read(
@@ -161,7 +164,7 @@ class BatchReader:
         if batch.documents:
             self._known = position, known
             self._metered = len(batch.documents) if batch.metered else None
-        self.classes = batch.classes
+        self.classes, self.kinds = batch.classes, batch.kinds
         return batch.documents
 
     def _likely(self, most: int, known: Sequence[int], size: int) -> int:

@@ -38,6 +38,9 @@ class AdaptiveBatchSizer(BatchSizer):
     those take: if 2,000 small documents take 0.4 s, batches of large ones are cut to match. Not below 0.15 s, where
     a batch's fixed cost (round trips) would outweigh what evenness is worth.
 
+    Of a batch that would take more than `longest`, the rest is not written once three quarters of that have passed: it
+    is read again for the next one.
+
     From one batch to the next no limit grows more than twofold, unless the last batch was so quick that, scaled up in
     documents and bytes alike, it would still take no more than half of `target`. Neither limit may cost more than
     half of `longest` even if all the time of the cheapest batch seen was its doing, so that the first large document
@@ -59,7 +62,8 @@ class AdaptiveBatchSizer(BatchSizer):
             "longest": {
                 "format": "duration",
                 "default": "8s",
-                "description": "a batch slower than this halves the next ones",
+                "description": "the time that a batch may take: what would go beyond is left for the next, which is "
+                "halved",
             },
             "documents": {
                 "type": "integer",
@@ -121,6 +125,10 @@ class AdaptiveBatchSizer(BatchSizer):
         """Ends the next batch at the seconds aimed at; admits everything while nothing is known."""
         aim = self._aim() * self._relief if self._per_document else math.inf
         return Metered(0.0, dict.fromkeys(CLASSES, (self._per_document, self._per_byte)), aim)
+
+    def longest(self) -> float:
+        """The option of this name."""
+        return self._longest
 
     def record(self, cost: BatchCost) -> None:
         """Learn from the batch, then set the next limits."""

@@ -129,6 +129,10 @@ class PredictiveBatchSizer(BatchSizer):
             most_bytes=self._memory,
         )
 
+    def longest(self) -> float:
+        """The option of this name."""
+        return self._adaptive.longest()
+
     def record(self, cost: BatchCost) -> None:
         """Learn from the batch."""
         self._adaptive.record(cost)
