@@ -75,7 +75,7 @@ def test_emergency_keeps_its_promises() -> None:
     assert found.partitioner.name == "single"
     assert found.memory_governor.options == {"soft": 1_500_000_000, "hard": 2_000_000_000}
     options = found.batch_sizer.options
-    assert (options["target"], options["longest"], options["documents"]) == (4.0, 8.0, 20_000)
+    assert (options["target"], options["longest"], options["documents"]) == (4.0, 5.0, 20_000)
     assert found.breaker == Breaker(
         failures=3, slow_batch=15.0, memory=2_000_000_000, cool_down=30.0, trips=3
     )

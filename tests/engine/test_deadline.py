@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
 from pymongo.errors import AutoReconnect
 
-from phimask.engine import commit as committing
-from phimask.engine import preparing, transactions
+from phimask.engine import preparing
+from phimask.engine.commit import Committer
 from phimask.engine.deadline import Deadline
 from phimask.engine.journal import Applied, Journal
 
-SETTINGS = ("batch_sizer=impatient", "observers=[watching]", "check.sample=0")
+IMPATIENT = ("batch_sizer=impatient", "observers=[watching]", "check.sample=0")
 """Twenty documents a batch, and each is cut after its first slice."""
+ALWAYS_HURRIED = (
+    "batch_sizer={name: adaptive, options: "
+    "{target: 1ms, longest: 1ms, documents: 20, first_documents: 20, bytes: 1MB}}",
+    *IMPATIENT[1:],
+)
 DOCUMENTS = 200
 
 
@@ -29,6 +35,13 @@ def _small_slices(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 def batches(bench: Any) -> list[Any]:
     events = bench.component("observer", "watching").events
     return [event for event in events if type(event).__name__ == "BatchFinished"]
+
+
+def all_counted_once(bench: Any, documents: int = DOCUMENTS) -> None:
+    found = batches(bench)
+    assert sum(one.documents for one in found) == documents
+    assert sum(one.written for one in found) == documents
+    assert sum(one.masked[0] for one in found) == documents
 
 
 @pytest.mark.parametrize(
@@ -58,17 +71,117 @@ def test_whoever_needs_all_of_a_batch_has_it_unless_it_was_cut_before() -> None:
     assert second.keep_whole()
 
 
-@pytest.mark.parametrize("guard", ["changed", "none"])
 @pytest.mark.parametrize("partitioner", ["single", "{name: paginate, options: {documents: 50}}"])
-def test_each_document_is_masked_once(bench: Any, guard: str, partitioner: str) -> None:
+def test_each_document_is_masked_once(bench: Any, partitioner: str) -> None:
     bench.fill(DOCUMENTS)
-    outcome = bench.mask(*SETTINGS, f"write.guard={guard}", f"partitioner={partitioner}")
-    assert outcome.error is None
+    assert bench.mask(*IMPATIENT, f"partitioner={partitioner}").error is None
     assert bench.counts() == {1: DOCUMENTS}
-    found = batches(bench)
-    assert sum(one.documents for one in found) == DOCUMENTS
-    assert sum(one.written for one in found) == DOCUMENTS
-    assert sum(one.masked[0] for one in found) == DOCUMENTS
-    # In bulks nothing is cut; a partition's last batch may be whole, since nothing comes behind it.
-    cut = [one for one in found if one.documents < 20]
-    assert bool(cut) is (guard == "changed")
+    all_counted_once(bench)
+    # Of 20 documents an eighth is a slice. A partition's last batch may be whole: nothing comes behind it.
+    assert 3 in {one.documents for one in batches(bench)}
+    assert len(batches(bench)) > DOCUMENTS / 20
+
+
+def test_in_bulks_nothing_is_cut(bench: Any) -> None:
+    bench.fill(DOCUMENTS)
+    assert bench.mask(*IMPATIENT, "write.guard=none").error is None
+    assert bench.counts() == {1: DOCUMENTS}
+    assert {one.documents for one in batches(bench)} == {20}
+
+
+def test_of_a_limited_number_nothing_is_cut(bench: Any) -> None:
+    bench.fill(DOCUMENTS)
+    assert bench.mask(*IMPATIENT, limit=110).error is None
+    assert bench.counts() == {0: DOCUMENTS - 110, 1: 110}
+    assert [one.documents for one in batches(bench)] == [20] * 5 + [10]
+
+
+def test_the_sizer_learns_what_all_of_it_would_have_taken(bench: Any) -> None:
+    bench.fill(DOCUMENTS)
+    assert bench.mask(*IMPATIENT).error is None
+    told, learnt = batches(bench), bench.component("batch_sizer", "impatient").recorded
+    cut = [number for number, one in enumerate(told) if one.documents == 3]
+    assert len(cut) > DOCUMENTS / 10
+    for number in cut:
+        # There may be fewer than a batch left.
+        assert learnt[number].documents > 3
+        assert learnt[number].bytes > told[number].bytes
+        assert learnt[number].seconds > told[number].seconds
+
+
+def test_documents_are_told_by_class_once(bench: Any) -> None:
+    (bench.folder / "collections" / "counters.yaml").write_text(
+        "version: 1\ncollection: counters\nrules:\n  - {path: Count, masker: add_one}\n"
+        "  - {path: Rows.b, masker: redact}\n",
+        encoding="utf-8",
+    )
+    bench.collection.insert_many(
+        {"_id": number, "Count": 0, "Rows": [{"a": 1}] * (60 if number % 7 == 0 else 1)}
+        for number in range(DOCUMENTS)
+    )
+    outcome = bench.mask(*ALWAYS_HURRIED)
+    assert outcome.error is None
+    all_counted_once(bench)
+    assert any(one.documents < 20 for one in batches(bench)[:2])
+    for one in batches(bench):
+        assert sum(one.classes.values()) == one.documents
+    medium = len(range(0, DOCUMENTS, 7))
+    (collection,) = outcome.report["collections"]
+    assert collection["complexity"] == {"simple": DOCUMENTS - medium, "medium": medium, "complex": 0}
+
+
+def test_what_was_expected_is_expected_of_what_is_left(bench: Any) -> None:
+    bench.fill(DOCUMENTS)
+    assert bench.mask(*ALWAYS_HURRIED).error is None
+    assert all(one.expected is None or one.expected.seconds > 0 for one in batches(bench))
+
+
+@pytest.mark.parametrize("number", [1, 19, 20, 199])
+def test_before_a_document_that_is_set_aside(bench: Any, number: int) -> None:
+    bench.collection.insert_many(
+        {"_id": one, "Count": 0, **({"Pad": "x" * 2_000_000} if one == number else {})}
+        for one in range(DOCUMENTS)
+    )
+    assert bench.mask(*IMPATIENT, "memory.oversize=1MB").error is None
+    assert bench.counts() == {1: DOCUMENTS}
+    all_counted_once(bench)
+
+
+def test_a_stop_while_something_is_left(bench: Any, at_batch: Callable[..., None]) -> None:
+    bench.fill(DOCUMENTS)
+    at_batch(9, bench.stop.stop)
+    bench.mask(*IMPATIENT)
+    done = bench.counts().get(1, 0)
+    assert 0 < done < DOCUMENTS
+    assert sum(one.documents for one in batches(bench)) == done
+
+
+@pytest.mark.parametrize("times", [1, 5])
+@pytest.mark.parametrize("done", [False, True], ids=["not done", "done"])
+@pytest.mark.parametrize(("owner", "name"), [(Journal, "announce"), (Applied, "mark"), (Committer, "_cut")])
+def test_an_error_that_passes_where_it_is_cut(
+    bench: Any, owner: Any, name: str, done: bool, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some times in a row; what failed was done, or was not."""
+    bench.fill(DOCUMENTS)
+    honest = getattr(owner, name)
+    calls = count(1)
+    failed: list[int] = []
+
+    def failing(self: Any, *arguments: Any, **settings: Any) -> Any:
+        if name == "announce" and settings.get("instead_of") is None:
+            return honest(self, *arguments, **settings)
+        number = next(calls)
+        fails = 3 <= number < 3 + times
+        result = honest(self, *arguments, **settings) if done or not fails else None
+        if fails:
+            failed.append(number)
+            raise AutoReconnect("connection closed")
+        return result
+
+    monkeypatch.setattr(owner, name, failing)
+    outcome = bench.mask(*IMPATIENT, "retry={attempts: 8, initial: 1ms, longest: 2ms}", "breaker.failures=20")
+    assert outcome.error is None
+    assert len(failed) == times
+    assert bench.counts() == {1: DOCUMENTS}
+    all_counted_once(bench)

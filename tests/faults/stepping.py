@@ -19,6 +19,7 @@ from phimask import BatchBudget, OriginalValues, Validator
 from phimask.engine.batches import Batch
 from phimask.engine.checking import Checks
 from phimask.engine.commit import Committer, PlainCommitter
+from phimask.engine.deadline import Deadline
 from phimask.engine.journal import Applied, Journal
 from phimask.engine.preparing import Preparer
 from phimask.engine.remembering import Remembering
@@ -49,6 +50,7 @@ PROJECTION: Mapping[str, Any] = {"Count": 1, "Name": 1, "Pad": 1}
 BATCH = 3
 OVERSIZE = 80
 """Documents of more bytes are set aside."""
+_NO_TIME = 1e-9
 _BLOCKED = 100.0
 """Longer than the server takes to end a transaction that nobody goes on with: a minute, looked at every half."""
 
@@ -134,9 +136,11 @@ class Names(Validator):
 
 class SteppedWorker:
     """Leases partitions and masks them until it finds none. `guard`: in transactions, else by fingerprints.
-    `remembers`: it keeps the names that it masks."""
+    `remembers`: it keeps the names that it masks. `cuts`: each batch is cut after its first slice."""
 
-    def __init__(self, uri: str, database: str, name: str, *, guard: bool, remembers: bool = False) -> None:
+    def __init__(
+        self, uri: str, database: str, name: str, *, guard: bool, remembers: bool = False, cuts: bool = False
+    ) -> None:
         self.name = name
         self.gate = Gate()
         self.error: BaseException | None = None
@@ -149,7 +153,7 @@ class SteppedWorker:
             retryReads=False,
             heartbeatFrequencyMS=500,
         )
-        self._guard = guard
+        self._guard, self._cuts = guard, cuts
         ledger = Ledger(self.client, database, PREFIX)
         namespace = f"{database}.{DOCUMENTS}"
         self._source = raw_collection(self.client, database, DOCUMENTS)
@@ -262,14 +266,20 @@ class SteppedWorker:
             batch = self._persist(lambda: self._read(reader, oversize))
             if isinstance(batch, Batch):
                 reader.position = batch.upto
-            if pending is not None:
-                self._commit(pending, journal)
+            rest = None if pending is None else self._commit(pending, journal)
+            if rest is not None:
+                if isinstance(batch, Batch):
+                    self._committer.drop(batch)
+                reader.position, pending = rest, None
+                continue
             if not isinstance(batch, Batch):
                 return batch
             pending = batch
 
-    def _commit(self, batch: Batch, journal: Journal) -> None:
-        self._persist(lambda: self._committer.commit(batch, journal))
+    def _commit(self, batch: Batch, journal: Journal) -> DocumentId | None:
+        if self._cuts:
+            batch.deadline = Deadline(_NO_TIME)
+        return self._persist(lambda: self._committer.commit(batch, journal)).upto
 
     def _read(self, reader: BatchReader, oversize: int | None) -> Batch | DocumentId | None:
         with self._committer.reading() as reading:

@@ -33,6 +33,7 @@ from stepping import DOCUMENTS, PREFIX, RUN, SteppedWorker
 from trials import Note
 
 from phimask import Partition
+from phimask.engine import preparing
 from phimask.ledger.opening import Ledger
 from phimask.ledger.partitions import Partitions
 from phimask.ledger.remembered import Remembered
@@ -49,12 +50,15 @@ LONG_AGO = datetime.datetime(2000, 1, 1, tzinfo=datetime.timezone.utc)
 class Leases(RuleBasedStateMachine):
     """At most four workers at a time; the invariant is looked at after each step."""
 
-    def __init__(self, uri: str, client: Client, *, guard: bool, remembers: bool = False) -> None:
+    def __init__(
+        self, uri: str, client: Client, *, guard: bool, remembers: bool = False, cuts: bool = False
+    ) -> None:
         super().__init__()
         self.uri = uri
         self.client = client
         self.guard = guard
         self.remembers = remembers
+        self.cuts = cuts
         self.database = f"test_{uuid.uuid4().hex[:16]}"
         self.documents = client[self.database][DOCUMENTS]
         self.ledger = Ledger(client, self.database, PREFIX)
@@ -89,7 +93,9 @@ class Leases(RuleBasedStateMachine):
 
     def start_one(self) -> SteppedWorker:
         name = f"worker {len(self.all)}"
-        worker = SteppedWorker(self.uri, self.database, name, guard=self.guard, remembers=self.remembers)
+        worker = SteppedWorker(
+            self.uri, self.database, name, guard=self.guard, remembers=self.remembers, cuts=self.cuts
+        )
         self.workers.append(worker)
         self.all.append(worker)
         return worker
@@ -209,12 +215,23 @@ class Leases(RuleBasedStateMachine):
             assert tally.masked == len(once)
 
 
-@pytest.mark.parametrize("guard", [True, False], ids=["transactions", "fingerprints"])
+@pytest.fixture
+def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slice is a document."""
+    monkeypatch.setattr(preparing, "_SLICE_BYTES", 1)
+
+
+@pytest.mark.usefixtures("small_slices")
+@pytest.mark.parametrize(
+    ("guard", "cuts"),
+    [(True, False), (True, True), (False, False)],
+    ids=["transactions", "cut transactions", "fingerprints"],
+)
 def test_whatever_order_commands_come_in(
-    guard: bool, mongo_uri: str, client: Client, request: pytest.FixtureRequest
+    guard: bool, cuts: bool, mongo_uri: str, client: Client, request: pytest.FixtureRequest
 ) -> None:
     run_state_machine_as_test(
-        lambda: Leases(mongo_uri, client, guard=guard),
+        lambda: Leases(mongo_uri, client, guard=guard, cuts=cuts),
         settings=settings(
             max_examples=request.config.getoption("--trials") or 4,
             stateful_step_count=40,
@@ -229,13 +246,14 @@ def test_whatever_order_commands_come_in(
 
 
 @pytest.mark.strikes(6)
-@pytest.mark.parametrize("guard", ["changed", "none"])
+@pytest.mark.usefixtures("small_slices")
+@pytest.mark.parametrize(("guard", "cuts"), [("changed", False), ("changed", True), ("none", False)])
 @pytest.mark.parametrize("fate", ["killed", "held past its lease"])
 def test_worker_at_any_command(
-    fate: str, guard: str, chance: random.Random, note: Note, mongo_uri: str, client: Client
+    fate: str, guard: str, cuts: bool, chance: random.Random, note: Note, mongo_uri: str, client: Client
 ) -> None:
     """Before a command is sent, or when it is answered and the worker does not know it; the next one takes over."""
-    machine = Leases(mongo_uri, client, guard=guard == "changed", remembers=True)
+    machine = Leases(mongo_uri, client, guard=guard == "changed", remembers=True, cuts=cuts)
     machine.fill()
     outcome = Outcome(documents=CUTS[-1], wrong=1)
     try:

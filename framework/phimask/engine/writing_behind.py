@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -178,7 +179,7 @@ class WritingBehind:
         )
         reading = means.governor.read()
         self.pace = cost.seconds / max(cost.documents, 1)
-        classes = {kind: documents for kind, (documents, _) in as_read.classes.items()}
+        classes: Mapping[str, int] = {kind: documents for kind, (documents, _) in as_read.classes.items()}
         expected = None if as_read.meter is None else as_read.meter.expected()
         whole = cost
         if done.upto is not None:
@@ -188,7 +189,7 @@ class WritingBehind:
             whole = replace(
                 cost, documents=len(batch.identities), bytes=batch.size, seconds=done.seconds + done.left
             )
-            classes = dict(Counter(as_read.kinds[: tally.read]))
+            classes = Counter[str](as_read.kinds[: tally.read])
             if expected is not None:
                 expected = expected._replace(seconds=expected.seconds * done.seconds / whole.seconds)
         means.sizer.record(whole)

@@ -33,6 +33,8 @@ makes them longer."""
 _REACHED: Final = 0.9
 """Of the aim: a batch that comes so far and is not full shows that batches may be longer."""
 _SHORTEST: Final = 1e-3
+_SLOW: Final = 1.2
+"""So many times what was expected: a batch that took longer met a hiccup of the machine's, unless the next does too."""
 
 _OWN: Final = ("memory", "forgetting")
 
@@ -43,8 +45,9 @@ class PredictiveBatchSizer(BatchSizer):
     The model is linear: so much for a batch by itself, and for the documents and the bytes of each class (simple,
     medium, complex) at their own rates. It is learnt by recursive least squares with forgetting, each batch being one
     observation, weighed by relative error; resident bytes at the highest likewise. What is known of a class is kept
-    while others go by. A batch is reckoned document by document as it is read, so that it ends early where hard
-    documents begin, and not one batch later.
+    while others go by. Of a batch that took far longer than expected, while the one before did not, a fifth more is
+    believed: it met a server's checkpoint, or the like, and those that follow would be too short. A batch is reckoned
+    document by document as it is read, so that it ends early where hard documents begin, and not one batch later.
 
     While fewer than six batches have been seen, and wherever no classes are told, it works as `adaptive` does under the
     same options, and says so in the log. A class that hardly any batch has held yet is reckoned with two fifths more.
@@ -91,7 +94,7 @@ class PredictiveBatchSizer(BatchSizer):
         self._peak = LeastSquares(2 + len(CLASSES), options["forgetting"])
         self._batches_of = dict.fromkeys(CLASSES, 0)
         self._relief = 1.0
-        self._leads = False
+        self._leads = self._was_slow = False
         self._aim = self._target
         self._full: dict[ComplexityClass, float] = {}
 
@@ -144,7 +147,7 @@ class PredictiveBatchSizer(BatchSizer):
                 if not self._batches_of[kind]:
                     self._begin(kind, self._nearest(kind))
                 self._batches_of[kind] += 1
-        self._seconds.learn(_in_seconds(cost.classes), max(cost.seconds, _SHORTEST))
+        self._seconds.learn(_in_seconds(cost.classes), max(self._believed(cost), _SHORTEST))
         self._move_aim(cost)
         if cost.peak_bytes:
             self._peak.learn(_in_bytes(cost.classes), float(cost.peak_bytes))
@@ -158,6 +161,15 @@ class PredictiveBatchSizer(BatchSizer):
         """Cut all bounds by `factor` at once."""
         self._adaptive.shrink(factor)
         self._relief = max(_LEAST_RELIEF, self._relief * factor)
+
+    def _believed(self, cost: BatchCost) -> float:
+        """The seconds it took; of a batch that was far slower than expected, and the one before was not, only some."""
+        most = _SLOW * self._seconds.expected(_in_seconds(cost.classes))
+        known = all(
+            self._batches_of[kind] > _OF_CLASS for kind, (documents, _) in cost.classes.items() if documents
+        )
+        first, self._was_slow = not self._was_slow, cost.seconds > most
+        return most if self._was_slow and first and known and self._leads else cost.seconds
 
     def _nearest(self, kind: ComplexityClass) -> ComplexityClass:
         """The class itself; while no batch has held it, the nearest that some have, the more complex first."""
