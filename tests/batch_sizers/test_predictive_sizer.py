@@ -13,6 +13,7 @@ import pytest
 from phimask import BatchCost, BatchSizer, ComplexityClass
 from phimask.testing import check_batch_sizer
 from phimask_plugins.batch_sizers.adaptive import AdaptiveBatchSizer
+from phimask_plugins.batch_sizers.fixed import FixedBatchSizer
 from phimask_plugins.batch_sizers.predictive import PredictiveBatchSizer
 
 MB = 1_000_000
@@ -269,6 +270,40 @@ def test_that_a_giant_takes_far_longer_than_expected_is_believed_at_once() -> No
     assert price(sizer, "simple", 1200) == pytest.approx(0.25e-3, rel=0.15)
 
 
+def admitted(sizer: BatchSizer) -> int:
+    """How many small documents the next batch takes."""
+    meter = sizer.meter()
+    assert meter is not None
+    return next(n for n in range(10**6) if not meter.admits("simple", 1200))
+
+
+def test_a_single_slow_batch_is_a_hiccup_and_two_are_not() -> None:
+    sizer = sized()
+    worked(sizer)
+    usual = admitted(sizer)
+
+    def batch(slowness: float) -> None:
+        seconds = slowness * (0.03 + usual * (SECONDS["simple"][0] + 1200 * SECONDS["simple"][1]))
+        sizer.record(BatchCost(usual, usual * 1200, seconds, {"simple": (usual, usual * 1200)}))
+
+    batch(1)
+    batch(3)
+    assert admitted(sizer) > 0.8 * usual
+    batch(1)
+    batch(3)
+    assert admitted(sizer) > 0.8 * usual
+    batch(3)
+    assert admitted(sizer) < 0.8 * usual
+    batch(3)
+    assert admitted(sizer) < 0.6 * usual
+
+
+def test_it_says_how_long_a_batch_may_take() -> None:
+    assert sized(longest=5.0).longest() == 5.0
+    assert sized(AdaptiveBatchSizer, longest=6.0).longest() == 6.0
+    assert sized(FixedBatchSizer).longest() is None
+
+
 def test_a_first_document_is_taken_whatever_it_costs() -> None:
     sizer = sized()
     worked(sizer)
@@ -288,17 +323,12 @@ def test_pressure_cuts_at_once_and_comes_back() -> None:
     sizer = sized()
     worked(sizer)
 
-    def admitted() -> int:
-        meter = sizer.meter()
-        assert meter is not None
-        return next(n for n in range(10**6) if not meter.admits("simple", 1200))
-
-    before = admitted()
+    before = admitted(sizer)
     sizer.shrink(0.25)
-    assert admitted() < before * 0.3
+    assert admitted(sizer) < before * 0.3
     for _ in range(20):
         sizer.record(BatchCost(5000, 6 * MB, 1.0, {"simple": (5000, 6 * MB)}))
-    assert admitted() > before * 0.7
+    assert admitted(sizer) > before * 0.7
 
 
 @pytest.mark.parametrize(

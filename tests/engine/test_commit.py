@@ -35,8 +35,12 @@ from phimask.engine import transactions
 from phimask.engine.batches import Batch
 from phimask.engine.checking import Checks
 from phimask.engine.commit import Committed, Committer
+from phimask.engine.deadline import Deadline
+from phimask.engine.journal import Applied
 from phimask.errors import SafeStop
+from phimask.ledger.identities import packed
 from phimask.ledger.leases import LeaseLost
+from phimask.ledger.quarantine import Quarantine
 from phimask.plugins.values import Phase
 from phimask.store.raw import identity
 from phimask.store.reading import BatchReader
@@ -236,6 +240,101 @@ def test_what_the_target_refuses_is_quarantined_changed_or_not(room: Room) -> No
     names = [bson.decode(raw) for raw in run.after.values()]
     assert run.written == sum("Name" in one for one in names)
     assert run.unchanged == sum("Name" not in one for one in names)
+
+
+CUT = pytest.mark.parametrize("way", ["transaction", "copy"])
+
+
+class AfterSlices(Deadline):
+    """Passes after so many slices."""
+
+    def __init__(self, slices: int) -> None:
+        super().__init__(1.0)
+        self._slices = slices - 1  # nobody asks after the first
+
+    def cuts(self, taken: float, left: float) -> bool:
+        self._slices -= 1
+        return super().cuts(taken + (0 if self._slices else 1), left)
+
+
+def quarantined(room: Room) -> list[DocumentId]:
+    return [
+        found for found, _ in Quarantine(room.ledger, f"run-{room._runs}", "source").listed(HUNDRED.documents)
+    ]
+
+
+def large(number: int, **fields: Any) -> bytes:
+    """Of the size of a slice, so that each is one."""
+    return plain(number, **fields, Pad="x" * 300_000)
+
+
+@CUT
+@pytest.mark.parametrize("slices", [2, 3, 4])
+def test_a_batch_that_is_cut_is_as_if_it_had_been_shorter(room: Room, way: Way, slices: int) -> None:
+    documents = [
+        large(1, Name="Ada"),
+        large(2, Name=7),
+        large(3, x=1),
+        large(4, Name=8),
+        large(5, Name="Eve"),
+    ]
+    store(room.source, documents)
+    witness = Witness()
+    made = committer(room, way=way, on_error="quarantine", sample=5, checks=Checks("during", [witness]))
+    journal = room.journal(way)
+    batch = prepared(room, made, documents)
+    assert [one.identities for one in batch.slices] == [[found] for found in of(1, 2, 3, 4, 5)]
+    batch.deadline = AfterSlices(slices)
+    done = made.commit(batch, journal)
+    assert done.upto == journal.lease.watermark == of(slices)[0]
+    assert done.left > 0
+    assert counts(done) == ((1, 0, 0, 1), (1, 1, 0, 1), (1, 1, 0, 2))[slices - 2]
+    assert (done.tally.read, done.tally.bytes) == (slices, sum(map(len, documents[:slices])))
+    assert done.tally.rules[0][0] == 1
+    assert set(quarantined(room)) == {*of(2), *of(4)[: slices > 3]}
+    assert [pair.before for pair in witness.pairs] == [
+        raw for number, raw in enumerate(documents[:slices], 1) if number not in {2, 4}
+    ]
+    assert [totals.read for totals in witness.sums] == [slices]
+    rest = room.read(
+        made,
+        BatchReader(room.source, journal.lease.partition, None, None),
+        HUNDRED,
+        whole=True,
+    )
+    assert rest is not None
+    more = made.commit(rest, journal)
+    assert more.upto is None
+    assert more.left == 0
+    tally = journal.lease.tally
+    assert (tally.read, tally.masked, tally.unchanged, tally.quarantined) == (5, 2, 1, 2)
+    assert sorted(found.value for found in quarantined(room)) == sorted(found.value for found in of(2, 4))
+    left_out = {} if way == "copy" else {identity(raw): raw for raw in (documents[1], documents[3])}
+    masked = {identity(raw): expected(raw, told(RULES)) for raw in (documents[0], documents[2], documents[4])}
+    assert stored(room.target if way == "copy" else room.source) == {**masked, **left_out}
+
+
+def test_a_cut_is_in_the_ledger_before_the_transaction_is_committed(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents = [large(number, Name="Ada") for number in range(1, 5)]
+    store(room.source, documents)
+    made = committer(room, way="transaction")
+    journal = room.journal("transaction")
+    batch = prepared(room, made, documents)
+    batch.deadline = AfterSlices(2)
+    mark = Applied.mark
+    intents: list[Any] = []
+
+    def look(self: Applied, *arguments: Any) -> None:
+        (partition,) = room.ledger.partitions.find({"_id.run": f"run-{room._runs}"})
+        intents.append((partition["intent"]["batch"], partition["intent"]["upto"]))
+        assert stored(room.source) == {identity(raw): raw for raw in documents}
+        mark(self, *arguments)
+
+    monkeypatch.setattr(Applied, "mark", look)
+    made.commit(batch, journal)
+    assert intents == [(1, bytes(packed(of(2)[0]) or b""))]
 
 
 @IN_PLACE

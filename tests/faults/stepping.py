@@ -136,7 +136,7 @@ class Names(Validator):
 
 class SteppedWorker:
     """Leases partitions and masks them until it finds none. `guard`: in transactions, else by fingerprints.
-    `remembers`: it keeps the names that it masks. `cuts`: each batch is cut after its first slice."""
+    `remembers`: it keeps the names that it masks. `cuts`: each batch is cut after its second slice."""
 
     def __init__(
         self, uri: str, database: str, name: str, *, guard: bool, remembers: bool = False, cuts: bool = False

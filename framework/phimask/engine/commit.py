@@ -9,7 +9,8 @@ import abc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from statistics import median_low
+from typing import Any, Final, TypeAlias, TypeVar
 
 from pymongo.client_session import ClientSession
 
@@ -21,6 +22,9 @@ from phimask.observing.tally import Tally
 from phimask.plugins.values import DocumentId
 from phimask.store.reading import whole_documents
 from phimask.store.writing import Written, insert, replace, replace_unchanged, update
+
+_LEAST_SLICES: Final = 2
+"""So many slices of a batch are written whatever they take."""
 
 Keep: TypeAlias = Callable[[Journal, Batch], None]
 """Keeps a batch's originals; they are safe once it returns."""
@@ -106,19 +110,20 @@ class Committer(abc.ABC):
         """Write one slice after the other, until one of them says that it is no use, or the batch's time is up.
 
         `started`: when the writing began, of which the batch's own seconds do not know. Answers with how many slices
-        were written, and the seconds that those left would take.
+        were written, and the seconds that those left would take: by the pace of most, of which a hiccup in one says
+        nothing, so that two are written at least.
         """
-        slices, begin = batch.slices or (batch,), time.perf_counter()
+        slices, begun = batch.slices or (batch,), time.perf_counter()
+        taken: list[float] = []
         for number, one in enumerate(slices, 1):
             if not write(one):
                 return number, 0.0
             now = time.perf_counter()
-            left = (now - begin) / number * (len(slices) - number)
-            if (
-                left
-                and batch.deadline is not None
-                and batch.deadline.cuts(batch.seconds + now - started, left)
-            ):
+            taken.append(now - begun)
+            begun, left = now, median_low(taken) * (len(slices) - number)
+            if number < _LEAST_SLICES or number == len(slices) or batch.deadline is None:
+                continue
+            if batch.deadline.cuts(batch.seconds + now - started, left):
                 return number, left
         return len(slices), 0.0
 

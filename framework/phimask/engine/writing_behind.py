@@ -184,14 +184,10 @@ class WritingBehind:
         whole = cost
         if done.upto is not None:
             self.rest = done.upto
-            # What there is to learn from is what all of it would have taken.
-            batch = pending.batch
-            whole = replace(
-                cost, documents=len(batch.identities), bytes=batch.size, seconds=done.seconds + done.left
-            )
+            whole = _whole(cost, pending.batch, done.left)
             classes = Counter[str](as_read.kinds[: tally.read])
             if expected is not None:
-                expected = expected._replace(seconds=expected.seconds * done.seconds / whole.seconds)
+                expected = expected._replace(seconds=expected.seconds * cost.seconds / whole.seconds)
         means.sizer.record(whole)
         means.governor.note(whole)
         means.emit(
@@ -219,6 +215,11 @@ class WritingBehind:
             )
         )
         return cost, reading.rss_bytes
+
+
+def _whole(cost: BatchCost, batch: Batch, left: float) -> BatchCost:
+    """What all of a batch would have taken that was cut: what there is to learn from."""
+    return replace(cost, documents=len(batch.identities), bytes=batch.size, seconds=cost.seconds + left)
 
 
 def note_lost(namespace: str, journal: Journal) -> None:

@@ -36,7 +36,7 @@ _PATIENCE: Final = 60.0
 def check_batch_sizer(cls: type[BatchSizer], options: Mapping[str, Any] | None = None) -> None:
     """Check that a batch sizer's budgets stay positive and under its own ceilings (the options `documents` and
     `bytes`, if it has them) whatever batches cost, that pressure cuts the next one, and that it recovers; of one
-    that gives meters, that each is a fresh one.
+    that gives meters, that each is a fresh one; that what a batch may take at the longest, if it says so, is a time.
 
     A sizer that leaves `shrink` as it is inherited counts as fixed.
     """
@@ -81,6 +81,12 @@ def _budget(cls: type[BatchSizer], sizer: BatchSizer) -> BatchBudget:
         sizer.budget() == budget,
         cls,
         "budget() differs when asked twice; let record() and shrink() alone move it",
+    )
+    longest = sizer.longest()
+    require(
+        longest is None or (isinstance(longest, (int, float)) and longest > 0),
+        cls,
+        f"longest() gives {longest!r}; give seconds above 0, or None where a batch may take any time",
     )
     return budget
 
