@@ -142,7 +142,10 @@ def main() -> None:
     parser.add_argument("--ways", default=",".join(str(number) for number in range(len(WAYS))))
     given = parser.parse_args()
     ways = [list(WAYS)[int(number)] for number in given.ways.split(",")]
-    with tempfile.TemporaryDirectory() as name, EmbeddedMongod(find_mongod(os.environ)) as mongod:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        EmbeddedMongod(find_mongod(os.environ), frugal=False) as mongod,
+    ):
         folder = Path(name)
         set_up(folder)
         client: MongoClient[dict[str, Any]] = MongoClient(mongod.uri)

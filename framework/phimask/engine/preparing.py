@@ -73,15 +73,25 @@ class Preparer:
     ) -> Batch:
         """Mask documents, which were read `whole` or not. `left_out` are to be quarantined whatever they hold."""
         start = time.perf_counter()
-        assert whole or not self.replaces  # noqa: S101  (or fields that were not read would be lost)
         # Asked after the reading: a transaction that has read holds the collection, and nobody can replace it.
         if (what := self.gone()) is not None:
             raise StoreError(what)
+        batch = self._prepared(documents, whole, session, left_out or {})
+        batch.seconds = seconds + time.perf_counter() - start
+        return batch
+
+    def _prepared(
+        self,
+        documents: list[bytes],
+        whole: bool,
+        session: ClientSession | None,
+        left_out: Mapping[DocumentId, str],
+    ) -> Batch:
+        assert whole or not self.replaces  # noqa: S101  (or fields that were not read would be lost)
         identities = [identity(raw) for raw in documents]
         as_read = list(documents)
         sampled = self._whole_sample(documents, identities, session, whole=whole)
         without = self.conditions.without(self.source, identities, session)
-        left_out = left_out or {}
         slices: list[Batch] = []
         for these in _slices(as_read):
             found = identities[these]
@@ -105,7 +115,6 @@ class Preparer:
         batch = Batch.of(slices)
         if self.halts:
             _halt(batch.unmapped)
-        batch.seconds = seconds + time.perf_counter() - start
         return batch
 
     def _fill(

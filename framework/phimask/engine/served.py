@@ -25,7 +25,6 @@ from phimask.engine.batches import Batch
 from phimask.engine.commit import Committed, Committer
 from phimask.engine.journal import Journal
 from phimask.engine.preparing import Preparer
-from phimask.errors import StoreError
 from phimask.masking.outcomes import MaskedBatch
 from phimask.observing.tally import Tally
 from phimask.path_counts import PathCounts
@@ -50,19 +49,14 @@ class ServedPreparer(Preparer):
 
     mean_bytes: float = 0.0
 
-    def prepare(
+    def _prepared(
         self,
         documents: list[bytes],
-        *,
         whole: bool,  # noqa: ARG002  (only `_id`s were read)
-        seconds: float = 0.0,
-        session: ClientSession | None = None,
-        left_out: Mapping[DocumentId, str] | None = None,
+        session: ClientSession | None,
+        left_out: Mapping[DocumentId, str],
     ) -> Batch:
-        """See Preparer. The batch's size is reckoned from the mean."""
-        start = time.perf_counter()
-        if (what := self.gone()) is not None:
-            raise StoreError(what)
+        """The batch's size is reckoned from the mean."""
         most = max(1, int(_MOST_BYTES / self.mean_bytes)) if self.mean_bytes else len(documents)
         identities = [identity(raw) for raw in documents[:most]]
         wanted = self._random.sample(identities, min(self.sample, len(identities)))
@@ -70,7 +64,7 @@ class ServedPreparer(Preparer):
             identities=identities,
             upto=identities[-1],
             writes=[],
-            quarantined=dict(left_out or {}),
+            quarantined=dict(left_out),
             unchanged=0,
             missing=0,
             size=int(self.mean_bytes * len(identities)),
@@ -78,7 +72,7 @@ class ServedPreparer(Preparer):
             sampled=whole_documents(self.source, wanted, session),
             without={},
             unmapped=PathCounts(),
-            seconds=seconds + time.perf_counter() - start,
+            seconds=0.0,
             served=True,
         )
 

@@ -11,7 +11,6 @@ import logging
 import pickle
 import queue
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
@@ -19,6 +18,7 @@ from typing import Final, Literal, TypeAlias
 
 from phimask import Control, Interrupted, Job, Lane, PhimaskError, SafeStop, events
 from phimask_plugins.executors.autoscale import Autoscale, Room
+from phimask_plugins.executors.deaths import Deaths
 from phimask_plugins.executors.limits import Limits
 from phimask_plugins.executors.process import WorkerProcess
 from phimask_plugins.executors.sizing import available_memory
@@ -34,7 +34,6 @@ _AWAY: Final = 10.0
 """Seconds between two looks after which this process itself was away, asleep or stopped, and its workers with it."""
 _AT_A_TIME: Final = 200
 """So many messages at most are taken between two looks at the control."""
-_LONGEST_BACKOFF: Final = 60.0
 _AT_START: Final = 120.0
 """Seconds that a process has, at the least, to load its programs and say so."""
 _AT_END: Final = 60.0
@@ -95,7 +94,7 @@ class Supervisor:
         self._lane: Lane = "ordinary"
         self._aside = 0
         self._restarts = 0
-        self._deaths: deque[float] = deque()
+        self._deaths = Deaths(limits)
         self._holding: tuple[str, ...] = ()
         self._ending = False
         self._failure: PhimaskError | None = None
@@ -325,22 +324,18 @@ class Supervisor:
         limits = self._limits
         if self._lane == "oversize" and (aside := self._job.set_aside()) < self._aside:
             self._aside = aside
-            self._deaths.clear()
-        self._deaths.append(now)
-        while self._deaths[0] < now - limits.period:
-            self._deaths.popleft()
-        number = len(self._deaths)
-        if number > limits.restarts:
+            self._deaths.forget()
+        wait = self._deaths.another(now)
+        if wait is None:
             self._fail(
                 SafeStop(
-                    f"worker {worker.name} {reason} ({how}): {number} workers died or hung within "
+                    f"worker {worker.name} {reason} ({how}): {len(self._deaths)} workers died or hung within "
                     f"{limits.period:g} s, and executor.options.restarts allows {limits.restarts}; see the log for "
                     "what they said last"
                 )
             )
-            return
-        if not worker.let_go:
-            self._due[worker.name] = now + min(_LONGEST_BACKOFF, limits.backoff * 2 ** (number - 1))
+        elif not worker.let_go:
+            self._due[worker.name] = now + wait
 
     def _look(self) -> None:
         """Measure the processes, and end those that are hung."""
