@@ -127,18 +127,13 @@ def test_documents_are_told_by_class_once(bench: Any) -> None:
     assert any(one.documents < 20 for one in batches(bench)[:2])
     for one in batches(bench):
         assert sum(one.classes.values()) == one.documents
+        assert one.expected is None or one.expected.seconds > 0
     medium = len(range(0, DOCUMENTS, 7))
     (collection,) = outcome.report["collections"]
     assert collection["complexity"] == {"simple": DOCUMENTS - medium, "medium": medium, "complex": 0}
 
 
-def test_what_was_expected_is_expected_of_what_is_left(bench: Any) -> None:
-    bench.fill(DOCUMENTS)
-    assert bench.mask(*ALWAYS_HURRIED).error is None
-    assert all(one.expected is None or one.expected.seconds > 0 for one in batches(bench))
-
-
-@pytest.mark.parametrize("number", [1, 19, 20, 199])
+@pytest.mark.parametrize("number", [1, 20])
 def test_before_a_document_that_is_set_aside(bench: Any, number: int) -> None:
     bench.collection.insert_many(
         {"_id": one, "Count": 0, **({"Pad": "x" * 2_000_000} if one == number else {})}
@@ -158,13 +153,12 @@ def test_a_stop_while_something_is_left(bench: Any, at_batch: Callable[..., None
     assert sum(one.documents for one in batches(bench)) == done
 
 
-@pytest.mark.parametrize("times", [1, 5])
 @pytest.mark.parametrize("done", [False, True], ids=["not done", "done"])
 @pytest.mark.parametrize(("owner", "name"), [(Journal, "announce"), (Applied, "mark"), (Committer, "_cut")])
 def test_an_error_that_passes_where_it_is_cut(
-    bench: Any, owner: Any, name: str, done: bool, times: int, monkeypatch: pytest.MonkeyPatch
+    bench: Any, owner: Any, name: str, done: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Some times in a row; what failed was done, or was not."""
+    """Twice in a row; what failed was done, or was not."""
     bench.fill(DOCUMENTS)
     honest = getattr(owner, name)
     calls = count(1)
@@ -174,7 +168,7 @@ def test_an_error_that_passes_where_it_is_cut(
         if name == "announce" and settings.get("instead_of") is None:
             return honest(self, *arguments, **settings)
         number = next(calls)
-        fails = 3 <= number < 3 + times
+        fails = number in {3, 4}
         result = honest(self, *arguments, **settings) if done or not fails else None
         if fails:
             failed.append(number)
@@ -184,6 +178,6 @@ def test_an_error_that_passes_where_it_is_cut(
     monkeypatch.setattr(owner, name, failing)
     outcome = bench.mask(*IMPATIENT, "retry={attempts: 8, initial: 1ms, longest: 2ms}", "breaker.failures=20")
     assert outcome.error is None
-    assert len(failed) == times
+    assert failed == [3, 4]
     assert bench.counts() == {1: DOCUMENTS}
     all_counted_once(bench)

@@ -233,7 +233,7 @@ def test_whatever_order_commands_come_in(
     run_state_machine_as_test(
         lambda: Leases(mongo_uri, client, guard=guard, cuts=cuts),
         settings=settings(
-            max_examples=request.config.getoption("--trials") or 4,
+            max_examples=request.config.getoption("--trials") or 3,
             stateful_step_count=40,
             deadline=None,
             database=None,
