@@ -186,6 +186,21 @@ def test_the_end_waits_for_one_more_scrape() -> None:
     assert 'phimask_documents_total{namespace="ehr.a",outcome="masked"} 6.0' in text
 
 
+def test_a_scrape_before_the_last_alert_is_not_the_last() -> None:
+    watching = observer(linger=600.0)
+    watching.notify(STARTED)
+    port = port_of(watching)
+    watching.notify(events.RunFinished("completed", {}))
+    assert 'phimask_alert{rule="finished"}' not in scraped(port)
+    watching.notify(events.AlertRaised("finished", "it ended", 1.0))
+    closing = threading.Thread(target=watching.close)
+    closing.start()
+    closing.join(0.2)
+    assert closing.is_alive()
+    assert 'phimask_alert{rule="finished"} 1.0' in scraped(port)
+    closing.join()
+
+
 def test_an_answer_that_is_being_given_is_given_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     watching = observer(linger=600.0)
     watching.notify(STARTED)

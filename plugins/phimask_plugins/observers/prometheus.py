@@ -68,6 +68,7 @@ class Prometheus(Observer):
     def notify(self, event: events.Event) -> None:
         """Count; the run's beginning opens the port, its end is what `linger` waits for a scrape of."""
         self._figures.notify(event)
+        self._scraped_after.clear()  # by alerts, too, which come behind the run's end
         if isinstance(event, events.RunStarted):
             self._open()
         elif isinstance(event, events.RunFinished):
