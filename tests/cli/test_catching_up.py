@@ -3,6 +3,7 @@ while: nothing of what was acknowledged is lost, nothing comes back, all is mask
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import jsonschema
@@ -13,6 +14,7 @@ from shadows import Phimask, Start, at_moments, definition, ended_at, others, ta
 from writing import Writer, swapped_at
 
 from phimask.config.data import shipped_schema
+from phimask.ledger.swaps import Swaps
 from phimask.store.definition import differences
 
 _COUNT = 200
@@ -59,6 +61,24 @@ def test_others_write_all_the_while(live: Counters, phimask: Phimask) -> None:
     assert phimask("rollback", answer.json["run_id"], "--yes").code == 2
     assert phimask("finalize", answer.json["run_id"], "--yes").code == 0
     writer.judge(swapped(live))
+
+
+def test_the_follower_notes_while_the_shadow_gets_its_name(
+    live: Counters, phimask: Phimask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = Swaps.note
+
+    def slow(swaps: Swaps, namespace: str, shadow: str | None = None, /, **fields: Any) -> Any:
+        noted = note(swaps, namespace, shadow, **fields)
+        if "shadow" in fields:
+            time.sleep(0.5)
+        return noted
+
+    monkeypatch.setattr(Swaps, "note", slow)
+    monkeypatch.setattr("phimask.engine.following._NOTE_SECONDS", 0)
+    answer = phimask("run", "--yes")
+    assert answer.code == 0, answer.err
+    assert live.counts() == {1: _COUNT}
 
 
 IN_HAND = ("renameCollection/phimask_shadow/1/started", "renameCollection/phimask_shadow/1/succeeded")

@@ -153,7 +153,8 @@ class CatchingUp:
         swap = self._known()
         still_mine()
         name = f"{swap.filled_as}.{self._epoch}"
-        self.swap = self._swaps.note(swap.namespace, swap.shadow, shadow=name)
+        with self._noting:  # or the follower would take the new name for another coordinator's
+            self.swap = self._swaps.note(swap.namespace, swap.shadow, shadow=name)
         Names(self._source.client, self.swap).name_shadow()
         return Namespace(self._source.client, swap.database, name)
 
