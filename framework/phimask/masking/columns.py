@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import eq
+from operator import eq, is_
 from typing import Any, Final, Literal, TypeAlias
 
 import bson
@@ -111,6 +111,8 @@ def mask_column(rule: BoundRule, gathered: Gathered, on_error: OnError) -> Maske
             and (masker.changes != "always" or True not in map(eq, values, results))
             and _sound(results, *kinds)
         ):
+            return MaskedColumn(results, _NOTHING_FAILED)
+        if masker.changes == "maybe" and masker.produces is None and all(map(is_, values, results)):
             return MaskedColumn(results, _NOTHING_FAILED)
     else:
         results = _call_for_accepted(masker, rule.path, gathered)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Final
 
@@ -14,6 +15,8 @@ from phimask.plugins.values import Column
 
 _FIELD_NAME: Final = re.compile(r"(?!.*\d{4})(?:[^\W\d]|\$)[\w$-]{0,63}")
 """What a field's name looks like, in any script."""
+_MOST_KNOWN: Final = 10_000
+"""So many places are remembered at once: where keys are data, there is no end of them."""
 
 
 class Unmapped(Masker):
@@ -30,12 +33,25 @@ class Unmapped(Masker):
     def __init__(self) -> None:
         super().__init__({})
         self.seen = PathCounts()
+        self._known: dict[str, Sequence[str]] = {}
 
     def mask(self, column: Column) -> Sequence[Any]:
         """The values themselves."""
-        for value, place in zip(column.values, column.places, strict=True):
-            self.seen.count(_shown(key for key in place.split(".") if not key.isdecimal()), type_alias(value))
+        kinds: list[Any] = [*map(PYTHON_ALIASES.get, map(type, column.values))]
+        if None in kinds:  # what cannot be decoded
+            kinds = [*map(type_alias, column.values)]
+        for (place, kind), values in Counter(zip(column.places, kinds, strict=True)).items():
+            self.seen.count(self._shown_at(place), kind, values)
         return column.values
+
+    def _shown_at(self, place: str) -> Sequence[str]:
+        """The path of a place, as it may be told. Documents of one collection have most places in common."""
+        known = self._known.get(place)
+        if known is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            known = self._known[place] = _shown(key for key in place.split(".") if not key.isdecimal())
+        return known
 
 
 def shown_path(keys: Iterable[str]) -> str:
