@@ -6,16 +6,15 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import jsonschema
 import pytest
 from counters import Counters
 from pymongo.errors import WriteError
 from shadows import Phimask, Start, at_moments, definition, ended_at, others, target
 from writing import Writer, swapped_at
 
-from phimask.config.data import shipped_schema
 from phimask.ledger.swaps import Swaps
 from phimask.store.definition import differences
+from shipped import conforms
 
 _COUNT = 200
 _VALIDATOR = {"$jsonSchema": {"required": ["Count"], "properties": {"Ward": {"maximum": 2}}}}
@@ -44,7 +43,7 @@ def test_others_write_all_the_while(live: Counters, phimask: Phimask) -> None:
         assert answer.code == 0, answer.err
         writer.went_on()
     writer.judge(swapped(live))
-    jsonschema.validate(answer.json, shipped_schema("report"))
+    conforms(answer.json, "report")
     (one,) = answer.json["collections"]
     assert one["shadow"]["state"] == "swapped"
     assert one["shadow"]["original"] is None

@@ -20,7 +20,7 @@ def samples(deployed: Path, database: Database[dict[str, Any]]) -> Database[dict
     return database
 
 
-@pytest.mark.parametrize("pack", ["hipaa-safe-harbor", "none"])
+@pytest.mark.parametrize("pack", ["hipaa-safe-harbor", pytest.param("none", marks=pytest.mark.soak)])
 def test_what_is_drafted_can_be_planned_and_run(
     pack: str, samples: Database[dict[str, Any]], phimask: Phimask
 ) -> None:

@@ -7,26 +7,30 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from counters import BORN, Counters, wait_for
 
-from phimask.config.data import shipped_schema
 from phimask.masking.keys import MaskingKey
+from shipped import conforms
 
 GUARDS = ("changed", "none")
 EXECUTORS = ("inline", "local")
+WAYS = [
+    ("inline", "none"),
+    ("local", "changed"),
+    pytest.param("inline", "changed", marks=pytest.mark.soak),
+    pytest.param("local", "none", marks=pytest.mark.soak),
+]
 
 
 def _documents(answer: Any, at: int = 0) -> tuple[int, int]:
     """Total and masked, as the report counts them."""
-    jsonschema.validate(answer.json, shipped_schema("report"))
+    conforms(answer.json, "report")
     documents = answer.json["collections"][at]["documents"]
     return documents["total"], documents["masked"]
 
 
-@pytest.mark.parametrize("guard", GUARDS)
-@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize(("executor", "guard"), WAYS)
 def test_each_document_is_masked_once_though_the_run_was_killed(
     guard: str, executor: str, counters: Counters, phimask: Callable[..., Any]
 ) -> None:
@@ -52,7 +56,7 @@ def test_a_run_is_killed_again_and_again(
 ) -> None:
     chance = random.Random(request.config.getoption("--seed"))
     counters.killed("--yes", f"--set=write.guard={guard}", least=1)
-    for _ in range(request.config.getoption("--trials") or 3):
+    for _ in range(request.config.getoption("--trials") or 2):
         before = counters.masked()
         process = counters.start("resume", pace=0.005)
         more = before + chance.randrange(1, 60)
@@ -77,7 +81,7 @@ def test_a_kill_between_the_announcement_and_the_write(
         "blockConnection": True,
         "blockTimeMS": 600,
     }
-    for _ in range(request.config.getoption("--trials") or 3):
+    for _ in range(request.config.getoption("--trials") or 2):
         set_up = admin.command("configureFailPoint", "failCommand", mode={"times": 1}, data=stuck)
         try:
             process = counters.start("resume", pace=0.0)
@@ -93,7 +97,7 @@ def test_a_kill_between_the_announcement_and_the_write(
     assert _documents(answer) == (600, 600)
 
 
-@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("executor", [pytest.param("inline", marks=pytest.mark.soak), "local"])
 def test_a_copy_is_resumed(executor: str, counters: Counters, phimask: Callable[..., Any]) -> None:
     target = counters.database.client[f"{counters.database.name}_masked"]
     into = ("--target-db", target.name)

@@ -6,13 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import jsonschema
 import pytest
 from counters import Counters, wait_for
 from shadows import Phimask, Start, at_moments, definition, ended_at, others, target
 
-from phimask.config.data import shipped_schema
 from phimask.store.definition import differences
+from shipped import conforms
 
 
 @pytest.fixture
@@ -53,7 +52,7 @@ def test_there_and_back(shadowed: Counters, phimask: Phimask) -> None:
     assert answer.code == 0, answer.err
     run = answer.json["run_id"]
     kept = f"counters.phimask_original_{run}"
-    jsonschema.validate(answer.json, shipped_schema("report"))
+    conforms(answer.json, "report")
     (one,) = answer.json["collections"]
     assert one["shadow"] == {"state": "swapped", "original": f"{shadowed.database.name}.{kept}"}
     assert shadowed.masked() == 200
@@ -114,14 +113,14 @@ ALL = (
 SOME = (
     "create/phimask_shadow/2/succeeded",
     "insert/phimask_shadow/7/succeeded",
-    "createIndexes/phimask_shadow/2/started",
     "update/swaps/3/succeeded",
-    *BETWEEN_THE_RENAMES,
-    *ONCE_IT_IS_SWAPPED_IN,
+    BETWEEN_THE_RENAMES[0],
+    ONCE_IT_IS_SWAPPED_IN[0],
+    ONCE_IT_IS_SWAPPED_IN[-1],
 )
 """Of each kind; with --trials, all are tried."""
 
-GIVEN_UP = ("insert/phimask_shadow/7/succeeded", BETWEEN_THE_RENAMES[0], ONCE_IT_IS_SWAPPED_IN[-1])
+GIVEN_UP = (BETWEEN_THE_RENAMES[0], ONCE_IT_IS_SWAPPED_IN[-1])
 """The same for a run that nobody goes on with."""
 
 TOLD = {
@@ -152,7 +151,7 @@ def test_killed_and_taken_up_again(moment: str, shadowed: Counters, phimask: Phi
         assert phimask("status", "--json").json["collections"][0]["shadow"]["step"] == step
     answer = phimask("resume", "--json")
     assert answer.code == 0, answer.err
-    jsonschema.validate(answer.json, shipped_schema("report"))
+    conforms(answer.json, "report")
     (one,) = answer.json["collections"]
     assert one["documents"]["masked"] == 200
     assert one["shadow"]["state"] == "swapped"

@@ -37,7 +37,7 @@ def phimask_register_maskers():
 """
 
 
-@pytest.mark.parametrize("executor", ["inline", "local"])
+@pytest.mark.parametrize("executor", [pytest.param("inline", marks=pytest.mark.soak), "local"])
 def test_no_value_is_told_of(executor: str, deployed: Path, database: Database[dict[str, Any]]) -> None:
     database["people"].insert_many({"_id": number, "Name": CANARY} for number in range(5))
     (deployed / "talkative.py").write_text(TALKATIVE, encoding="utf-8")

@@ -15,6 +15,7 @@ from pymongo.database import Database
 
 from phimask.config.data import shipped_schema
 from phimask.ledger.opening import SCHEMA
+from shipped import conforms
 
 Phimask = Callable[..., Any]
 DOCUMENTS = 400
@@ -98,7 +99,7 @@ def test_a_sample_states_its_bound(
 def test_the_profile_may_ask_for_a_sample(copied: tuple[str, ...], phimask: Phimask) -> None:
     answer = phimask("run", *copied, "--set", "check.after=50", "--json")
     assert answer.code == 0, answer.err
-    jsonschema.validate(answer.json, shipped_schema("report"))
+    conforms(answer.json, "report")
     (one,) = answer.json["collections"]
     (after,) = (
         each for each in one["verification"] if (each["validator"], each["phase"]) == ("untouched", "after")

@@ -147,7 +147,7 @@ def corpus() -> list[bytes]:
         pytest.param([((DEEP, "Name"), TILDE)], marks=pytest.mark.soak),
         pytest.param([((DEEP,), TILDE)], marks=pytest.mark.soak),
         pytest.param([((DEEP,), NULLIFY)], marks=pytest.mark.soak),
-        [((DEEP,), NEXT_DAY)],
+        pytest.param([((DEEP,), NEXT_DAY)], marks=pytest.mark.soak),
         [((DEEP,), NULLIFY), ((DEEP, "Name"), REMOVES)],
         pytest.param([((DEEP, "case"), REMOVES)], marks=pytest.mark.soak),
     ],

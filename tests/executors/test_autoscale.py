@@ -48,7 +48,7 @@ def scale(begin: int = 1, least: int = 1, most: int = MOST, memory: int = GB) ->
     return Autoscale(least, most, memory, begin, "a test says so")
 
 
-@pytest.mark.parametrize("begin", [1, 4, 16])
+@pytest.mark.parametrize("begin", [1, pytest.param(4, marks=pytest.mark.soak), 16])
 @pytest.mark.parametrize("server", SERVERS.values(), ids=list(SERVERS))
 def test_it_settles_within_a_tenth_of_the_best_fixed_number(
     server: Callable[[int, float], float], begin: int

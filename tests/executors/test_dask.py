@@ -135,6 +135,7 @@ def test_too_many_deaths_end_the_run(tmp_path: Path, run: Callable[..., Told]) -
     assert told.ends == {"died": 1}
 
 
+@pytest.mark.soak  # tests/cli/test_dask_runs.py has one killed in a run
 def test_a_dask_worker_that_is_killed_is_done_without(
     tmp_path: Path, run: Callable[..., Told], dask_cluster: DaskCluster
 ) -> None:

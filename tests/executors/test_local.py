@@ -67,6 +67,7 @@ def _is_resource_tracker(child: psutil.Process) -> bool:
         return False
 
 
+@pytest.mark.soak  # with its defaults, it is checked among all built-in components
 def test_it_conforms() -> None:
     check_executor(LocalExecutor, {"workers": 2})
 

@@ -155,7 +155,7 @@ def settled(trial: Trial, seconds: float) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.strikes(3)
+@pytest.mark.strikes(2)
 def test_elections(set_trial: Trial, replica_set: ReplicaSet, chance: random.Random) -> None:
     """The primary is killed, or steps down, again and again, as soon as the run has gone on for a moment."""
     trial = set_trial
@@ -164,7 +164,7 @@ def test_elections(set_trial: Trial, replica_set: ReplicaSet, chance: random.Ran
     run = trial.project.run(pace=0.02)
     run.until(lambda: trial.masked() > 0, "something is masked")
     elections = 0
-    while run.code is None and elections < 3:
+    while run.code is None and elections < 2:
         if elections % 2 == 0:
             killed = replica_set.kill_primary()
             replica_set.wait_for_primary()

@@ -1,12 +1,14 @@
 """The FHIR pack on synthetic patients of a generator that knows nothing of it, through a real MongoDB.
 
-Thirty Bundles, as they are and taken apart into one document a resource, masked in place and into a target.
+Bundles (of thirty, as many as `effort` says), as they are and taken apart into one document a resource, masked in place
+and into a target.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from pack_masking import leaves
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from effort import examples
 from phimask.cli.main import run
 from phimask.log import close_log
 from phimask.masking.keys import MaskingKey
@@ -42,7 +45,7 @@ GENERIC = frozenset(
 def originals() -> Documents:
     """Both forms of the Bundles, by collection."""
     with BUNDLES.open(encoding="utf-8") as lines:
-        bundles = [json.loads(line) for line in lines]
+        bundles = [json.loads(line) for line in islice(lines, examples(30))]
     single = [resource for bundle in bundles for resource in resources(bundle)]
     return {
         "bundles": [{"_id": number, **bundle} for number, bundle in enumerate(bundles)],
