@@ -60,7 +60,7 @@ class Batch:
     sampled: Mapping[DocumentId, bytes]
     without: Mapping[DocumentId, frozenset[int]]
     unmapped: PathCounts
-    seconds: float
+    seconds: float = 0.0
     session: ClientSession | None = None
     unanswered: ClientSession | None = None
     number: int | None = None
@@ -72,7 +72,7 @@ class Batch:
 
     @classmethod
     def of(cls, slices: Sequence[Batch]) -> Batch:
-        """Slices that follow one another, as one batch; the session is that of the first."""
+        """Slices that follow one another, as one batch, not timed yet; the session is that of the first."""
         first = slices[0]
         if len(slices) == 1:
             return first
@@ -92,7 +92,6 @@ class Batch:
             sampled={found: raw for one in slices for found, raw in one.sampled.items()},
             without={found: rules for one in slices for found, rules in one.without.items()},
             unmapped=unmapped,
-            seconds=sum(one.seconds for one in slices),
             session=first.session,
             slices=slices,
         )

@@ -107,7 +107,6 @@ class Preparer:
                 sampled={each: sampled[each] for each in found if each in sampled},
                 without=dict(zip(found, without[these], strict=False)),
                 unmapped=PathCounts(),
-                seconds=0.0,
                 session=session,
             )
             self._fill(one, documents[these], as_read[these], without[these])

@@ -72,7 +72,6 @@ class ServedPreparer(Preparer):
             sampled=whole_documents(self.source, wanted, session),
             without={},
             unmapped=PathCounts(),
-            seconds=0.0,
             served=True,
         )
 
