@@ -1,13 +1,14 @@
-"""The memory of results: never wrong, never over its bytes."""
+"""The memories of results: never wrong, never over its bytes."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phimask_plugins.maskers.cache import Memo
+from phimask_plugins.maskers.cache import Memo, Repeats
 
 
 def weight(memo: Memo[str, str]) -> int:
@@ -67,3 +68,60 @@ def test_shows_no_keys():
     memo = Memo(str.upper, 10_000)
     assert memo["Ada"] == "ADA"
     assert repr(memo) == "Memo(1 entries)"
+
+
+class Upper:
+    """What is asked of it to compute."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __call__(self, texts: Sequence[str]) -> list[str]:
+        self.asked += texts
+        return [text.upper() for text in texts]
+
+
+@given(
+    st.lists(st.lists(st.text(max_size=20), max_size=40), max_size=20), st.sampled_from([0, 2_000, 50_000])
+)
+def test_repeats_answer_right_and_stay_under_their_limit(columns, limit):
+    repeats = Repeats(Upper(), limit)
+    for column in columns * 2:
+        assert list(repeats.of(column)) == [text.upper() for text in column]
+        held = sum(sys.getsizeof(one) for pair in repeats._known.items() for one in pair)
+        assert held <= repeats.weight <= limit
+
+
+def test_what_comes_again_is_computed_once():
+    upper = Upper()
+    repeats = Repeats(upper, 1_000_000)
+    repeats.of(["a", "b"])
+    assert list(repeats.of(["b", "c", "a"])) == ["B", "C", "A"]
+    assert upper.asked == ["a", "b", "c"]
+    repeats.drop()
+    assert repeats.weight == 0
+    repeats.of(["a"])
+    assert upper.asked == ["a", "b", "c", "a"]
+
+
+def test_what_does_not_come_again_is_not_looked_for_but_tried_again_later():
+    upper = Upper()
+    repeats = Repeats(upper, 10_000_000)
+    numbers = iter(range(10_000_000))
+    for _ in range(5):
+        repeats.of([str(next(numbers)) for _ in range(1000)])
+    assert repeats.weight == 0
+    while not repeats.weight:
+        repeats.of([str(next(numbers)) for _ in range(1000)])
+    assert (
+        next(numbers) == 5000 + 66_000 + 1000
+    )  # it is tried again after sixteen times as many as were tried
+    for _ in range(100):
+        repeats.of(["a"] * 1000)
+    assert upper.asked.count("a") == 1000
+
+
+def test_repeats_show_no_original():
+    repeats = Repeats(Upper(), 1_000)
+    repeats.of(["Ada"])
+    assert "Ada" not in repr(repeats)

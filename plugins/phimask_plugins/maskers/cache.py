@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 K = TypeVar("K")
@@ -12,6 +12,12 @@ V = TypeVar("V")
 
 _ENTRY: Final = 160
 """Bytes that an entry takes in the table itself, generously."""
+_TRIED: Final = 4096
+"""So many values show whether it pays to look for them,"""
+_LACKED: Final = 2 / 3
+"""which it does not where more of them than this were new."""
+_RESTING: Final = 16 * _TRIED
+"""So many are then passed by."""
 
 
 class Allowance:
@@ -95,3 +101,53 @@ class Memo(dict[K, V]):
 
     def __repr__(self) -> str:  # its keys are originals
         return f"Memo({len(self)} entries)"
+
+
+class Repeats:
+    """The results of texts that come again, for many texts at a time, where enough of them do: names of towns come
+    again, numbers of insured do not. `compute` answers for texts in their order, for each the same at all times."""
+
+    def __init__(self, compute: Callable[[Sequence[str]], list[Any]], limit: int) -> None:
+        self._compute = compute
+        self._limit = limit
+        self._known: dict[str, Any] = {}
+        self._asked = self._lacked = self._resting = 0
+        self.weight = 0
+        """The bytes that it takes, by estimate."""
+
+    def of(self, texts: Sequence[str]) -> list[Any]:
+        """What `compute` makes of each."""
+        if self._resting > 0:
+            self._resting -= len(texts)
+            return self._compute(texts)
+        found = [*map(self._known.get, texts)]
+        new = [text for text, result in zip(texts, found, strict=True) if result is None]
+        if new:
+            results = self._compute(new)
+            self._keep(new, results)
+            made = iter(results)
+            found = [next(made) if result is None else result for result in found]
+        self._asked += len(texts)
+        self._lacked += len(new)
+        if self._asked >= _TRIED:
+            if self._lacked > _LACKED * self._asked:
+                self.drop()
+                self._resting = _RESTING
+            self._asked = self._lacked = 0
+        return found
+
+    def drop(self) -> None:
+        """Forget everything."""
+        self._known.clear()
+        self.weight = 0
+
+    def _keep(self, texts: Sequence[str], results: Sequence[Any]) -> None:
+        weight = _ENTRY * len(texts) + sum(map(sys.getsizeof, texts)) + sum(map(sys.getsizeof, results))
+        if self.weight + weight > self._limit:
+            self.drop()
+        if weight <= self._limit:
+            self._known.update(zip(texts, results, strict=True))
+            self.weight += weight
+
+    def __repr__(self) -> str:  # its keys are originals
+        return f"Repeats({len(self._known)} entries)"

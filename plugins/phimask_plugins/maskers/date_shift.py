@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 from array import array
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from operator import add
 from typing import Any, ClassVar, Final, TypeAlias, TypeVar
 
 from bson.datetime_ms import DatetimeMS
@@ -149,6 +151,10 @@ class DateShift(Masker):
         """Shifted dates."""
         shift_of = self._shifts.__getitem__
         subjects = column.subjects if self.needs_subject else [_COLLECTION] * len(column.values)
+        dates = set(map(type, column.values)) == {datetime.datetime}
+        if dates and not self._by_season and len(subjects) == len(column.values):
+            with suppress(OverflowError):  # one by one, then
+                return list(map(add, column.values, map(shift_of, subjects)))
         pairs = zip(column.values, subjects, strict=True)
         if self._by_season:
             return [self._within_season(value, shift_of(subject)) for value, subject in pairs]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from operator import eq
 from typing import Any, ClassVar, Final, Literal
 
@@ -14,10 +14,12 @@ from bson.int64 import Int64
 from bson.objectid import ObjectId
 
 from phimask import FAILED, Column, Masker
+from phimask_plugins.maskers.cache import Repeats
 from phimask_plugins.maskers.keyed import KeyedHash
 from phimask_plugins.maskers.scalars import INT32_MAX, INT64_MAX
 
 _ATTEMPTS: Final = 8
+_MEGABYTE: Final = 1_000_000
 _DOUBLE_EXACT: Final = 2**53
 """Up to here a double holds every whole number."""
 _DECIMAL_BYTES: Final = 14
@@ -60,6 +62,13 @@ class Hash(Masker):
                 "description": "How a hashed string is spelt: in hex digits, in base 32 (RFC 4648, A to Z and 2 to 7; "
                 "51 digits at most) or in decimal digits.",
             },
+            "cache": {
+                "type": ["string", "integer"],
+                "format": "size",
+                "default": "1MB",
+                "description": "The most that the digests of strings seen lately may take of memory, where enough of "
+                "them come again.",
+            },
         },
     }
     types = frozenset({"string", "int", "long", "double", "decimal", "objectId"})
@@ -79,6 +88,15 @@ class Hash(Masker):
         keyed = KeyedHash(self.key)
         self._digest = keyed.digest
         self._digests = keyed.digests
+        self._repeats = Repeats(self._texts, options.get("cache", _MEGABYTE))
+
+    def cached_bytes(self) -> int:
+        """See Masker."""
+        return self._repeats.weight
+
+    def drop_cache(self) -> None:
+        """See Masker."""
+        self._repeats.drop()
 
     def mask(self, column: Column) -> list[Any]:
         """Digests."""
@@ -89,13 +107,17 @@ class Hash(Masker):
             results = [*map(from_digest, self._digests(map(to_message, values)))]
             if True not in map(eq, results, values):
                 return results
-        elif kinds == {str} and all(values):
-            digits = self._digits
-            messages = [value.encode("utf-8", "surrogatepass") for value in values]
-            results = [digits(digest) for digest in self._digests(messages)]
-            if True not in map(eq, results, values):
-                return results
+        elif kinds == {str}:
+            return self._repeats.of(values)
         return [self._text(value) if type(value) is str else self._scalar(value) for value in values]
+
+    def _texts(self, values: Sequence[str]) -> list[Any]:
+        digits = self._digits
+        messages = [value.encode("utf-8", "surrogatepass") for value in values]
+        results = [digits(digest) for digest in self._digests(messages)]
+        if "" in values or True in map(eq, results, values):
+            return [self._text(value) for value in values]
+        return results
 
     def _text(self, value: str) -> Any:
         if not value:
