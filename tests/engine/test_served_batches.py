@@ -14,7 +14,7 @@ from pymongo.errors import AutoReconnect
 
 from partition_runs import EVERYTHING, NO_CHECKS, Room, store, stored
 from phimask import BatchBudget
-from phimask.engine import partition, served
+from phimask.engine import course, served
 from phimask.engine.batches import Batch
 from phimask.engine.journal import Journal
 from phimask.engine.served import READS, ServedCommitter, ServedPreparer
@@ -130,7 +130,7 @@ def test_whoever_has_nothing_to_do_gets_half_of_what_is_not_begun(
     rule = "{path: Count, masker: {name: replace, options: {value: 7}}}"
     rules = f"version: 1\ncollection: counters\nrules:\n  - {rule}\n"
     (bench.folder / "collections" / "counters.yaml").write_text(rules, encoding="utf-8")
-    monkeypatch.setattr(partition, "WORTH_SECONDS", 0.0)
+    monkeypatch.setattr(course, "WORTH_SECONDS", 0.0)
     looks: list[DocumentId | None] = []
     look = Journal.look
 
