@@ -108,17 +108,29 @@ def test_what_does_not_come_again_is_not_looked_for_but_tried_again_later():
     upper = Upper()
     repeats = Repeats(upper, 10_000_000)
     numbers = iter(range(10_000_000))
-    for _ in range(5):
-        repeats.of([str(next(numbers)) for _ in range(1000)])
+
+    def seldom(often: int = 1) -> list[str]:
+        """A thousand, of which each comes `often`."""
+        return [str(next(numbers)) for _ in range(1000 // often)] * often
+
+    repeats.of(seldom())
     assert repeats.weight == 0
+    calls = 0
     while not repeats.weight:
-        repeats.of([str(next(numbers)) for _ in range(1000)])
-    assert (
-        next(numbers) == 5000 + 66_000 + 1000
-    )  # it is tried again after sixteen times as many as were tried
-    for _ in range(100):
+        repeats.of(seldom(2))
+        calls += 1
+    assert calls == 66 + 1  # after 65,536 that are passed by
+    for _ in range(3):
         repeats.of(["a"] * 1000)
-    assert upper.asked.count("a") == 1000
+    assert upper.asked.count("a") == 1
+    assert repeats.weight
+
+
+def test_half_of_them_new_does_not_pay_for_long():
+    repeats = Repeats(Upper(), 10_000_000)
+    for number in range(5):
+        repeats.of([str(number * 1000 + one) for one in range(720)] + ["a"] * 280)
+    assert repeats.weight == 0
 
 
 def test_repeats_show_no_original():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 K = TypeVar("K")
@@ -12,11 +12,9 @@ V = TypeVar("V")
 
 _ENTRY: Final = 160
 """Bytes that an entry takes in the table itself, generously."""
-_TRIED: Final = 4096
-"""So many values show whether it pays to look for them,"""
-_LACKED: Final = 2 / 3
-"""which it does not where more of them than this were new."""
-_RESTING: Final = 16 * _TRIED
+_TRIED: Final = ((512, 0.99), (4096, 2 / 3))
+"""After so many values, it does not pay to look for them where more than this share of them were new."""
+_RESTING: Final = 65_536
 """So many are then passed by."""
 
 
@@ -111,7 +109,7 @@ class Repeats:
         self._compute = compute
         self._limit = limit
         self._known: dict[str, Any] = {}
-        self._asked = self._lacked = self._resting = 0
+        self._asked = self._new = self._resting = 0
         self.weight = 0
         """The bytes that it takes, by estimate."""
 
@@ -121,32 +119,37 @@ class Repeats:
             self._resting -= len(texts)
             return self._compute(texts)
         found = [*map(self._known.get, texts)]
-        new = [text for text, result in zip(texts, found, strict=True) if result is None]
+        new = [*dict.fromkeys(text for text, result in zip(texts, found, strict=True) if result is None)]
         if new:
-            results = self._compute(new)
-            self._keep(new, results)
-            made = iter(results)
-            found = [next(made) if result is None else result for result in found]
+            made = dict(zip(new, self._compute(new), strict=True))
+            found = [
+                made[text] if result is None else result for text, result in zip(texts, found, strict=True)
+            ]
+            self._keep(made)
         self._asked += len(texts)
-        self._lacked += len(new)
-        if self._asked >= _TRIED:
-            if self._lacked > _LACKED * self._asked:
-                self.drop()
-                self._resting = _RESTING
-            self._asked = self._lacked = 0
+        self._new += len(new)
+        self._judge()
         return found
+
+    def _judge(self) -> None:
+        if any(self._asked >= tried and self._new > share * self._asked for tried, share in _TRIED):
+            self.drop()
+            self._resting = _RESTING
+            self._asked = self._new = 0
+        elif self._asked >= _TRIED[-1][0]:
+            self._asked = self._new = 0
 
     def drop(self) -> None:
         """Forget everything."""
         self._known.clear()
         self.weight = 0
 
-    def _keep(self, texts: Sequence[str], results: Sequence[Any]) -> None:
-        weight = _ENTRY * len(texts) + sum(map(sys.getsizeof, texts)) + sum(map(sys.getsizeof, results))
+    def _keep(self, made: Mapping[str, Any]) -> None:
+        weight = _ENTRY * len(made) + sum(map(sys.getsizeof, made)) + sum(map(sys.getsizeof, made.values()))
         if self.weight + weight > self._limit:
             self.drop()
         if weight <= self._limit:
-            self._known.update(zip(texts, results, strict=True))
+            self._known.update(made)
             self.weight += weight
 
     def __repr__(self) -> str:  # its keys are originals
