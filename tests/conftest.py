@@ -87,7 +87,7 @@ def ready_workers(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setattr(f"{where}.get_context", lambda method: Forks())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def dask_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
     """Two dask workers of one thread each, in processes, on the loopback address."""
     with DaskCluster(tmp_path_factory.mktemp("dask")) as cluster:
