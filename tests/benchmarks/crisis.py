@@ -311,6 +311,9 @@ def main() -> None:
                 found[skew] = ways
                 for way, result in ways.items():
                     _show(skew, way, result)
+    for way in given.ways.split(","):
+        if way not in _SCRIPTS:
+            _show_misses(way, [ways[way].batches for ways in found.values()])
     if given.plot:
         draw(found, given.plot)
 
@@ -325,6 +328,13 @@ def _show(skew: str, way: str, one: Result) -> None:
         f"{number(one.errors[1], '.1f'):>10} %",
         flush=True,
     )
+
+
+def _show_misses(way: str, collections: Sequence[Sequence[Batch]]) -> None:
+    """By what the steady batches of all collections together missed what was expected of them."""
+    steady = [one for batches in collections for one in _steady(batches)]
+    misses = [_median(one.off[what] for one in steady) or 0.0 for what in (0, 1)]
+    print(f"{'of all':<12}{way:<16}{len(steady):>4} batches{misses[0]:>39.1f} %{misses[1]:>10.1f} %")
 
 
 def draw(found: Mapping[str, Mapping[str, Result]], path: Path) -> None:

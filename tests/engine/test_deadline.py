@@ -102,7 +102,8 @@ def test_the_sizer_learns_what_all_of_it_would_have_taken(bench: Any) -> None:
     bench.fill(DOCUMENTS)
     assert bench.mask(*IMPATIENT).error is None
     told, learnt = batches(bench), bench.component("batch_sizer", "impatient").recorded
-    cut = [number for number, one in enumerate(told) if one.documents == CUT]
+    # The last one is not cut, whatever is left for it.
+    cut = [number for number, one in enumerate(told[:-1]) if one.documents == CUT]
     assert len(cut) > DOCUMENTS / 20
     for number in cut:
         # There may be fewer than a batch left.
