@@ -136,7 +136,8 @@ def test_how_much_lies_beyond_an_id_is_sampled_or_counted(collection: Any, share
     collection.insert_many([RawBSONDocument(bson.encode({"_id": one})) for one in range(total)])
     boundary = round(total * (1 - share)) - 1
     after = DocumentId(0x10, struct.pack("<i", boundary))
-    # The server's random cursor is not even in a collection that has just been filled.
+    # The server's random cursor is not even in a collection that has just been filled, less so once it is written out.
+    collection.database.client.admin.command("fsync")
     source, *others = [CollectionSource(collection, after) for _ in range(5)]
     wanted = total - boundary - 1
     assert median([source.documents, *(one.documents for one in others)]) == pytest.approx(
