@@ -113,6 +113,7 @@ ALL = (
 SOME = (
     "create/phimask_shadow/2/succeeded",
     "insert/phimask_shadow/7/succeeded",
+    "createIndexes/phimask_shadow/2/started",
     "update/swaps/3/succeeded",
     BETWEEN_THE_RENAMES[0],
     ONCE_IT_IS_SWAPPED_IN[0],

@@ -1,4 +1,4 @@
-"""The memories of results: never wrong, never over its bytes."""
+"""The memories of results: never wrong, never over their bytes."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_what_does_not_come_again_is_not_looked_for_but_tried_again_later():
     assert repeats.weight
 
 
-def test_half_of_them_new_does_not_pay_for_long():
+def test_seven_tenths_of_them_new_do_not_pay_for_long():
     repeats = Repeats(Upper(), 10_000_000)
     for number in range(5):
         repeats.of([str(number * 1000 + one) for one in range(720)] + ["a"] * 280)

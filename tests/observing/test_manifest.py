@@ -9,20 +9,19 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import Any
 
-import jsonschema
 import pytest
 from bson import BSON
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from phimask import Finding
-from phimask.config.data import shipped_schema
 from phimask.errors import UsageError
 from phimask.observing.collection_entry import ReportedRule
 from phimask.observing.manifest import check, read, sign
 from phimask.observing.report import ReportBuilder
 from phimask.observing.signing import SigningKey
 from phimask.plugins.events import BatchFinished, CollectionStarted
+from shipped import conforms
 
 KEY = SigningKey.generate()
 NOW = datetime(2026, 7, 29, 10, 15, tzinfo=timezone.utc)
@@ -60,7 +59,7 @@ def faults(manifest: Any, report: Any = REPORT, key: SigningKey = KEY) -> tuple[
 
 
 def test_a_manifest_is_good_and_states_what_the_run_proves() -> None:
-    jsonschema.validate(MANIFEST, shipped_schema("manifest"))
+    conforms(MANIFEST, "manifest")
     assert faults(MANIFEST) == ()
     assert faults(MANIFEST, None) == ()
     statement = MANIFEST["statement"]

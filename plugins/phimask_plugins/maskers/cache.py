@@ -132,11 +132,11 @@ class Repeats:
         return found
 
     def _judge(self) -> None:
-        if any(self._asked >= tried and self._new > share * self._asked for tried, share in _TRIED):
+        in_vain = any(self._asked >= tried and self._new > share * self._asked for tried, share in _TRIED)
+        if in_vain:
             self.drop()
             self._resting = _RESTING
-            self._asked = self._new = 0
-        elif self._asked >= _TRIED[-1][0]:
+        if in_vain or self._asked >= _TRIED[-1][0]:
             self._asked = self._new = 0
 
     def drop(self) -> None:
