@@ -304,6 +304,18 @@ def test_it_says_how_long_a_batch_may_take() -> None:
     assert sized(FixedBatchSizer).longest() is None
 
 
+@pytest.mark.parametrize(("documents", "longest"), [(5000, 4.0), (2000, 1.8), (200, 1.0)])
+def test_where_batches_are_full_before_the_target_the_longest_one_is_shorter(
+    documents: int, longest: float
+) -> None:
+    """Two thousand small documents take 0.8 s: nothing is aimed at more than 0.9, and nothing may take twice that."""
+    sizer = sized(documents=documents)
+    size = documents * 1200
+    for _ in range(80):
+        sizer.record(BatchCost(documents, size, 0.4e-3 * documents, {"simple": (documents, size)}))
+    assert sizer.longest() == pytest.approx(longest, rel=0.05)
+
+
 def test_a_first_document_is_taken_whatever_it_costs() -> None:
     sizer = sized()
     worked(sizer)

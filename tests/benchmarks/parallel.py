@@ -144,7 +144,7 @@ def main() -> None:
     ways = [list(WAYS)[int(number)] for number in given.ways.split(",")]
     with (
         tempfile.TemporaryDirectory() as name,
-        EmbeddedMongod(find_mongod(os.environ)) as mongod,
+        EmbeddedMongod(find_mongod(os.environ), frugal=False) as mongod,
     ):
         folder = Path(name)
         set_up(folder)

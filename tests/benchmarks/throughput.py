@@ -245,7 +245,10 @@ def main() -> None:
     parser.add_argument("--profiles", default="emergency,parallel,advanced,production")
     given = parser.parse_args()
     profiles = given.profiles.split(",")
-    with tempfile.TemporaryDirectory() as name, EmbeddedMongod(find_mongod(os.environ)) as mongod:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        EmbeddedMongod(find_mongod(os.environ), frugal=False) as mongod,
+    ):
         folder = Path(name)
         set_up(folder)
         client: MongoClient[dict[str, Any]] = MongoClient(mongod.uri)

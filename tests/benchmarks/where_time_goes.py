@@ -97,7 +97,10 @@ def main() -> None:
     parser.add_argument("--copy", action="store_true", help="whole documents, into a target")
     parser.add_argument("--set", action="append", default=[], dest="settings")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, EmbeddedMongod(find_mongod(os.environ)) as mongod:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        EmbeddedMongod(find_mongod(os.environ), frugal=False) as mongod,
+    ):
         folder = Path(name)
         set_up(folder)
         if given.copy:

@@ -33,6 +33,8 @@ makes them longer."""
 _REACHED: Final = 0.9
 """Of the aim: a batch that comes so far and is not full shows that batches may be longer."""
 _SHORTEST: Final = 1e-3
+_LEAST_LONGEST: Final = 1.0
+"""Seconds: a batch that is over before is not worth the rest that would be masked anew."""
 _SLOW: Final = 1.2
 """So many times what was expected: a batch that took longer met a hiccup of the machine's, unless the next does too."""
 
@@ -55,8 +57,8 @@ class PredictiveBatchSizer(BatchSizer):
     Where `documents` or `bytes` end batches long before `target`, all are aimed at a tenth longer than those take, so
     that they stay even, though at no less than 0.15 s. What counts is what batches do hold: where quick documents come
     between slow ones, few batches are full of them. That aim moves by a twentieth a batch, and comes back as far as
-    batches of the same class are not ended so any more. Memory pressure cuts all at once; a tenth of what is left comes
-    back with every batch.
+    batches of the same class are not ended so any more. `longest` is cut in proportion, though not below 1 s. Memory
+    pressure cuts all at once; a tenth of what is left comes back with every batch.
     """
 
     name: ClassVar[str] = "predictive"
@@ -133,8 +135,9 @@ class PredictiveBatchSizer(BatchSizer):
         )
 
     def longest(self) -> float:
-        """The option of this name."""
-        return self._adaptive.longest()
+        """The option of this name; of batches that are aimed at less than `target`, as much less."""
+        longest = self._adaptive.longest()
+        return min(longest, max(_LEAST_LONGEST, longest * self._aim / self._target))
 
     def record(self, cost: BatchCost) -> None:
         """Learn from the batch."""
