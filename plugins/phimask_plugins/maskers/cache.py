@@ -10,6 +10,9 @@ from typing import Any, Final, TypeVar
 K = TypeVar("K")
 V = TypeVar("V")
 
+MEGABYTE: Final = 1_000_000
+"""The unit of the option `cache`."""
+
 _ENTRY: Final = 160
 """Bytes that an entry takes in the table itself, generously."""
 _TRIED: Final = ((512, 0.99), (4096, 2 / 3))

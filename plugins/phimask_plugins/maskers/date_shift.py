@@ -12,13 +12,12 @@ from typing import Any, ClassVar, Final, TypeAlias, TypeVar
 from bson.datetime_ms import DatetimeMS
 
 from phimask import FAILED, Column, Masker
-from phimask_plugins.maskers.cache import Memo
+from phimask_plugins.maskers.cache import MEGABYTE, Memo
 from phimask_plugins.maskers.date_pattern import DatePattern
 from phimask_plugins.maskers.date_text import Change, moved, rewrite
 from phimask_plugins.maskers.keyed import KeyedHash
 from phimask_plugins.maskers.scalars import INT64_MAX, INT64_MIN
 
-_MEGABYTE: Final = 1_000_000
 _MILLISECOND: Final = datetime.timedelta(milliseconds=1)
 _SECOND: Final = datetime.timedelta(seconds=1)
 _EPOCH: Final = datetime.datetime(1970, 1, 1)  # noqa: DTZ001  (BSON dates decode to naive UTC)
@@ -137,7 +136,7 @@ class DateShift(Masker):
         self.needs_subject = scope != "collection"
         self.per_document = scope == "document"
         self._keyed = KeyedHash(self.key)
-        self._shifts: Memo[bytes, Shift] = Memo(self._shift_of, options.get("cache", 4 * _MEGABYTE))
+        self._shifts: Memo[bytes, Shift] = Memo(self._shift_of, options.get("cache", 4 * MEGABYTE))
 
     def cached_bytes(self) -> int:
         """See Masker."""

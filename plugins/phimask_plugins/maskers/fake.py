@@ -5,21 +5,19 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from bson.datetime_ms import DatetimeMS
 from bson.decimal128 import Decimal128
 from bson.int64 import Int64
 
 from phimask import FAILED, Column, Masker
-from phimask_plugins.maskers.cache import Memo, shared_allowance
+from phimask_plugins.maskers.cache import MEGABYTE, Memo, shared_allowance
 from phimask_plugins.maskers.faking.dictionaries import DEFAULT_LOCALE, digest
 from phimask_plugins.maskers.faking.drawing import Manner, in_style_of
 from phimask_plugins.maskers.faking.kinds import COORDINATES, DATES, KINDS, NUMBERS
 from phimask_plugins.maskers.keyed import KeyedHash
 from phimask_plugins.maskers.scalars import like
-
-_MEGABYTE: Final = 1_000_000
 
 
 class Fake(Masker):
@@ -111,7 +109,7 @@ class Fake(Masker):
         self._keyed = KeyedHash(self.key)
         # By text alone, numbers too: as dict keys an int and a long are the same.
         self._fakes: Memo[str, str | None] = Memo(
-            self._make, shared_allowance(options.get("cache", 16 * _MEGABYTE))
+            self._make, shared_allowance(options.get("cache", 16 * MEGABYTE))
         )
 
     def _refuse_impossible(self, name: str, keep: frozenset[str]) -> None:

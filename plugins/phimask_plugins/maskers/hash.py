@@ -14,12 +14,11 @@ from bson.int64 import Int64
 from bson.objectid import ObjectId
 
 from phimask import FAILED, Column, Masker
-from phimask_plugins.maskers.cache import Repeats
+from phimask_plugins.maskers.cache import MEGABYTE, Repeats
 from phimask_plugins.maskers.keyed import KeyedHash
 from phimask_plugins.maskers.scalars import INT32_MAX, INT64_MAX
 
 _ATTEMPTS: Final = 8
-_MEGABYTE: Final = 1_000_000
 _DOUBLE_EXACT: Final = 2**53
 """Up to here a double holds every whole number."""
 _DECIMAL_BYTES: Final = 14
@@ -88,7 +87,7 @@ class Hash(Masker):
         keyed = KeyedHash(self.key)
         self._digest = keyed.digest
         self._digests = keyed.digests
-        self._repeats = Repeats(self._texts, options.get("cache", _MEGABYTE))
+        self._repeats = Repeats(self._texts, options.get("cache", MEGABYTE))
 
     def cached_bytes(self) -> int:
         """See Masker."""

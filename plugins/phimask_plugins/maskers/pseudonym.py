@@ -9,12 +9,11 @@ from bson.int64 import Int64
 from bson.objectid import ObjectId
 
 from phimask import FAILED, Column, Masker
-from phimask_plugins.maskers.cache import Memo
+from phimask_plugins.maskers.cache import MEGABYTE, Memo
 from phimask_plugins.maskers.collisions import Collisions
 from phimask_plugins.maskers.keyed import Draws, KeyedHash
 from phimask_plugins.maskers.scalars import is_text
 
-_MEGABYTE: Final = 1_000_000
 _ATTEMPTS: Final = 8
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Without I, L, O and U. Source: D. Crockford, "Base 32", https://www.crockford.com/base32.html."""
@@ -88,7 +87,7 @@ class Pseudonym(Masker):
         self._length: int = options.get("length", 12)
         self._syllables: bool = options.get("style", "crockford") == "syllables"
         self._keyed = KeyedHash(self.key)
-        memory: int = options.get("memory", 32 * _MEGABYTE)
+        memory: int = options.get("memory", 32 * MEGABYTE)
         # A quarter for the tokens of values that come again, as one in every visit of a patient.
         self._tokens: Memo[str, str | None] = Memo(self._made, memory // 4)
         self._collisions = Collisions(memory - memory // 4)
