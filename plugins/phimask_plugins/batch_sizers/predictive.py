@@ -97,7 +97,7 @@ class PredictiveBatchSizer(BatchSizer):
         self._batches_of = dict.fromkeys(CLASSES, 0)
         self._relief = 1.0
         self._leads = self._was_slow = False
-        self._aim = self._target
+        self._aim: float = self._target
         self._full: dict[ComplexityClass, float] = {}
 
     def budget(self) -> BatchBudget:
