@@ -117,6 +117,7 @@ def test_wheel_without_compiled_walks_is_for_every_python(tmp_path: Path) -> Non
     assert not [name for name in zipfile.ZipFile(wheel).namelist() if "phimask_compiled" in name]
 
 
+@pytest.mark.soak
 def test_wheel_that_cannot_have_the_compiled_walks_it_has_to_is_not_built(tmp_path: Path) -> None:
     with pytest.raises(subprocess.CalledProcessError) as caught:
         built(tmp_path, PHIMASK_COMPILE="1", CC=str(tmp_path / "none"), PATH="", DISTUTILS_USE_SDK="1")

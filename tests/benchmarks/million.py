@@ -92,10 +92,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--profile", default="advanced")
     given = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory() as name,
-        EmbeddedMongod(find_mongod(os.environ), frugal=False) as mongod,
-    ):
+    with tempfile.TemporaryDirectory() as name, EmbeddedMongod(find_mongod(os.environ)) as mongod:
         folder = Path(name)
         set_up(folder, ["million"])
         client: MongoClient[Document] = MongoClient(mongod.uri)

@@ -80,10 +80,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     steps: dict[tuple[int, str], list[dict[str, float]]] = {}
-    with (
-        tempfile.TemporaryDirectory() as name,
-        EmbeddedMongod(find_mongod(os.environ), frugal=False) as mongod,
-    ):
+    with tempfile.TemporaryDirectory() as name, EmbeddedMongod(find_mongod(os.environ)) as mongod:
         places = {"in place": Path(name, "place"), "shadow": Path(name, "shadow")}
         for way, folder in places.items():
             folder.mkdir()

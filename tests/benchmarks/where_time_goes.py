@@ -97,10 +97,7 @@ def main() -> None:
     parser.add_argument("--copy", action="store_true", help="whole documents, into a target")
     parser.add_argument("--set", action="append", default=[], dest="settings")
     given = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory() as name,
-        EmbeddedMongod(find_mongod(os.environ), frugal=False) as mongod,
-    ):
+    with tempfile.TemporaryDirectory() as name, EmbeddedMongod(find_mongod(os.environ)) as mongod:
         folder = Path(name)
         set_up(folder)
         if given.copy:

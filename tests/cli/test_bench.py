@@ -124,7 +124,7 @@ def test_masked_copies_are_measured_where_the_configuration_makes_some(
     assert "elsewhere" not in people.database.client.list_database_names()
 
 
-@pytest.mark.parametrize("way", ["in place", "into a target"])
+@pytest.mark.parametrize("way", ["in place", pytest.param("into a target", marks=pytest.mark.soak)])
 def test_documents_that_no_update_can_name_are_measured_as_they_are(
     way: str, measure: Callable[..., Any], deployed: Path, people: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,7 +53,12 @@ def people(client: MongoClient[dict[str, Any]], name: str) -> list[dict[str, Any
 
 
 @pytest.mark.parametrize(
-    ("profile", "guard"), [("emergency", "auto"), ("emergency", "none"), ("production", "changed")]
+    ("profile", "guard"),
+    [
+        ("emergency", "auto"),
+        ("emergency", "none"),
+        pytest.param("production", "changed", marks=pytest.mark.soak),
+    ],
 )
 def test_a_run_masks_them_and_puts_them_back(
     profile: str, guard: str, database: str, phimask: Phimask, client: MongoClient[dict[str, Any]]

@@ -50,7 +50,7 @@ def test_each_document_is_masked_once_though_the_run_was_killed(
     assert answer.json["collections"][0]["batches"]["documents"] <= 600
 
 
-@pytest.mark.parametrize("guard", GUARDS)
+@pytest.mark.parametrize("guard", ["changed", pytest.param("none", marks=pytest.mark.soak)])
 def test_a_run_is_killed_again_and_again(
     guard: str, counters: Counters, phimask: Callable[..., Any], request: pytest.FixtureRequest
 ) -> None:
@@ -122,7 +122,7 @@ def test_a_copy_is_resumed(executor: str, counters: Counters, phimask: Callable[
         target.client.drop_database(target)
 
 
-@pytest.mark.parametrize("guard", GUARDS)
+@pytest.mark.parametrize("guard", [pytest.param("changed", marks=pytest.mark.soak), "none"])
 def test_the_query_is_the_runs_own(guard: str, counters: Counters, phimask: Callable[..., Any]) -> None:
     # It asks for what the run itself changes, so that fewer and fewer documents match.
     counters.killed("--yes", f"--set=write.guard={guard}", '--query={"Count": 0, "Ward": {"$ne": 2}}')

@@ -65,7 +65,14 @@ def test_masks_in_place_and_reports_under_every_profile(
     assert CANARY not in answer.out + answer.err + str(series)
 
 
-@pytest.mark.parametrize("profile", ["emergency", "parallel", "advanced", "production"])
+@pytest.mark.parametrize(
+    "profile",
+    [
+        "emergency",
+        "parallel",
+        *(pytest.param(one, marks=pytest.mark.soak) for one in ("advanced", "production")),
+    ],
+)
 def test_masks_into_a_target_and_leaves_the_source(
     profile: str, deployed: Path, people: Any, phimask: Callable[..., Any]
 ) -> None:

@@ -114,9 +114,7 @@ SOME = (
     "create/phimask_shadow/2/succeeded",
     "insert/phimask_shadow/7/succeeded",
     "createIndexes/phimask_shadow/2/started",
-    "update/swaps/3/succeeded",
     BETWEEN_THE_RENAMES[0],
-    ONCE_IT_IS_SWAPPED_IN[0],
     ONCE_IT_IS_SWAPPED_IN[-1],
 )
 """Of each kind; with --trials, all are tried."""
@@ -171,7 +169,7 @@ def test_killed_and_taken_up_again(moment: str, shadowed: Counters, phimask: Phi
     assert f"run {run} has masked it already" in again.err
 
 
-@pytest.mark.parametrize("command", ["finalize", "rollback"])
+@pytest.mark.parametrize("command", [pytest.param("finalize", marks=pytest.mark.soak), "rollback"])
 def test_killed_and_given_up(
     moment: str, command: str, shadowed: Counters, phimask: Phimask, started: Start
 ) -> None:
@@ -212,7 +210,13 @@ def test_a_rollback_that_was_killed_goes_on(shadowed: Counters, phimask: Phimask
     assert others(shadowed) == []
 
 
-@pytest.mark.parametrize("moment", ["drop/phimask_original/1/started", "drop/phimask_original/1/succeeded"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param("drop/phimask_original/1/started", marks=pytest.mark.soak),
+        "drop/phimask_original/1/succeeded",
+    ],
+)
 def test_the_original_is_dropped_where_nobody_wants_it(
     moment: str, shadowed: Counters, phimask: Phimask, started: Start
 ) -> None:
@@ -241,7 +245,10 @@ WRITES: dict[str, Callable[[Any], object]] = {
 }
 
 
-@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize(
+    "write",
+    ["insert", *(pytest.param(one, marks=pytest.mark.soak) for one in ("update", "replace")), "delete"],
+)
 def test_it_is_not_swapped_in_where_somebody_wrote(
     write: str, shadowed: Counters, phimask: Phimask, started: Start
 ) -> None:

@@ -331,7 +331,7 @@ def elsewhere(counters: Counters, monkeypatch: pytest.MonkeyPatch) -> Iterator[E
             yield server
 
 
-@pytest.mark.parametrize("guard", ["changed", "none"])
+@pytest.mark.parametrize("guard", ["changed", pytest.param("none", marks=pytest.mark.soak)])
 def test_the_ledger_is_on_another_deployment(
     guard: str, counters: Counters, elsewhere: EmbeddedMongod, phimask: Callable[..., Any]
 ) -> None:

@@ -67,8 +67,15 @@ def run(database: Database[dict[str, Any]], *settings: str) -> tuple[str, ...]:
     return (*flags, *(part for one in settings for part in ("--set", one)))
 
 
-@pytest.mark.parametrize("guard", ["changed", "none"])
-@pytest.mark.parametrize("path", ["server", "replace"])
+@pytest.mark.parametrize(
+    ("path", "guard"),
+    [
+        ("server", "changed"),
+        ("replace", "none"),
+        pytest.param("server", "none", marks=pytest.mark.soak),
+        pytest.param("replace", "changed", marks=pytest.mark.soak),
+    ],
+)
 def test_every_way_comes_to_the_same(
     path: str, guard: str, served: Database[dict[str, Any]], phimask: Callable[..., Any]
 ) -> None:

@@ -65,7 +65,7 @@ def test_the_same_in_characters_that_identifiers_are_made_of(text: str) -> None:
 
 def test_the_same_in_many_mixed_texts() -> None:
     chance = random.Random(3)
-    for _ in range(600):
+    for _ in range(examples(1000)):
         native, pure = both(" ".join(chance.choices(PIECES, k=40)))
         assert native == pure
 

@@ -666,7 +666,7 @@ def test_nothing_that_a_worker_prints_or_drops_reaches_a_person(tmp_path: Path) 
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("trouble", ["logs", "hangs"])
+@pytest.mark.parametrize("trouble", [pytest.param("logs", marks=pytest.mark.soak), "hangs"])
 def test_no_worker_outlives_its_supervisor(trouble: str, tmp_path: Path) -> None:
     """Not even one that does not look at its control."""
     with supervised(tmp_path, trouble) as supervisor:

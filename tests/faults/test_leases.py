@@ -224,7 +224,7 @@ def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small_slices")
 @pytest.mark.parametrize(
     ("guard", "cuts"),
-    [(True, False), (True, True), (False, False)],
+    [pytest.param(True, False, marks=pytest.mark.soak), (True, True), (False, False)],
     ids=["transactions", "cut transactions", "fingerprints"],
 )
 def test_whatever_order_commands_come_in(

@@ -415,7 +415,7 @@ def test_the_vocabulary_is_the_locales():
     assert vocabulary("first_name") == vocabulary("middle_name")
 
 
-@pytest.mark.parametrize("limit", [500_000, 4_000_000])
+@pytest.mark.parametrize("limit", [pytest.param(500_000, marks=pytest.mark.soak), 4_000_000])
 def test_the_caches_of_all_rules_together_stay_within_their_bytes(limit):
     maskers = [
         Fake({"kind": kind, "cache": limit}, KEY) for kind in ("mrn", "account", "device_id", "postcode")

@@ -599,7 +599,7 @@ BAD_EXECUTORS: dict[str, tuple[type[Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("cls", [InTurn, Threads, Processes])
+@pytest.mark.parametrize("cls", [InTurn, Threads, pytest.param(Processes, marks=pytest.mark.soak)])
 def test_good_executors_pass(cls: type[Executor]) -> None:
     check(cls)
 
