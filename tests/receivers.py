@@ -100,11 +100,11 @@ def webhook(answer: int | Literal["never"] = 200) -> Iterator[Received]:
             if answer == "never":
                 over.wait()
                 return
+            if answer == 200:
+                received.add(body)  # before the answer, upon which the next one comes
             self.send_response(answer)
             self.send_header("Content-Length", "0")
             self.end_headers()
-            if answer == 200:
-                received.add(body)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (http.server's name)
             pass
