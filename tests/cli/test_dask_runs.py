@@ -45,6 +45,7 @@ def wait_for_two(cluster: DaskCluster) -> None:
     wait_for(lambda: len(cluster.workers) == 2, Always())  # type: ignore[arg-type]
 
 
+@pytest.mark.soak
 def test_a_run_is_resumed_on_a_dask_cluster(
     counters: Counters, dask_cluster: DaskCluster, phimask: Callable[..., Any]
 ) -> None:

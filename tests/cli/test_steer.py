@@ -296,6 +296,7 @@ def test_a_ledger_out_of_reach(
     assert counters.counts() == {0: 600}
 
 
+@pytest.mark.soak
 def test_a_ledger_whose_server_is_locked(
     counters: Counters, phimask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

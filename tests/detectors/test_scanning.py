@@ -71,7 +71,12 @@ def test_the_same_in_many_mixed_texts() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["recognizer_cases.jsonl", "clinical_queries_dev.jsonl", "templated_sentences.jsonl"]
+    "name",
+    [
+        "recognizer_cases.jsonl",
+        "clinical_queries_dev.jsonl",
+        pytest.param("templated_sentences.jsonl", marks=pytest.mark.soak),
+    ],
 )
 def test_the_same_in_the_shared_texts(name: str) -> None:
     if not DATA.exists():

@@ -58,6 +58,7 @@ def test_they_are_masked_after_all_others_each_alone(guard: str, ahead: str, ben
     assert all(event.bytes > 1_000_000 for event in told(bench, SetAside))
 
 
+@pytest.mark.soak
 def test_nothing_but_them_and_large_by_what_is_masked(bench: Any) -> None:
     fill(bench, ())
     bench.collection.delete_many({"_id": {"$gte": 3}})

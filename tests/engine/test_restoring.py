@@ -141,15 +141,16 @@ def corpus() -> list[bytes]:
     return documents
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "rules",
     [
-        pytest.param([((DEEP, "Name"), TILDE)], marks=pytest.mark.soak),
-        pytest.param([((DEEP,), TILDE)], marks=pytest.mark.soak),
-        pytest.param([((DEEP,), NULLIFY)], marks=pytest.mark.soak),
-        pytest.param([((DEEP,), NEXT_DAY)], marks=pytest.mark.soak),
+        [((DEEP, "Name"), TILDE)],
+        [((DEEP,), TILDE)],
+        [((DEEP,), NULLIFY)],
+        [((DEEP,), NEXT_DAY)],
         [((DEEP,), NULLIFY), ((DEEP, "Name"), REMOVES)],
-        pytest.param([((DEEP, "case"), REMOVES)], marks=pytest.mark.soak),
+        [((DEEP, "case"), REMOVES)],
     ],
 )
 def test_every_type_there_is(bench: Bench, rules: Rules) -> None:

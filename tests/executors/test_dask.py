@@ -59,6 +59,7 @@ def wait_for(what: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.soak
 def test_it_conforms(dask_cluster: DaskCluster) -> None:
     check_executor(DaskExecutor, {"scheduler": dask_cluster.scheduler})
 

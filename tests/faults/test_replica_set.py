@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import pytest
 from pymongo import MongoClient, WriteConcern
 from pymongo.errors import PyMongoError
 
@@ -33,6 +34,7 @@ def held(uri: str) -> list[int]:
         return sorted(one["_id"] for one in client["faults"]["set"].find())
 
 
+@pytest.mark.soak
 def test_a_killed_primary_is_replaced_and_comes_back(replica_set: ReplicaSet) -> None:
     written(replica_set.uri, 1)
     killed = replica_set.kill_primary()

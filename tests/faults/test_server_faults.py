@@ -155,6 +155,7 @@ def settled(trial: Trial, seconds: float) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.soak
 @pytest.mark.strikes(2)
 def test_elections(set_trial: Trial, replica_set: ReplicaSet, chance: random.Random) -> None:
     """The primary is killed, or steps down, again and again, as soon as the run has gone on for a moment."""

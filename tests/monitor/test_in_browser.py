@@ -93,6 +93,7 @@ def test_thousands_of_partitions(
     ]
 
 
+@pytest.mark.soak
 def test_a_wrong_token_is_told_and_nothing_shown(unchanged_site: Site, page: Page) -> None:
     watched = Watched(page)
     page.goto(f"{unchanged_site.origin}/signin#token=wrong")

@@ -66,6 +66,7 @@ def test_the_files_are_clean(tmp_path: Path, tool: list[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.soak
 def test_the_plugin_is_fully_typed(tmp_path: Path) -> None:
     new_masker("ward_name", tmp_path)
     program = "from mypy.main import main; main(args=['--strict', 'ward_name.py'], clean_exit=True)"
