@@ -247,7 +247,7 @@ WRITES: dict[str, Callable[[Any], object]] = {
 
 @pytest.mark.parametrize(
     "write",
-    ["insert", *(pytest.param(one, marks=pytest.mark.soak) for one in ("update", "replace")), "delete"],
+    [one if one in ("insert", "delete") else pytest.param(one, marks=pytest.mark.soak) for one in WRITES],
 )
 def test_it_is_not_swapped_in_where_somebody_wrote(
     write: str, shadowed: Counters, phimask: Phimask, started: Start
